@@ -1,0 +1,1 @@
+"""Learned losses: VAEs, and VAEs whose loss a discriminator completes."""

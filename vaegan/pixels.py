@@ -1,0 +1,28 @@
+"""The value ranges of pixels; the only file that knows them.
+
+Images are uint8 on disk and in memory, in the model's range ("01": [0, 1] behind a sigmoid, "pm1":
+[-1, 1] behind a tanh) in the networks and the losses, and in [0, 1] in every figure and metric.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+PixelRange = Literal["01", "pm1"]
+
+
+def to_model_range(images: Tensor, pixel_range: PixelRange) -> Tensor:
+    """uint8 [B, C, H, W] -> float32 in the model's range."""
+    x = images.float().div_(255)
+    return x if pixel_range == "01" else x.mul_(2).sub_(1)
+
+
+def output_activation(logits: Tensor, pixel_range: PixelRange) -> Tensor:
+    """A decoder's pixel logits -> pixels in the model's range."""
+    return torch.sigmoid(logits) if pixel_range == "01" else torch.tanh(logits)
+
+
+def to_unit_range(x: Tensor, pixel_range: PixelRange) -> Tensor:
+    """Pixels in the model's range -> [0, 1], for figures and metrics."""
+    return x if pixel_range == "01" else (x + 1) / 2

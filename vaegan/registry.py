@@ -1,0 +1,61 @@
+"""Names for the parts that a run is composed of. Imports nothing of the packages that register."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from vaegan.errors import did_you_mean
+
+
+class Registry:
+    """Maps names to classes of one kind ("discriminator").
+
+    A name that ends in ":" takes an argument: registered as "timm:", asked for as "timm:resnet18".
+    """
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self._entries: dict[str, Any] = {}
+
+    def register(self, name: str) -> Callable:
+        """A class decorator that files the class under `name`.
+
+        Raises: ValueError for a name already taken, since one of the two would silently never be used.
+        """
+
+        def decorate(entry):
+            if name in self._entries:
+                raise ValueError(f"{self.kind} {name!r} is registered twice")
+            self._entries[name] = entry
+            return entry
+
+        return decorate
+
+    def names(self) -> list[str]:
+        """The registered names in alphabetical order, as a user types them."""
+        return sorted(name + "NAME" if name.endswith(":") else name for name in self._entries)
+
+    def entries(self) -> Iterator[tuple[str, Any]]:
+        """(name, class) of everything registered, in alphabetical order."""
+        return iter(sorted(self._entries.items()))
+
+    def find(self, given: str) -> tuple[Any, tuple[str, ...]]:
+        """The class behind a name, and its leading arguments (for "timm:resnet18": "resnet18").
+
+        Raises: ValueError naming the known ones and the closest match.
+        """
+        prefix, colon, argument = given.partition(":")
+        if colon and prefix + ":" in self._entries:
+            return self._entries[prefix + ":"], (argument,)
+        if given in self._entries:
+            return self._entries[given], ()
+        raise ValueError(
+            f"unknown {self.kind}; {did_you_mean(given, self.names())}Known: {', '.join(self.names())}."
+        )
+
+
+def import_siblings(package: str, path: list[str]) -> None:
+    """Import every module of a plug-in folder, so that each registers itself."""
+    for module in pkgutil.iter_modules(path):
+        importlib.import_module(f"{package}.{module.name}")
