@@ -1,0 +1,68 @@
+"""The networks' knobs, read from their constructors' signatures."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, get_args, get_type_hints
+
+from pydantic.fields import FieldInfo
+
+from vaegan.nets.decoders import DECODERS
+from vaegan.nets.discriminators import DISCRIMINATORS
+from vaegan.nets.encoders import ENCODERS
+
+DISC_PREFIX = "disc_"
+
+
+@dataclass
+class Knob:
+    """A keyword argument of some networks. name: the argument's; option: the config field's.
+
+    networks: the default in each network that has it; an encoder and a decoder of one name may differ.
+    """
+
+    name: str
+    option: str
+    annotation: Any
+    networks: dict[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def description(self) -> str:
+        """Its meaning, from the annotation."""
+        described = [info.description for info in get_args(self.annotation) if isinstance(info, FieldInfo)]
+        return next(filter(None, described), f"{self.name.replace('_', ' ')} of the network")
+
+    @property
+    def defaults(self) -> str:
+        """Each network's default: "conv 3, deep_conv 4", or "leaky_relu / relu" where two differ."""
+        shown = []
+        for name, defaults in self.networks.items():
+            values = " / ".join("auto" if default is None else str(default) for default in defaults)
+            shown.append(f"{name.rstrip(':')} {values}")
+        return ", ".join(shown)
+
+
+def signature_knobs(network: type) -> dict[str, inspect.Parameter]:
+    """The keyword-only arguments of a network's constructor."""
+    parameters = inspect.signature(network).parameters
+    return {name: p for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def knobs(prefix: str) -> Iterator[Knob]:
+    """The knobs of all registered discriminators (prefix "disc_"), or of all encoders and decoders ("")."""
+    found: dict[str, Knob] = {}
+    for registry in [DISCRIMINATORS] if prefix else [ENCODERS, DECODERS]:
+        for network_name, network in registry.entries():
+            hints = get_type_hints(network.__init__, include_extras=True)
+            for name, parameter in signature_knobs(network).items():
+                knob = found.setdefault(name, Knob(name, prefix + name, _without_none(hints[name])))
+                defaults = knob.networks.setdefault(network_name, [])
+                if parameter.default not in defaults:
+                    defaults.append(parameter.default)
+    yield from found.values()
+
+
+def _without_none(annotation: Any) -> Any:
+    """`X | None` -> `X`: every knob may be left out."""
+    arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
+    return arguments[0] if type(None) in get_args(annotation) else annotation

@@ -1,0 +1,1 @@
+"""Registries of networks; importing this package registers all that ship with it."""

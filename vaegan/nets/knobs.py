@@ -1,0 +1,40 @@
+"""The knobs that networks share, as types for their constructors' keyword arguments.
+
+A constructor's keyword-only arguments are its knobs: flags, YAML keys, help and errors are made from
+its signature. One that is annotated with a type from here brings its meaning and limits along; any
+other gets them from its own annotation.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+Activation = Annotated[
+    Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh"],
+    Field(description="activation between layers"),
+]
+Norm = Annotated[
+    Literal["auto", "batch", "group", "none"],
+    Field(description="normalisation between layers; auto is batch"),
+]
+KERNEL_SIZES = (3, 4, 5, 7, 9, 11)
+
+
+def _known_kernel_size(size: int) -> int:
+    if size not in KERNEL_SIZES:
+        raise ValueError(f"known kernel sizes: {', '.join(map(str, KERNEL_SIZES))}")
+    return size
+
+
+HiddenDim = Annotated[int, Field(ge=1, description="units in each hidden layer")]
+NumLayers = Annotated[int, Field(ge=1, description="hidden layers")]
+BaseChannels = Annotated[
+    int, Field(ge=1, description="channels of the stage at the largest map; doubled at each halving")
+]
+Depth = Annotated[int, Field(ge=1, description="stages; each halves (or doubles) the image")]
+KernelSize = Annotated[
+    int,
+    AfterValidator(_known_kernel_size),
+    Field(description=f"side of the convolutions, pixels ({', '.join(map(str, KERNEL_SIZES))})"),
+]
+Pretrained = Annotated[bool, Field(description="start from timm's pretrained weights (downloaded)")]

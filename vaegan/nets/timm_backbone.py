@@ -1,0 +1,81 @@
+"""Any timm backbone as a trunk, adapted to the images' channels and to small images."""
+
+import timm
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vaegan.errors import OptionError, did_you_mean
+from vaegan.nets.blocks import features_of
+
+SMALLEST_INPUT = 64  # most backbones reduce by 32; smaller inputs would end on 1 x 1 maps
+REDUCTION = 32
+
+
+class TimmBackbone(nn.Module):
+    """A timm backbone without its classifier: x [B, C, H, W] -> features, `out_shape` an image.
+
+    pooled: features [B, F] as its classifier would see them; otherwise the last map or all tokens.
+    Images that a backbone cannot take (below 64 pixels, or of a size that its windows or position
+    embeddings do not allow) are enlarged to the next size that it can.
+    Raises: ValueError for a name that timm does not know (training another one silently would be
+    worse) and for the few backbones that give several maps at once, OptionError for pretrained weights
+    that cannot be had.
+    """
+
+    def __init__(self, name: str, image_shape: tuple[int, int, int], pretrained: bool, pooled: bool = False):
+        super().__init__()
+        if not timm.is_model(name):
+            hint = did_you_mean(name, timm.list_models())
+            raise ValueError(f'timm has no backbone "{name}"; {hint}timm.list_models() names them all')
+        channels, size, _ = image_shape
+        self.pooled = pooled
+        self.side = max(SMALLEST_INPUT, -(-size // REDUCTION) * REDUCTION)
+        try:
+            self.body = _create(name, channels, self.side, pretrained)
+            self.out_shape = features_of(self, image_shape)
+        except (TypeError, ValueError, RuntimeError, AssertionError):
+            # fixed windows or embeddings: fall back to the size that the backbone was made for
+            self.body = _create(name, channels, None, pretrained)
+            self.side = self.body.pretrained_cfg["input_size"][-1]
+            self.out_shape = features_of(self, image_shape)
+        if not pooled and hasattr(self.body, "prune_intermediate_layers"):
+            self.body.prune_intermediate_layers(
+                prune_head=True
+            )  # layers of the head that nothing would train
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.body.forward_features(self._resize(x))
+        if not isinstance(features, Tensor):
+            raise ValueError("this backbone gives several feature maps at once; choose one that gives one")
+        return self._pool(features)
+
+    def with_intermediates(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The features, and the maps [B, c, h, w] after each of the backbone's stages."""
+        last, maps = self.body.forward_intermediates(self._resize(x))
+        return self._pool(last), maps
+
+    def _pool(self, features: Tensor) -> Tensor:
+        return self.body.forward_head(features, pre_logits=True) if self.pooled else features
+
+    def _resize(self, x: Tensor) -> Tensor:
+        if x.shape[-1] == self.side:
+            return x
+        return F.interpolate(x, size=(self.side, self.side), mode="bilinear")
+
+
+def _create(name: str, channels: int, side: int | None, pretrained: bool) -> nn.Module:
+    """The backbone without a classifier, for inputs `side` pixels wide, or for its own size."""
+    options = {"in_chans": channels, "num_classes": 0, "pretrained": pretrained}
+    if side is not None:
+        options["img_size"] = side
+    try:
+        return timm.create_model(name, **options)
+    except TypeError:
+        if side is None:
+            raise
+        return _create(name, channels, None, pretrained)  # takes any size, so has no such argument
+    except (OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        if pretrained:
+            raise OptionError("pretrained", f"no weights for {name}: {reason}") from error
+        raise ValueError(f"timm: {reason}") from error
