@@ -1,0 +1,1 @@
+"""Loss terms as tensor maths: summed over pixels or latents, averaged over the batch."""

@@ -1,0 +1,86 @@
+"""Pixel-by-pixel (PBP) losses between images and reconstructions.
+
+A class registered here is an `nn.Module` (what it learns is trained with the VAE) called with the
+decoder's pixel logits [B, C, H, W], the reconstruction x_hat (the logits behind the output
+activation) and the images x, both in the model's range. It returns a scalar: summed over pixels and
+channels, averaged over the batch.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vaegan.registry import Registry
+
+PBP_LOSSES = Registry("PBP loss")
+register_pbp: Callable = PBP_LOSSES.register
+
+
+@register_pbp("bce")
+class BernoulliNLL(nn.Module):
+    """Negative log likelihood of a Bernoulli for each pixel, in nats per image; needs the [0, 1] range.
+
+    On grey values most of the figure is the images' own entropy, which no reconstruction removes.
+    Source: Kingma & Welling, Auto-Encoding Variational Bayes (arXiv 1312.6114), appendix C.1.
+    """
+
+    pixel_range = "01"
+
+    def forward(self, logits: Tensor, x_hat: Tensor, x: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+
+    @staticmethod
+    def floor(images: Tensor) -> float:
+        """The loss of a perfect reconstruction of uint8 images [N, C, H, W], in nats per image.
+
+        The mean over images of the sum over pixels of x log(1/x) + (1 - x) log(1/(1 - x)).
+        """
+        counts = torch.bincount(images.flatten(), minlength=256).double().cpu()
+        p = torch.arange(256, dtype=torch.float64) / 255
+        entropy = torch.special.entr(p) + torch.special.entr(1 - p)
+        return float(counts @ entropy) / len(images)
+
+
+@register_pbp("mse")
+class SquaredError(nn.Module):
+    """Sum of squared errors, in the model's range (a constant and a factor away from any likelihood)."""
+
+    def forward(self, logits: Tensor, x_hat: Tensor, x: Tensor) -> Tensor:
+        return F.mse_loss(x_hat, x, reduction="sum") / len(x)
+
+
+@register_pbp("l1")
+class AbsoluteError(nn.Module):
+    """Sum of absolute errors, in the model's range."""
+
+    def forward(self, logits: Tensor, x_hat: Tensor, x: Tensor) -> Tensor:
+        return F.l1_loss(x_hat, x, reduction="sum") / len(x)
+
+
+@register_pbp("gaussian")
+class GaussianNLL(nn.Module):
+    """Negative log likelihood of a Gaussian around x_hat with one learned sigma, in nats per image.
+
+    Source: Rybkin et al., Simple and Effective VAE Training with Calibrated Decoders (arXiv 2006.13202),
+    section 3; the log of sigma is kept above -6 by a soft clip, as in its appendix.
+    """
+
+    LOWEST_LOG_SIGMA = -6.0
+
+    def __init__(self):
+        super().__init__()
+        self.log_sigma_logit = nn.Parameter(torch.tensor(0.0))
+
+    @property
+    def log_sigma(self) -> Tensor:
+        """log sigma, a scalar, in the model's range of pixels."""
+        return self.LOWEST_LOG_SIGMA + F.softplus(self.log_sigma_logit - self.LOWEST_LOG_SIGMA)
+
+    def forward(self, logits: Tensor, x_hat: Tensor, x: Tensor) -> Tensor:
+        log_sigma = self.log_sigma
+        squared = F.mse_loss(x_hat, x, reduction="sum") / len(x)
+        constant = x[0].numel() * (log_sigma + 0.5 * math.log(2 * math.pi))
+        return 0.5 * squared * torch.exp(-2 * log_sigma) + constant
