@@ -1,0 +1,32 @@
+"""Data sets: where images come from. Every source yields square uint8 images [N, C, H, W] in memory.
+
+A source is a class under `@register_dataset(name)`, made with a `Request`, with two methods:
+`describe() -> Description`, which reads as little as it can, and `load() -> Splits`. Any other name is
+the path of a folder of images.
+"""
+
+from datasets.base import DATASETS, Description, Images, Request, Source, Splits, register_dataset
+from datasets.folder import open_folder
+from vaegan.registry import import_siblings
+
+__all__ = [
+    "DATASETS",
+    "Description",
+    "Images",
+    "Request",
+    "Source",
+    "Splits",
+    "open_source",
+    "register_dataset",
+]
+
+import_siblings(__name__, __path__)
+
+
+def open_source(request: Request) -> Source:
+    """The registered source of that name, or else the folder at that path.
+
+    Raises: OptionError for a name that is neither.
+    """
+    known = dict(DATASETS.entries())
+    return known[request.name](request) if request.name in known else open_folder(request)

@@ -1,0 +1,35 @@
+import torch
+import torchvision
+
+from datasets.base import Description, Images, Request, Splits, register_dataset, resized
+from datasets.torchvision_files import read_torchvision
+
+OWN_SIZE = 32
+
+
+@register_dataset("cifar10")
+class Cifar10:
+    """50,000 and 10,000 photographs in ten classes, 32 x 32 in colour.
+
+    Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009).
+    """
+
+    def __init__(self, request: Request):
+        self.size = request.image_size or OWN_SIZE
+        self.data_dir = request.data_dir
+
+    def describe(self) -> Description:
+        return Description((3, self.size, self.size), 50_000, 10_000)
+
+    def load(self) -> Splits:
+        dataset = torchvision.datasets.CIFAR10
+        archives = {dataset.filename: dataset.tgz_md5}
+        batches = {
+            f"{dataset.base_folder}/{name}": md5 for name, md5 in dataset.train_list + dataset.test_list
+        }
+        sets = read_torchvision(dataset, self.data_dir, archives, batches)
+        return Splits(*(self._images(part) for part in sets))
+
+    def _images(self, part: torchvision.datasets.CIFAR10) -> Images:
+        images = torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous()  # [N, H, W, C] -> [N, C, H, W]
+        return Images(resized(images, self.size), torch.tensor(part.targets))

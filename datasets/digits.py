@@ -1,0 +1,29 @@
+import torch
+from sklearn.datasets import load_digits
+
+from datasets.base import Description, Request, Splits, register_dataset, resized, shuffled_split, train_count
+
+N_IMAGES = 1797
+OWN_SIZE = 32  # the images are 8 x 8; networks and eyes want more
+
+
+@register_dataset("digits")
+class Digits:
+    """1,797 handwritten digits, 8 x 8 and grey, that come with scikit-learn, enlarged.
+
+    Source: Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI repository (1998).
+    """
+
+    def __init__(self, request: Request):
+        self.size = request.image_size or OWN_SIZE
+        self.split_seed = request.split_seed
+
+    def describe(self) -> Description:
+        n_train = train_count(N_IMAGES)
+        return Description((1, self.size, self.size), n_train, N_IMAGES - n_train)
+
+    def load(self) -> Splits:
+        digits = load_digits()
+        grey = torch.from_numpy(digits.images)[:, None] * (255 / 16)  # 17 levels: 0 to 16
+        images = resized(grey.round().to(torch.uint8), self.size)
+        return Splits(*shuffled_split(images, torch.from_numpy(digits.target), self.split_seed))

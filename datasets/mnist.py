@@ -1,0 +1,28 @@
+import torchvision
+
+from datasets.base import Description, Images, Request, Splits, register_dataset, resized
+from datasets.torchvision_files import read_torchvision
+
+OWN_SIZE = 28
+FOLDER = "MNIST/raw"
+
+
+@register_dataset("mnist")
+class Mnist:
+    """60,000 and 10,000 handwritten digits, 28 x 28 and grey.
+
+    Source: LeCun et al., Gradient-based learning applied to document recognition (Proc. IEEE, 1998).
+    """
+
+    def __init__(self, request: Request):
+        self.size = request.image_size or OWN_SIZE
+        self.data_dir = request.data_dir
+
+    def describe(self) -> Description:
+        return Description((1, self.size, self.size), 60_000, 10_000)
+
+    def load(self) -> Splits:
+        dataset = torchvision.datasets.MNIST
+        archives = {f"{FOLDER}/{name}": md5 for name, md5 in dataset.resources}
+        sets = read_torchvision(dataset, self.data_dir, archives)
+        return Splits(*(Images(resized(part.data[:, None], self.size), part.targets) for part in sets))

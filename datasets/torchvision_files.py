@@ -1,0 +1,71 @@
+"""Data sets that torchvision reads: from files that are there, from archives beside them, or downloaded."""
+
+import contextlib
+import io
+import shutil
+import tempfile
+from pathlib import Path
+
+from torchvision.datasets.utils import check_integrity
+
+from vaegan.errors import OptionError
+
+
+def read_torchvision(
+    dataset: type, data_dir: Path, archives: dict[str, str], files: dict[str, str] | None = None
+) -> tuple:
+    """torchvision's training and test set of that class, from `data_dir`, else downloaded to it.
+
+    archives: the packed files below `data_dir` and their md5 sums; torchvision unpacks them in a
+    temporary folder, so that `data_dir` may be read-only, and downloads those that are missing or
+    damaged. files: what is needed instead of archives, likewise, for the message when all fails.
+    Raises: OptionError when files are missing or damaged and cannot be downloaded, and when what was
+    downloaded cannot be kept.
+    """
+    try:
+        return _both(dataset, data_dir)
+    except (RuntimeError, ValueError):
+        pass  # torchvision's words for files that are missing or damaged
+    with tempfile.TemporaryDirectory() as temporary:
+        workplace = Path(temporary)
+        missing = _not_intact(data_dir, archives)
+        for name in archives.keys() - missing:
+            (workplace / name).parent.mkdir(parents=True, exist_ok=True)
+            (workplace / name).symlink_to((data_dir / name).resolve())
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                dataset(workplace, download=True)
+            sets = _both(dataset, workplace)
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = (str(error) or type(error).__name__).strip().splitlines()[-1]
+            lacking = ", ".join(_not_intact(data_dir, files or archives))
+            raise OptionError(
+                "dataset",
+                f"missing or damaged in {data_dir}: {lacking}; and no download ({reason}). "
+                "Put the files there, or name the folder that has them with --data-dir.",
+            ) from None
+        if missing:
+            _keep(workplace, data_dir)
+        return sets
+
+
+def _not_intact(data_dir: Path, files: dict[str, str]) -> list[str]:
+    return [name for name, md5 in files.items() if not check_integrity(data_dir / name, md5)]
+
+
+def _both(dataset: type, root: Path) -> tuple:
+    return dataset(root, train=True, download=False), dataset(root, train=False, download=False)
+
+
+def _keep(workplace: Path, data_dir: Path) -> None:
+    """Copy what torchvision downloaded and unpacked to the data folder."""
+    try:
+        for file in workplace.rglob("*"):
+            target = data_dir / file.relative_to(workplace)
+            if file.is_file() and not file.is_symlink():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
+    except OSError as error:
+        raise OptionError(
+            "data_dir", f"cannot keep what was downloaded in {data_dir} ({error.strerror})"
+        ) from None
