@@ -1,0 +1,194 @@
+"""From a command line to a config: defaults, then a YAML file and its bases, then flags."""
+
+import argparse
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NoReturn, get_args, get_origin
+
+import yaml
+
+from vaegan.config import SECTIONS, Config, config_type, make_config
+from vaegan.errors import OptionError, OptionErrors, UserError, did_you_mean, flag
+from vaegan.knobs import DISC_PREFIX, knobs
+
+
+@dataclass
+class Given:
+    """What the user gave: values by option, and how each was written ("--lr", "a.yaml: lr").
+
+    dry_run: whether to show the run instead of making it.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+
+    def add(self, values: Mapping[str, Any], file: Path | None = None) -> None:
+        """Put values over those so far, from flags or from a YAML file."""
+        for name, value in values.items():
+            self.values[name] = value
+            self.origins[name] = f"{file}: {name}" if file else flag(name)
+
+    def config(self) -> Config:
+        """The config. Raises: OptionErrors with everything that is wrong with what was given."""
+        return make_config(self.values)
+
+    def explain(self, error: UserError) -> str:
+        """The error as lines that begin with what the user wrote."""
+        errors = error.errors if isinstance(error, OptionErrors) else [error]
+        return "\n".join(self._line(each) if isinstance(each, OptionError) else str(each) for each in errors)
+
+    def _line(self, error: OptionError) -> str:
+        name = error.option
+        if name not in self.origins:
+            return str(error)
+        separator = " " if self.origins[name].startswith("--") else ": "
+        return f"{self.origins[name]}{separator}{self.values[name]}: {error.problem}"
+
+
+def parse(argv: list[str], *, prog: str, datasets: Iterable[str]) -> Given:
+    """What a command line gives. datasets: the registered names, for --help.
+
+    Raises: UserError for a flag that does not exist or has no value, and for a YAML file that
+    cannot be read.
+    """
+    parser = _parser(prog, datasets)
+    arguments, rest = parser.parse_known_args(_joined_negatives(argv))
+    if rest:
+        raise UserError(_unknown_argument(rest[0], parser))
+    typed = vars(arguments)
+    given = Given(dry_run=typed.pop("dry_run"))
+    if (path := typed.pop("config")) is not None:
+        for file, values in _read_yaml(Path(path), origin=f"--config {path}"):
+            given.add(values, file)
+    given.add(typed)
+    return given
+
+
+def _read_yaml(path: Path, *, origin: str, above: tuple[Path, ...] = ()) -> list[tuple[Path, dict[str, Any]]]:
+    """The file's options, after those of the file that its key `base` names (relative to it).
+
+    Raises: UserError for a file that is missing, that YAML cannot read or that is its own base.
+    """
+    if path.resolve() in above:
+        raise UserError(f"{origin}: the file is its own base")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{origin}: cannot read the file ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
+        raise UserError(f"{origin}: not YAML{where}: {getattr(error, 'problem', None) or error}") from None
+    except ValueError as error:  # not UTF-8, or something that only looks like a date or a number
+        raise UserError(f"{origin}: cannot be read as YAML ({error})") from None
+    if values is None:
+        values = {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise UserError(f"{origin}: expected lines of the form `option: value`")
+    base = values.pop("base", None)
+    if base is None:
+        return [(path, values)]
+    inherited = _read_yaml(
+        path.parent / str(base), origin=f"{path}: base: {base}", above=(*above, path.resolve())
+    )
+    return [*inherited, (path, values)]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message.removeprefix("argument "))
+
+
+def _parser(prog: str, datasets: Iterable[str]) -> _Parser:
+    """Flags for every option, by section; all values are text, which the config makes typed."""
+    parser = _Parser(
+        prog=prog,
+        description="Train a VAE, or a VAE with a discriminator that adds a learned loss.",
+        epilog="Flags override the YAML file, which overrides the defaults.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
+    )
+    command = parser.add_argument_group("Command")
+    command.add_argument(
+        "--config", metavar="FILE", default=None, help="YAML file of options, e.g. a run's config.yaml"
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", default=False, help="show the run; train nothing, write nothing"
+    )
+    cls = config_type()
+    for section in SECTIONS:
+        group = parser.add_argument_group(section.__doc__)
+        for name in section.model_fields:
+            _add_option(group, cls, name, datasets if name == "dataset" else ())
+    for prefix, title in (
+        ("", "Knobs of the encoder and the decoder"),
+        (DISC_PREFIX, "Knobs of the discriminator"),
+    ):
+        group = parser.add_argument_group(title, "each network has those with a default beside its name")
+        for knob in knobs(prefix):
+            _add_option(group, cls, knob.option)
+    return parser
+
+
+def _add_option(group, cls: type[Config], name: str, names: Iterable[str] = ()) -> None:
+    info = cls.model_fields[name]
+    extra = info.json_schema_extra
+    kind = str(info.annotation)
+    names = [*extra["names"](), *names, *_literals(info.annotation)]
+    parts = [info.description]
+    if names:
+        parts.append(f": {', '.join(names)}")
+    parts.append(f" (default: {info.default if info.default is not None else extra['shown']})")
+    options = {"help": "".join(parts).replace("%", "%%"), "metavar": _metavar(kind)}
+    if "bool" in kind:
+        options |= {"nargs": "?", "const": "true"}
+    group.add_argument(flag(name), dest=name, **options)
+
+
+def _joined_negatives(argv: list[str]) -> list[str]:
+    """The arguments with `--lr -1e-3` as `--lr=-1e-3`: argparse takes some negative numbers for flags."""
+    joined: list[str] = []
+    for argument in argv:
+        if joined and joined[-1].startswith("--") and argument.startswith("-") and _is_number(argument):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _literals(annotation: Any) -> list[str]:
+    """The values that a `Literal` anywhere in the annotation accepts."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [value for part in get_args(annotation) for value in _literals(part)]
+
+
+def _metavar(kind: str) -> str:
+    for name, shown in (
+        ("bool", "BOOL"),
+        ("Literal", "NAME"),
+        ("int", "INT"),
+        ("float", "NUMBER"),
+        ("Weight", "NUMBER"),
+    ):
+        if name in kind:
+            return shown
+    return "TEXT"
+
+
+def _unknown_argument(argument: str, parser: argparse.ArgumentParser) -> str:
+    if not argument.startswith("-"):
+        return f"{argument}: unexpected; every option is a flag, see --help"
+    name = argument.partition("=")[0]
+    hint = did_you_mean(name, parser._option_string_actions)
+    return f"{name}: unknown flag; {hint}--help lists them all"
