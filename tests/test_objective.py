@@ -1,0 +1,164 @@
+"""The players are isolated, push in the right direction, and share one encoder-decoder pass."""
+
+from collections import Counter
+
+import pytest
+import torch
+
+from vaegan.build import build_players
+from vaegan.config import make_config
+from vaegan.losses.pbp import PBP_LOSSES
+from vaegan.nets.decoders import DECODERS
+from vaegan.nets.discriminators import DISCRIMINATORS
+from vaegan.nets.encoders import ENCODERS
+from vaegan.objective import Objective, Views, weighted_sum
+from vaegan.optim import PlayerOptimiser
+
+SHAPE = (1, 16, 16)
+WEIGHTS = {"gen": {"pbp": 1.0, "kl": 1.0, "adv": 10.0}, "disc": {"real": 1.0, "fake": 1.0}}
+BACKBONE = "timm:mobilenetv3_small_050"
+
+
+def names(registry):
+    return [BACKBONE if name == "timm:" else name for name, _ in registry.entries()]
+
+
+def hybrid(**options):
+    torch.manual_seed(0)
+    options = {"vae": "dense", "disc": "dense", "latent_dim": 3, **options}
+    return build_players(make_config(options), SHAPE)
+
+
+@pytest.fixture
+def x():
+    return torch.rand(8, *SHAPE, generator=torch.Generator().manual_seed(1))
+
+
+def loss_of(player, views, objective, weights=None):
+    weights = weights or WEIGHTS[player]
+    return weighted_sum(objective.play(player, views, weights), weights)
+
+
+def with_gradient(players, player):
+    return [p for p in players.parameters_of(player) if p.grad is not None]
+
+
+def clear(players):
+    for parameter in players.parameters():
+        parameter.grad = None
+
+
+@pytest.mark.parametrize("disc", names(DISCRIMINATORS))
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "pbp"),
+    [
+        *[(encoder, "dense", "bce") for encoder in names(ENCODERS)],
+        *[("dense", decoder, "bce") for decoder in names(DECODERS)],
+        *[("dense", "dense", pbp) for pbp, _ in PBP_LOSSES.entries()],
+    ],
+)
+def test_a_players_step_leaves_no_gradient_on_the_other(encoder, decoder, pbp, disc, x):
+    players = hybrid(encoder=encoder, decoder=decoder, pbp=pbp, disc=disc)
+    objective = Objective(players)
+    views = Views(players, x)
+    before = {name: value.clone() for name, value in players.named_parameters()}
+
+    PlayerOptimiser(players, "disc", lr=1e-3).minimise(loss_of("disc", views, objective))
+    assert not with_gradient(players, "gen")
+    assert len(with_gradient(players, "disc")) == len(list(players.parameters_of("disc")))
+    changed = {name for name, value in players.named_parameters() if not value.equal(before[name])}
+    assert changed and all(name.startswith("disc.") for name in changed)
+
+    clear(players)
+    after_disc = {name: value.clone() for name, value in players.named_parameters()}
+    PlayerOptimiser(players, "gen", lr=1e-3).minimise(loss_of("gen", views, objective))
+    assert not with_gradient(players, "disc")
+    assert len(with_gradient(players, "gen")) == len(list(players.parameters_of("gen")))
+    changed = {name for name, value in players.named_parameters() if not value.equal(after_disc[name])}
+    assert changed and not any(name.startswith("disc.") for name in changed)
+
+
+def test_even_an_ordinary_backward_of_the_discriminators_loss_does_not_reach_the_vae(x):
+    players = hybrid()
+    loss_of("disc", Views(players, x), Objective(players)).backward()
+    assert not with_gradient(players, "gen")
+
+
+@pytest.mark.parametrize("disc", names(DISCRIMINATORS))
+def test_signs_a_small_step_of_gen_raises_the_score_of_fakes_and_one_of_disc_lowers_it(disc, x):
+    players = hybrid(vae="conv", base_channels=4, disc=disc)
+    objective = Objective(players)
+
+    def score():
+        torch.manual_seed(5)  # the same posterior sample each time
+        with torch.no_grad():
+            views = Views(players, x, gen_plays=False)
+            views.turn("disc")
+            return views.logits_fake.mean().item()
+
+    def descend(player, weights):
+        torch.manual_seed(5)
+        loss = loss_of(player, Views(players, x), objective, weights)
+        parameters = list(players.parameters_of(player))
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        norm = torch.stack([g.norm() for g in gradients if g is not None]).norm()
+        with torch.no_grad():
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                if gradient is not None:
+                    parameter -= 1e-3 * gradient / norm
+
+    start = score()
+    descend("gen", {"adv": 1.0})
+    raised = score()
+    assert raised > start
+    descend("disc", {"fake": 1.0})
+    assert score() < raised
+
+
+def test_a_combo_step_makes_one_encoder_decoder_pass_and_three_of_the_discriminator(x):
+    players = hybrid()
+    calls = []
+    for name, network in players.networks().items():
+        network.register_forward_hook(lambda *_, name=name: calls.append(name))
+    objective, views = Objective(players), Views(players, x)
+    for player in ("disc", "gen"):
+        PlayerOptimiser(players, player, lr=1e-3).minimise(loss_of(player, views, objective))
+    assert Counter(calls) == {"encoder": 1, "decoder": 1, "disc": 3}
+
+
+def test_gen_is_judged_by_the_discriminator_as_it_is_after_its_step(x):
+    players = hybrid()
+    objective, views = Objective(players), Views(players, x)
+    before = objective.play("gen", views, WEIGHTS["gen"])["adv"].item()
+    PlayerOptimiser(players, "disc", lr=0.1).minimise(loss_of("disc", views, objective))
+    assert objective.play("gen", views, WEIGHTS["gen"])["adv"].item() != before
+
+
+def test_terms_without_a_weight_are_not_computed(x):
+    players = hybrid()
+    players.disc.register_forward_hook(lambda *_: pytest.fail("the discriminator was asked"))
+    terms = Objective(players).play("gen", Views(players, x), {"pbp": 1.0, "kl": 1.0})
+    assert list(terms) == ["pbp", "kl"]
+
+
+def test_without_gen_playing_the_pass_has_no_graph(x):
+    players = hybrid()
+    views = Views(players, x, gen_plays=False)
+    loss_of("disc", views, Objective(players)).backward()
+    assert not views.x_hat.requires_grad
+    assert with_gradient(players, "disc") and not with_gradient(players, "gen")
+
+
+def test_z_is_the_posterior_reparameterised(x):
+    players = hybrid()
+    views = Views(players, x)
+    mu, logvar = views.posterior
+    torch.manual_seed(7)
+    noise = torch.randn_like(mu)
+    torch.manual_seed(7)
+    torch.testing.assert_close(views.z, mu + (0.5 * logvar).exp() * noise)
+
+
+def test_weighted_sum():
+    terms = {"a": torch.tensor(2.0), "b": torch.tensor(3.0)}
+    assert weighted_sum(terms, {"a": 1.0, "b": 10.0}).item() == 32

@@ -1,0 +1,185 @@
+"""The loop: what it records, that it repeats itself, that it stops on a loss that is not finite."""
+
+import math
+
+import pytest
+import torch
+
+from datasets.batches import Batches
+from vaegan.build import build_players, build_schedule
+from vaegan.config import make_config, resolved
+from vaegan.errors import TrainingError
+from vaegan.losses.pbp import PBP_LOSSES, BernoulliNLL
+from vaegan.nets.discriminators import register_discriminator
+from vaegan.train import train
+
+SHAPE = (1, 16, 16)
+SMALL = {"vae": "dense", "hidden_dim": 16, "latent_dim": 3, "epochs": 2, "batch_size": 8}
+
+
+class Records:
+    """A watcher that keeps the records and counts the steps."""
+
+    def __init__(self):
+        self.records = []
+        self.steps = []
+
+    def on_step(self, epoch, phase, meter, n_images):
+        self.steps.append((epoch, phase.name, n_images))
+
+    def on_epoch(self, record, players):
+        self.records.append(record)
+
+
+def images(n=20):
+    """Blurred blobs, so that there is something to learn."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(n, 1, 4, 4, generator=generator)
+    return torch.nn.functional.interpolate(coarse, size=16, mode="bilinear").mul(255).byte()
+
+
+def run(n=20, **options):
+    config = resolved(make_config({**SMALL, **options}), 16)
+    players = build_players(config, SHAPE)
+    watcher = Records()
+    train_set = Batches(images(n), config.batch_size, shuffle_seed=config.seed)
+    test_set = Batches(images(12), config.batch_size)
+    train(config, players, build_schedule(config), train_set, test_set, [watcher])
+    return watcher, players
+
+
+def without_timings(records):
+    return [{k: v for k, v in r.items() if not k.startswith(("time/", "memory/"))} for r in records]
+
+
+HYBRID = {"disc": "dense", "disc_hidden_dim": 8, "solo_epochs": 1}
+
+
+def test_the_record_of_a_solo_and_of_a_combo_epoch():
+    watcher, _ = run(**HYBRID)
+    solo, combo = watcher.records
+    losses = ["gen/pbp", "gen/pbp_weighted", "gen/pbp_excess", "gen/kl", "gen/kl_weighted", "gen/total"]
+    more = [
+        "gen/adv",
+        "gen/adv_weighted",
+        "disc/real",
+        "disc/fake",
+        "disc/total",
+        "disc/acc_real",
+        "disc/acc_fake",
+    ]
+    weights = ["gen/pbp", "gen/kl", "gen/adv", "disc/real", "disc/fake"]
+    always = {"epoch", "phase", "time/epoch_s", "time/test_s", "time/images_per_s", "memory/peak_mib"}
+    always |= {f"weight/{key}" for key in weights}
+    more += ["disc/real_weighted", "disc/fake_weighted"]
+    assert set(solo) == always | {f"{split}/{key}" for split in ("train", "test") for key in losses}
+    assert set(combo) == always | {f"{split}/{key}" for split in ("train", "test") for key in losses + more}
+    assert (solo["epoch"], solo["phase"], combo["epoch"], combo["phase"]) == (0, "solo", 1, "combo")
+    assert [record["weight/gen/adv"] for record in (solo, combo)] == [0, 10]
+
+
+def test_totals_are_the_sums_of_the_weighted_terms():
+    watcher, _ = run(**HYBRID, pbp_weight=0.5, beta=2, disc_weight=7)
+    combo = watcher.records[1]
+    for split in ("train", "test"):
+        terms = {term: combo[f"{split}/gen/{term}"] for term in ("pbp", "kl", "adv")}
+        assert combo[f"{split}/gen/pbp_weighted"] == pytest.approx(0.5 * terms["pbp"])
+        assert combo[f"{split}/gen/total"] == pytest.approx(
+            0.5 * terms["pbp"] + 2 * terms["kl"] + 7 * terms["adv"]
+        )
+        assert combo[f"{split}/disc/total"] == pytest.approx(
+            combo[f"{split}/disc/real"] + combo[f"{split}/disc/fake"]
+        )
+
+
+def test_pbp_excess_is_what_lies_above_the_images_own_entropy():
+    watcher, _ = run()
+    for split, n in (("train", 20), ("test", 12)):
+        record = watcher.records[0]
+        expected = record[f"{split}/gen/pbp"] - BernoulliNLL.floor(images(n))
+        assert record[f"{split}/gen/pbp_excess"] == pytest.approx(expected)
+        assert record[f"{split}/gen/pbp_excess"] > 0
+
+
+def test_a_gated_epoch_trains_without_the_learned_loss_and_still_reports_it():
+    watcher, _ = run(**{**HYBRID, "solo_epochs": 0}, max_disc_loss=0)
+    first, second = watcher.records
+    assert [record["weight/gen/adv"] for record in (first, second)] == [10, 0]
+    assert "train/gen/adv" in first and "train/gen/adv" not in second
+    assert second["test/gen/adv"] > 0 and second["test/gen/adv_weighted"] == 0
+    assert second["train/disc/total"] != first["train/disc/total"]  # D goes on training
+
+
+def test_means_count_images_so_that_a_small_last_batch_does_not_weigh_more():
+    watcher, _ = run(n=17, epochs=1, lr=1e-12)  # batches of 8, 8 and 1; weights as good as fixed
+    whole, _ = run(n=17, epochs=1, lr=1e-12, batch_size=17)
+    assert [n for _, _, n in watcher.steps] == [8, 8, 1]
+    assert watcher.records[0]["train/gen/kl"] == pytest.approx(whole.records[0]["train/gen/kl"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, HYBRID, {**HYBRID, "vae": "conv", "hidden_dim": None, "base_channels": 4}]
+)
+def test_the_same_seed_gives_the_same_records_and_another_seed_does_not(options):
+    first, second, other = (run(seed=seed, **options)[0].records for seed in (3, 3, 4))
+    assert without_timings(first) == without_timings(second)
+    assert without_timings(first) != without_timings(other)
+
+
+def test_seed_1_is_not_seed_0_shifted_by_a_step():
+    noise = {}
+    for seed in (0, 1):
+        watcher, _ = run(seed=seed, epochs=1)
+        noise[seed] = watcher.records[0]["train/gen/total"]
+    assert noise[0] != noise[1]
+
+
+def test_solo_epochs_do_not_depend_on_there_being_a_discriminator():
+    alone, _ = run(epochs=1)
+    beside, players = run(**HYBRID | {"epochs": 1})
+    keys = ["train/gen/pbp", "train/gen/kl", "test/gen/pbp", "test/gen/kl"]
+    assert [alone.records[0][key] for key in keys] == [beside.records[0][key] for key in keys]
+    assert all(p.grad is None for p in players.parameters_of("disc"))
+
+
+@pytest.mark.parametrize("pbp", [name for name, _ in PBP_LOSSES.entries()])
+def test_training_lowers_the_loss(pbp):
+    watcher, _ = run(n=64, epochs=12, pbp=pbp, lr=1e-2)
+    first, last = watcher.records[0], watcher.records[-1]
+    assert last["train/gen/total"] < first["train/gen/total"]
+    assert last["test/gen/total"] < first["test/gen/total"]
+    assert last["test/gen/kl"] >= 0
+
+
+def test_bf16_trains_to_about_the_same_losses():
+    full, half = (run(precision=precision, **HYBRID)[0].records[-1] for precision in ("fp32", "bf16"))
+    assert half["train/gen/total"] != full["train/gen/total"]
+    assert half["train/gen/total"] == pytest.approx(full["train/gen/total"], rel=0.05)
+
+
+def test_pm1_pixels_with_a_tanh():
+    watcher, players = run(pbp="mse", pixel_range="pm1")
+    assert math.isfinite(watcher.records[-1]["test/gen/total"])
+    x_hat = players.reconstruct(torch.full((1, *SHAPE), -1.0))
+    assert x_hat.min() < 0 and x_hat.abs().max() <= 1
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_it():
+    with pytest.raises(TrainingError, match=r"train/gen/\w+ became (nan|inf) in epoch 0"):
+        run(lr=1e30)
+
+
+def test_a_discriminator_from_outside_the_package_trains():
+    @register_discriminator("mean_of_test")
+    class MeanDiscriminator(torch.nn.Module):
+        def __init__(self, image_shape, *, slope: float = 1.0):
+            super().__init__()
+            self.slope = slope
+            self.bias = torch.nn.Parameter(torch.zeros(()))
+
+        def forward(self, x):
+            return self.slope * x.flatten(1).mean(1) + self.bias
+
+    _, players = run(disc="mean_of_test", disc_slope="2.5", solo_epochs=0)
+    assert players.disc.slope == 2.5
+    assert players.disc.bias.item() != 0

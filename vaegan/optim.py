@@ -1,0 +1,20 @@
+"""One optimiser for each player, which touches that player's parameters alone."""
+
+import torch
+from torch import Tensor
+
+from vaegan.nets.players import Players
+
+
+class PlayerOptimiser:
+    """Adam on one player's parameters. Source: Kingma & Ba, Adam (arXiv 1412.6980), algorithm 1."""
+
+    def __init__(self, players: Players, player: str, lr: float):
+        self.parameters = list(players.parameters_of(player))
+        self.adam = torch.optim.Adam(self.parameters, lr=lr, fused=True)
+
+    def minimise(self, loss: Tensor) -> None:
+        """One step down the loss. Gradients are computed for this player's parameters and no others."""
+        self.adam.zero_grad()
+        loss.backward(inputs=self.parameters)
+        self.adam.step()

@@ -1,0 +1,112 @@
+"""The training loop: every player's turn on every batch, the same way."""
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from vaegan.config import Config
+from vaegan.errors import TrainingError
+from vaegan.evals.losses import evaluate
+from vaegan.memory import peak_memory_mib
+from vaegan.meters import Meter, weighed
+from vaegan.nets.players import Players
+from vaegan.objective import Objective, Views, accuracies, weighted_sum
+from vaegan.optim import PlayerOptimiser
+from vaegan.pixels import to_model_range
+from vaegan.schedule import Phase, Schedule
+from vaegan.seeds import seed_for
+
+
+class Loader(Protocol):
+    """Images in memory: `images` uint8 [N, C, H, W] and the batches of an epoch."""
+
+    images: Tensor
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, epoch: int = 0) -> Iterator[Tensor]: ...
+
+
+class Watcher(Protocol):
+    """What is told of training as it goes: a progress bar, the run folder."""
+
+    def on_step(self, epoch: int, phase: Phase, meter: Meter, n_images: int) -> None: ...
+
+    def on_epoch(self, record: dict[str, Any], players: Players) -> None: ...
+
+
+def train(
+    config: Config,
+    players: Players,
+    schedule: Schedule,
+    train_set: Loader,
+    test_set: Loader,
+    watchers: list[Watcher],
+) -> None:
+    """Train for `config.epochs`; after each, hand its record (keys as in metrics.jsonl) to the watchers.
+
+    Raises: TrainingError when a mean is not finite, before the watchers would save such weights.
+    """
+    objective = Objective(players)
+    learning_rates = {"gen": config.lr, "disc": config.disc_lr}
+    optims = {player: PlayerOptimiser(players, player, learning_rates[player]) for player in objective.terms}
+    floors = {"train": pbp_floor(players, train_set.images), "test": pbp_floor(players, test_set.images)}
+    device = train_set.images.device
+    step = 0
+    record: dict[str, Any] | None = None
+    players.train()
+    for epoch in range(config.epochs):
+        phase = schedule.at(epoch, record)
+        playing = phase.playing()
+        meter = Meter()
+        started = time.perf_counter()
+        for images in train_set.epoch(epoch):
+            torch.manual_seed(seed_for(config.seed, "step", step))
+            views = Views(players, to_model_range(images, players.pixel_range), gen_plays="gen" in playing)
+            for player, weights in playing.items():  # disc first, then gen
+                terms = objective.play(player, views, weights)
+                meter.add(player, terms, len(images))
+                if player == "disc":
+                    meter.add(player, accuracies(views), len(images))
+                optims[player].minimise(weighted_sum(terms, weights))
+            step += 1
+            for watcher in watchers:
+                watcher.on_step(epoch, phase, meter, len(images))
+        trained = meter.means()  # waits for the device, so that the time is the epoch's
+        trained_at = time.perf_counter()
+        tested = evaluate(players, objective, phase, test_set.epoch(), config.seed)
+        record = {"epoch": epoch, "phase": phase.name}
+        for split, means in (("train", trained), ("test", tested)):
+            figures = weighed(means, phase.weights)
+            if floors[split] is not None and "gen/pbp" in means:
+                figures["gen/pbp_excess"] = means["gen/pbp"] - floors[split]
+            record |= {f"{split}/{key}": value for key, value in figures.items()}
+        for player, terms in objective.terms.items():
+            weights = phase.weights.get(player, {})
+            record |= {f"weight/{player}/{term}": weights.get(term, 0.0) for term in terms}
+        record["time/epoch_s"] = trained_at - started
+        record["time/test_s"] = time.perf_counter() - trained_at
+        record["time/images_per_s"] = len(train_set.images) / record["time/epoch_s"]
+        record["memory/peak_mib"] = peak_memory_mib(device)
+        _refuse_non_finite(record)
+        for watcher in watchers:
+            watcher.on_epoch(record, players)
+
+
+def pbp_floor(players: Players, images: Tensor) -> float | None:
+    """The PBP loss of perfect reconstructions where it is not zero (BCE on grey values), else None."""
+    floor = getattr(players.pbp, "floor", None)
+    return None if floor is None else floor(images)
+
+
+def _refuse_non_finite(record: dict[str, Any]) -> None:
+    for key, value in record.items():
+        if key.startswith(("train/", "test/")) and not math.isfinite(value):
+            raise TrainingError(
+                f"{key} became {value} in epoch {record['epoch']}; the weights of the epoch before are kept. "
+                "A lower --lr is the usual remedy."
+            )
