@@ -1,0 +1,38 @@
+"""What the tests share: real data where it is, small runs, the command as a user types it."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+import train_vaegan
+
+torch.set_num_threads(1)  # the tests' networks are too small for two threads to pay
+
+
+@pytest.fixture
+def data_dir() -> Path:
+    """The folder of real data that $VAEGAN_DATA names; the test is skipped where there is none."""
+    path = os.environ.get("VAEGAN_DATA")
+    if not path or not Path(path).is_dir():
+        pytest.skip(
+            "needs real data: set VAEGAN_DATA to the folder that holds MNIST, CIFAR-10 and anime_faces"
+        )
+    return Path(path)
+
+
+@pytest.fixture
+def command(tmp_path, capsys):
+    """Runs `train_vaegan.py` with flags given as one string; returns (exit status, output, errors).
+
+    Runs go into `runs` below the test's own folder.
+    """
+
+    def run(flags: str, *more: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = train_vaegan.main([*flags.split(), *more, "--runs-dir", str(tmp_path / "runs")])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run

@@ -1,0 +1,139 @@
+"""What the terminal shows: the plan of a run, its progress, its summary."""
+
+import time
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vaegan.meters import Meter, weighed
+from vaegan.nets.blocks import parameter_count
+from vaegan.nets.players import Players
+from vaegan.schedule import Phase, Schedule
+
+REFRESH_S = 0.5  # between two looks at the losses; each look waits for the device
+
+SUMMARY = [
+    # key of the last record, what it is called, unit
+    ("test/gen/pbp", "PBP loss", "an image"),
+    ("test/gen/pbp_excess", "PBP loss above the images' own entropy", "nats an image"),
+    ("test/gen/kl", "KL divergence", "nats an image"),
+    ("test/gen/adv", "learned loss, unweighted", "nats"),
+    ("test/gen/total", "VAE's total, weighted", "an image"),
+    ("test/disc/total", "discriminator's loss (draw: 1.386)", "nats"),
+    ("test/disc/acc_real", "originals the discriminator recognises", "share"),
+    ("test/disc/acc_fake", "reconstructions it recognises", "share"),
+]
+
+
+def make_console() -> Console:
+    """A console that neither wraps nor colours numbers: lines stay whole in a log."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def network_lines(players: Players, names: Mapping[str, str]) -> list[str]:
+    """A line for each network with its number of parameters, and the sum of the VAE's."""
+    counts = {part: parameter_count(network) for part, network in players.networks().items()}
+    lines = [f"{part:10}{names[part]:24}{count:>14,} parameters" for part, count in counts.items()]
+    vae = counts["encoder"] + counts["decoder"]
+    return [*lines, f"{'vae':10}{'':24}{vae:>14,} parameters"]
+
+
+def schedule_lines(schedule: Schedule, epochs: int, terms: Mapping[str, Iterable[str]]) -> list[str]:
+    """The weight of every term over the epochs (from 1), those with equal weights in one line."""
+    names = [f"{player}/{term}" for player in ("gen", "disc") for term in terms.get(player, ())]
+    rows = []
+    for epoch in range(epochs):
+        phase = schedule.at(epoch)
+        weights = [
+            phase.weights.get(player, {}).get(term, 0.0) for player, term in (n.split("/") for n in names)
+        ]
+        rows.append((phase.name, [f"{weight:.6g}" for weight in weights]))
+    lines = [f"{'epochs':12}{'phase':8}" + "".join(f"{name:>12}" for name in names)]
+    for (phase_name, weights), group in groupby(enumerate(rows), key=lambda item: item[1]):
+        numbers = [epoch + 1 for epoch, _ in group]
+        span = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+        lines.append(f"{span:12}{phase_name:8}" + "".join(f"{weight:>12}" for weight in weights))
+    return lines
+
+
+class ProgressBar:
+    """One bar over the whole run on a terminal, a line an epoch where there is none."""
+
+    def __init__(self, console: Console, epochs: int, steps_per_epoch: int):
+        self.console = console
+        self.epochs = epochs
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:,.0f} images/s"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=console,
+            expand=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task("", total=epochs * steps_per_epoch, rate=0.0, losses="")
+        self._seen = 0
+        self._since = time.monotonic()
+
+    def __enter__(self) -> "ProgressBar":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.bar.stop()
+
+    def on_step(self, epoch: int, phase: Phase, meter: Meter, n_images: int) -> None:
+        """Move the bar; twice a second show the epoch's losses so far and the rate."""
+        if self.bar.disable:
+            return
+        self._seen += n_images
+        self.bar.advance(self.task)
+        elapsed = time.monotonic() - self._since
+        if elapsed >= REFRESH_S:
+            self.bar.update(
+                self.task,
+                description=f"epoch {epoch + 1}/{self.epochs} {phase.name}",
+                rate=self._seen / elapsed,
+                losses=_losses(weighed(meter.means(), phase.weights), ""),
+            )
+            self._seen = 0
+            self._since = time.monotonic()
+
+    def on_epoch(self, record: dict[str, Any], players: Players) -> None:
+        """A line with the epoch's main figures."""
+        self.console.print(
+            f"epoch {record['epoch'] + 1}/{self.epochs} {record['phase']:5}  "
+            f"train {_losses(record, 'train/')}  |  test {_losses(record, 'test/')}  |  "
+            f"{record['time/epoch_s']:.1f} s, {record['time/images_per_s']:,.0f} images/s",
+        )
+        self._since, self._seen = time.monotonic(), 0
+
+
+def _losses(record: Mapping[str, float], prefix: str) -> str:
+    shown = (
+        ("pbp", "gen/pbp", ".2f"),
+        ("kl", "gen/kl", ".2f"),
+        ("adv", "gen/adv", ".3f"),
+        ("disc", "disc/total", ".3f"),
+    )
+    return "  ".join(f"{name} {record[prefix + key]:{f}}" for name, key, f in shown if prefix + key in record)
+
+
+def summary_lines(record: Mapping[str, Any], seconds: float, folder: Path) -> list[str]:
+    """The last epoch's main figures on held-out images, and where things are."""
+    lines = [f"After epoch {record['epoch'] + 1}, on held-out images:"]
+    lines += [f"  {name:42}{record[key]:>10.3f} {unit}" for key, name, unit in SUMMARY if key in record]
+    lines += [
+        f"Trained in {seconds:.0f} s.",
+        f"  pictures  {folder / 'figures'}",
+        f"  metrics   {folder / 'metrics.jsonl'}",
+        f"  weights   {folder / 'VAE_model.pth'}, {folder / 'checkpoints'}",
+        f"Run folder: {folder}",
+    ]
+    return lines

@@ -1,0 +1,151 @@
+"""The run folder: config, environment, metrics, weights and figures of one run."""
+
+import itertools
+import json
+import platform
+import shlex
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vaegan.config import Config
+from vaegan.errors import OptionError
+from vaegan.figures import save_curves, save_reconstructions, save_samples
+from vaegan.files import write_whole
+from vaegan.nets.blocks import parameter_count
+from vaegan.nets.players import Players
+
+N_REFERENCE = 10  # held-out images that every picture of reconstructions shows
+PACKAGES = ("torchvision", "timm", "numpy", "safetensors", "pydantic", "scikit-learn", "pillow")
+
+
+def plan_folder(config: Config) -> Path:
+    """Where the run will go; nothing is made.
+
+    Raises: OptionError for a name that is taken, since no run overwrites another.
+    """
+    runs_dir = Path(config.runs_dir)
+    if config.run_name:
+        if (runs_dir / config.run_name).exists():
+            raise OptionError("run_name", f"{runs_dir / config.run_name} exists already; choose another name")
+        return runs_dir / config.run_name
+    what = describe(config)
+    return next(path for i in itertools.count(1) if not (path := runs_dir / f"{what}-{i}").exists())
+
+
+def describe(config: Config) -> str:
+    """A name that says what the run is: data set, networks, weight of the learned loss."""
+    data = Path(config.dataset).name or "folder"
+    networks = [config.encoder_name, config.decoder_name]
+    if networks[0] == networks[1]:
+        networks.pop()
+    if config.disc:
+        networks += [config.disc, f"w{config.disc_weight}"]
+    return "_".join([data, *networks]).replace(":", "-").replace("/", "-").replace(" ", "-")
+
+
+class Run:
+    """Writes one run's folder. Made only when all else is ready, so that a mistake leaves nothing behind."""
+
+    def __init__(self, folder: Path, reference: Tensor):
+        """folder: made here. reference: uint8 [N, C, H, W], the images whose reconstructions are drawn.
+
+        Raises: OptionError when the folder cannot be made.
+        """
+        self.folder = folder
+        self.reference = reference
+        try:
+            folder.mkdir(parents=True)
+            self.figures = folder / "figures"
+            self.checkpoints = folder / "checkpoints"
+            self.figures.mkdir()
+            self.checkpoints.mkdir()
+        except OSError as error:
+            raise OptionError("runs_dir", f"cannot make the folder {folder} ({error.strerror})") from None
+
+    def write_setting(
+        self, config: Config, players: Players, device: torch.device, command: list[str]
+    ) -> None:
+        """config.yaml, which --config takes back, and environment.json."""
+        text = yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True)
+        (self.folder / "config.yaml").write_text(text, encoding="utf-8")
+        setting = environment(device, command)
+        setting["parameters"] = {name: parameter_count(net) for name, net in players.networks().items()}
+        (self.folder / "environment.json").write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
+
+    def on_step(self, *_: Any) -> None:
+        """Nothing: a run is written after each epoch."""
+
+    def on_epoch(self, record: dict[str, Any], players: Players) -> None:
+        """The epoch's line of metrics.jsonl, the weights, and the pictures as they are now."""
+        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        state = {name: value.detach().cpu().contiguous() for name, value in players.state_dict().items()}
+        metadata = {"epoch": str(record["epoch"])}
+        write_whole(
+            self.checkpoints / "last.safetensors", lambda path: save_file(state, path, metadata=metadata)
+        )
+        save_reconstructions(self.figures / "reconstructions.png", players, self.reference)
+        save_samples(self.figures / "samples.png", players)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The records of the epochs so far."""
+        lines = (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def finish(self, players: Players) -> None:
+        """The curves, and VAE_model.pth: a plain state dictionary of the encoder and the decoder."""
+        save_curves(self.figures / "curves.png", self.records())
+        vae = {
+            name: value.detach().cpu().contiguous()
+            for name, value in players.state_dict().items()
+            if name.startswith(("encoder.", "decoder."))
+        }
+        write_whole(self.folder / "VAE_model.pth", lambda path: torch.save(vae, path))
+
+
+def environment(device: torch.device, command: list[str]) -> dict[str, Any]:
+    """What a run was made with: versions, device, commit, command line."""
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else platform.processor() or platform.machine()
+    )
+    return {
+        "command": shlex.join(command),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": str(device),
+        "device_name": name,
+        "threads": torch.get_num_threads(),
+        "packages": {package: _version(package) for package in PACKAGES} | {"torch": torch.__version__},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit that the program is at, with "+" behind it if files differ from it; None outside git."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + (
+            "+" if git("status", "--porcelain", "--untracked-files=no") else ""
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
