@@ -21,6 +21,7 @@ from torchvision.transforms.functional import to_pil_image
 from datasets.batches import Batches
 from vaegan.build import build_players, build_schedule
 from vaegan.config import Config, make_config, resolved
+from vaegan.devices import bf16_is_emulated
 from vaegan.nets.players import Players
 from vaegan.train import train
 
@@ -200,12 +201,6 @@ def measure(case: str, repeats: int, device: torch.device) -> list[tuple[float, 
     turns = Turns(PlainLoop(config, build_players(config, shape), dataset, device))
     train(config, players, build_schedule(config), train_set, test_set, [turns])
     return turns.rounds[1:]
-
-
-def bf16_is_emulated(device: torch.device) -> bool:
-    """Whether PyTorch finds no bf16 instructions; older versions do not tell."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
-    return bool(capabilities) and not any(there for name, there in capabilities.items() if "bf16" in name)
 
 
 def spread(values: Sequence[float], form: str) -> str:

@@ -30,8 +30,8 @@ SUMMARY = [
 
 
 def make_console() -> Console:
-    """A console that neither wraps nor colours numbers: lines stay whole in a log."""
-    return Console(highlight=False, soft_wrap=True)
+    """A console that prints text as it is: not wrapped, not coloured, brackets no markup."""
+    return Console(highlight=False, soft_wrap=True, markup=False)
 
 
 def network_lines(players: Players, names: Mapping[str, str]) -> list[str]:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from vaegan.config import Config
+from vaegan.devices import peak_memory_mib
 from vaegan.errors import TrainingError
 from vaegan.evals.losses import evaluate
-from vaegan.memory import peak_memory_mib
 from vaegan.meters import Meter, weighed
 from vaegan.nets.players import Players
 from vaegan.objective import Objective, Views, accuracies, weighted_sum
