@@ -96,14 +96,7 @@ class ProgressBar:
         self.bar.advance(self.task)
         elapsed = time.monotonic() - self._since
         if elapsed >= REFRESH_S:
-            self.bar.update(
-                self.task,
-                description=f"epoch {epoch + 1}/{self.epochs} {phase.name}",
-                rate=self._seen / elapsed,
-                losses=_losses(weighed(meter.means(), phase.weights), ""),
-            )
-            self._seen = 0
-            self._since = time.monotonic()
+            self._show(epoch, phase.name, self._seen / elapsed, weighed(meter.means(), phase.weights), "")
 
     def on_epoch(self, record: dict[str, Any], players: Players) -> None:
         """A line with the epoch's main figures."""
@@ -112,7 +105,17 @@ class ProgressBar:
             f"train {_losses(record, 'train/')}  |  test {_losses(record, 'test/')}  |  "
             f"{record['time/epoch_s']:.1f} s, {record['time/images_per_s']:,.0f} images/s",
         )
-        self._since, self._seen = time.monotonic(), 0
+        self._show(record["epoch"], record["phase"], record["time/images_per_s"], record, "train/")
+
+    def _show(self, epoch: int, phase: str, rate: float, losses: Mapping[str, float], prefix: str) -> None:
+        """Put the rate (images a second) and the losses beside the bar, and begin to count anew."""
+        self.bar.update(
+            self.task,
+            description=f"epoch {epoch + 1}/{self.epochs} {phase}",
+            rate=rate,
+            losses=_losses(losses, prefix),
+        )
+        self._seen, self._since = 0, time.monotonic()
 
 
 def _losses(record: Mapping[str, float], prefix: str) -> str:

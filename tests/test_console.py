@@ -1,0 +1,74 @@
+"""What the terminal shows."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from vaegan.console import ProgressBar, schedule_lines, summary_lines
+from vaegan.meters import Meter
+from vaegan.schedule import Phase, Schedule
+from vaegan.weights import Weight
+
+RECORD = {
+    "epoch": 0,
+    "phase": "solo",
+    "train/gen/pbp": 12.5,
+    "train/gen/kl": 3.25,
+    "test/gen/pbp": 13.0,
+    "test/gen/kl": 3.0,
+    "test/gen/total": 16.0,
+    "time/epoch_s": 0.1,
+    "time/images_per_s": 4321.0,
+}
+
+
+def bar(terminal):
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=terminal, width=140, markup=False, highlight=False)
+    return ProgressBar(console, epochs=2, steps_per_epoch=3), output
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_each_epoch_has_a_line_with_its_losses_and_rate(terminal):
+    progress, output = bar(terminal)
+    with progress:
+        progress.on_epoch(RECORD, None)
+    line = next(line for line in output.getvalue().splitlines() if "train" in line)
+    for part in ("epoch 1/2 solo", "train pbp 12.50  kl 3.25", "test pbp 13.00  kl 3.00", "4,321 images/s"):
+        assert part in line
+
+
+def test_without_a_terminal_there_is_no_bar():
+    progress, output = bar(terminal=False)
+    with progress:
+        progress.on_step(0, Phase("solo", {"gen": {}}), Meter(), 8)
+    assert output.getvalue() == ""
+
+
+def test_the_bar_shows_rate_and_losses_even_of_epochs_shorter_than_its_refreshing():
+    progress, output = bar(terminal=True)
+    with progress:
+        progress.on_step(0, Phase("solo", {"gen": {}}), Meter(), 8)
+        progress.on_epoch(RECORD, None)
+    last = [line for line in output.getvalue().splitlines() if "images/s" in line][-1]
+    for part in ("epoch 1/2 solo", "1/6", "4,321 images/s", "pbp 12.50"):
+        assert part in last
+
+
+def test_equal_weights_share_a_line():
+    schedule = Schedule(beta=Weight(1.0), pbp_weight=Weight(1.0), pbp_decay=0.5, pbp_decay_every=2)
+    lines = schedule_lines(schedule, 5, {"gen": ["pbp", "kl"]})
+    assert [line.split() for line in lines] == [
+        ["epochs", "phase", "gen/pbp", "gen/kl"],
+        ["1-2", "solo", "1", "1"],
+        ["3-4", "solo", "0.5", "1"],
+        ["5", "solo", "0.25", "1"],
+    ]
+
+
+def test_the_summary_ends_with_the_run_folder(tmp_path):
+    lines = summary_lines(RECORD, 61.0, tmp_path)
+    assert lines[-1] == f"Run folder: {tmp_path}"
+    assert any("PBP loss" in line and "13.000" in line for line in lines)
+    assert not any("discriminator" in line for line in lines)
