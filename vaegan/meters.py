@@ -23,7 +23,7 @@ class Meter:
         """The mean over images of everything added; the one transfer from the device."""
         if not self._sums:
             return {}
-        sums = torch.stack(list(self._sums.values())).double().tolist()
+        sums = torch.stack(list(self._sums.values())).tolist()
         return {key: total / self._counts[key] for key, total in zip(self._sums, sums, strict=True)}
 
 

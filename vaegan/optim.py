@@ -11,7 +11,8 @@ class PlayerOptimiser:
 
     def __init__(self, players: Players, player: str, lr: float):
         self.parameters = list(players.parameters_of(player))
-        self.adam = torch.optim.Adam(self.parameters, lr=lr, fused=True)
+        fused = self.parameters[0].device.type in ("cpu", "cuda")
+        self.adam = torch.optim.Adam(self.parameters, lr=lr, fused=fused)
 
     def minimise(self, loss: Tensor) -> None:
         """One step down the loss. Gradients are computed for this player's parameters and no others."""

@@ -26,8 +26,6 @@ class Loader(Protocol):
 
     images: Tensor
 
-    def __len__(self) -> int: ...
-
     def epoch(self, epoch: int = 0) -> Iterator[Tensor]: ...
 
 
@@ -55,7 +53,6 @@ def train(
     learning_rates = {"gen": config.lr, "disc": config.disc_lr}
     optims = {player: PlayerOptimiser(players, player, learning_rates[player]) for player in objective.terms}
     floors = {"train": pbp_floor(players, train_set.images), "test": pbp_floor(players, test_set.images)}
-    device = train_set.images.device
     step = 0
     record: dict[str, Any] | None = None
     players.train()
@@ -66,35 +63,48 @@ def train(
         started = time.perf_counter()
         for images in train_set.epoch(epoch):
             torch.manual_seed(seed_for(config.seed, "step", step))
-            views = Views(players, to_model_range(images, players.pixel_range), gen_plays="gen" in playing)
+            x = to_model_range(images, players.pixel_range)
+            views = Views(players, x, gen_plays="gen" in playing)
             for player, weights in playing.items():  # disc first, then gen
                 terms = objective.play(player, views, weights)
-                meter.add(player, terms, len(images))
+                meter.add(player, terms, len(x))
                 if player == "disc":
-                    meter.add(player, accuracies(views), len(images))
+                    meter.add(player, accuracies(views), len(x))
                 optims[player].minimise(weighted_sum(terms, weights))
             step += 1
             for watcher in watchers:
-                watcher.on_step(epoch, phase, meter, len(images))
-        trained = meter.means()  # waits for the device, so that the time is the epoch's
-        trained_at = time.perf_counter()
-        tested = evaluate(players, objective, phase, test_set.epoch(), config.seed)
+                watcher.on_step(epoch, phase, meter, len(x))
+        means = {"train": meter.means()}  # waits for the device, so that the time is the epoch's
+        trained = time.perf_counter()
+        means["test"] = evaluate(players, objective, phase, test_set.epoch(), config.seed)
         record = {"epoch": epoch, "phase": phase.name}
-        for split, means in (("train", trained), ("test", tested)):
-            figures = weighed(means, phase.weights)
-            if floors[split] is not None and "gen/pbp" in means:
-                figures["gen/pbp_excess"] = means["gen/pbp"] - floors[split]
-            record |= {f"{split}/{key}": value for key, value in figures.items()}
-        for player, terms in objective.terms.items():
-            weights = phase.weights.get(player, {})
-            record |= {f"weight/{player}/{term}": weights.get(term, 0.0) for term in terms}
-        record["time/epoch_s"] = trained_at - started
-        record["time/test_s"] = time.perf_counter() - trained_at
+        for split in means:
+            record |= loss_record(split, means[split], phase, floors[split])
+        record |= weight_record(objective, phase)
+        record["time/epoch_s"] = trained - started
+        record["time/test_s"] = time.perf_counter() - trained
         record["time/images_per_s"] = len(train_set.images) / record["time/epoch_s"]
-        record["memory/peak_mib"] = peak_memory_mib(device)
-        _refuse_non_finite(record)
+        record["memory/peak_mib"] = peak_memory_mib(train_set.images.device)
+        refuse_non_finite(record)
         for watcher in watchers:
             watcher.on_epoch(record, players)
+
+
+def loss_record(split: str, means: dict[str, float], phase: Phase, floor: float | None) -> dict[str, float]:
+    """One split's losses in an epoch: each term raw and weighted, totals, the PBP loss above its floor."""
+    record = {f"{split}/{key}": value for key, value in weighed(means, phase.weights).items()}
+    if floor is not None and "gen/pbp" in means:
+        record[f"{split}/gen/pbp_excess"] = means["gen/pbp"] - floor
+    return record
+
+
+def weight_record(objective: Objective, phase: Phase) -> dict[str, float]:
+    """The weight of every term in this epoch, 0 where it is left out."""
+    return {
+        f"weight/{player}/{term}": phase.weights.get(player, {}).get(term, 0.0)
+        for player, terms in objective.terms.items()
+        for term in terms
+    }
 
 
 def pbp_floor(players: Players, images: Tensor) -> float | None:
@@ -103,7 +113,8 @@ def pbp_floor(players: Players, images: Tensor) -> float | None:
     return None if floor is None else floor(images)
 
 
-def _refuse_non_finite(record: dict[str, Any]) -> None:
+def refuse_non_finite(record: dict[str, Any]) -> None:
+    """Raises: TrainingError naming a loss that is not a finite number."""
     for key, value in record.items():
         if key.startswith(("train/", "test/")) and not math.isfinite(value):
             raise TrainingError(

@@ -38,7 +38,7 @@ class BernoulliNLL(nn.Module):
 
         The mean over images of the sum over pixels of x log(1/x) + (1 - x) log(1/(1 - x)).
         """
-        counts = torch.bincount(images.flatten(), minlength=256).double().cpu()
+        counts = torch.bincount(images.cpu().flatten(), minlength=256).double()
         p = torch.arange(256, dtype=torch.float64) / 255
         entropy = torch.special.entr(p) + torch.special.entr(1 - p)
         return float(counts @ entropy) / len(images)
