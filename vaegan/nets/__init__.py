@@ -1,1 +1,1 @@
-"""Registries of networks; importing this package registers all that ship with it."""
+"""Networks: encoders, decoders, discriminators, and the two players made of them."""

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from vaegan.pixels import PixelRange, output_activation
 
-PLAYERS = ("disc", "gen")  # in the order in which they play on a batch
-
 
 class Players(nn.Module):
     """The networks of both players, called in the run's precision; what they return is float32.

@@ -3,7 +3,7 @@ from torch import Tensor, nn
 from vaegan.nets.blocks import ToMap, conv, doubling_stage, halvings, widths
 from vaegan.nets.blocks import activation as activation_layer
 from vaegan.nets.decoders import register_decoder
-from vaegan.nets.knobs import Activation, BaseChannels, Depth, KernelSize, Norm
+from vaegan.nets.knob_types import Activation, BaseChannels, Depth, KernelSize, Norm
 
 
 @register_decoder("conv")

@@ -6,7 +6,7 @@ from vaegan.nets.blocks import ToMap, conv_transpose, doubling_stage, halvings, 
 from vaegan.nets.blocks import activation as activation_layer
 from vaegan.nets.blocks import norm as norm_layer
 from vaegan.nets.decoders import register_decoder
-from vaegan.nets.knobs import Activation, Depth, KernelSize, Norm
+from vaegan.nets.knob_types import Activation, Depth, KernelSize, Norm
 
 SMALLEST_WIDTH = 64  # DCGAN's 512, 256, 128, 64 at 64 pixels; one doubling less or more with the depth
 

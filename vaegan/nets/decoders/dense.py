@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from vaegan.nets.blocks import dense_layers
 from vaegan.nets.decoders import register_decoder
-from vaegan.nets.knobs import Activation, HiddenDim, NumLayers
+from vaegan.nets.knob_types import Activation, HiddenDim, NumLayers
 
 
 @register_decoder("dense")

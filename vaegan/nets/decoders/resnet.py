@@ -2,7 +2,7 @@ from torch import Tensor, nn
 
 from vaegan.nets.blocks import ToMap, conv, halvings, widths
 from vaegan.nets.decoders import register_decoder
-from vaegan.nets.knobs import Activation, BaseChannels, Depth, Norm
+from vaegan.nets.knob_types import Activation, BaseChannels, Depth, Norm
 from vaegan.nets.residual import ResidualBlock
 
 

@@ -2,7 +2,7 @@ from torch import nn
 
 from vaegan.nets.blocks import StagedDiscriminator, conv_trunk
 from vaegan.nets.discriminators import register_discriminator
-from vaegan.nets.knobs import Activation, BaseChannels, Depth, KernelSize, Norm
+from vaegan.nets.knob_types import Activation, BaseChannels, Depth, KernelSize, Norm
 
 
 @register_discriminator("conv")

@@ -4,7 +4,7 @@ from torch import nn
 
 from vaegan.nets.blocks import StagedDiscriminator, dense_layers
 from vaegan.nets.discriminators import register_discriminator
-from vaegan.nets.knobs import Activation, HiddenDim, NumLayers
+from vaegan.nets.knob_types import Activation, HiddenDim, NumLayers
 
 
 @register_discriminator("dense")

@@ -2,7 +2,7 @@ from torch import nn
 
 from vaegan.nets.blocks import StagedDiscriminator, widths
 from vaegan.nets.discriminators import register_discriminator
-from vaegan.nets.knobs import Activation, BaseChannels, Depth, Norm
+from vaegan.nets.knob_types import Activation, BaseChannels, Depth, Norm
 from vaegan.nets.residual import STAGES, default_base_channels, residual_stages
 
 

@@ -1,7 +1,7 @@
 from torch import Tensor, nn
 
 from vaegan.nets.discriminators import register_discriminator
-from vaegan.nets.knobs import Pretrained
+from vaegan.nets.knob_types import Pretrained
 from vaegan.nets.timm_backbone import TimmBackbone
 
 

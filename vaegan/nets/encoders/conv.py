@@ -2,7 +2,7 @@ from torch import Tensor, nn
 
 from vaegan.nets.blocks import GaussianHead, conv_trunk
 from vaegan.nets.encoders import register_encoder
-from vaegan.nets.knobs import Activation, BaseChannels, Depth, KernelSize, Norm
+from vaegan.nets.knob_types import Activation, BaseChannels, Depth, KernelSize, Norm
 
 
 @register_encoder("conv")

@@ -2,7 +2,7 @@ from torch import Tensor, nn
 
 from vaegan.nets.blocks import GaussianHead, dense_layers
 from vaegan.nets.encoders import register_encoder
-from vaegan.nets.knobs import Activation, HiddenDim, NumLayers
+from vaegan.nets.knob_types import Activation, HiddenDim, NumLayers
 
 
 @register_encoder("dense")

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from vaegan.nets.blocks import GaussianHead, features_of
 from vaegan.nets.encoders import register_encoder
-from vaegan.nets.knobs import Activation, BaseChannels, Depth, Norm
+from vaegan.nets.knob_types import Activation, BaseChannels, Depth, Norm
 from vaegan.nets.residual import STAGES, default_base_channels, residual_stages
 
 

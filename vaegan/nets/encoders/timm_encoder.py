@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from vaegan.nets.blocks import GaussianHead
 from vaegan.nets.encoders import register_encoder
-from vaegan.nets.knobs import Pretrained
+from vaegan.nets.knob_types import Pretrained
 from vaegan.nets.timm_backbone import TimmBackbone
 
 
