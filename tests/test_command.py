@@ -44,6 +44,14 @@ def test_each_discriminator_trains_a_solo_and_a_combo_epoch(command, disc):
     assert "discriminator's loss" in output
 
 
+def test_a_last_image_alone_does_not_break_batch_norm_on_maps_of_one_pixel(command):
+    flags = (
+        "--vae conv --depth 4 --base-channels 2 --latent-dim 2 --image-size 16 --batch-size 359 --epochs 1"
+    )
+    status, _, errors = command(flags)  # 1437 images: four batches and one image
+    assert status == 0, errors
+
+
 def test_a_dry_run_shows_everything_and_writes_nothing(command, tmp_path):
     status, output, _ = command(
         "--vae dense --hidden-dim 512 --latent-dim 2 --dataset mnist --data-dir nowhere --dry-run"

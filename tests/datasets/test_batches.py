@@ -29,6 +29,14 @@ def test_every_image_comes_exactly_once_and_the_last_batch_is_kept(images, batch
     assert sorted(order(batches, 2)) == list(range(N))
 
 
+@pytest.mark.parametrize("shuffle_seed", [None, 0])
+def test_a_last_batch_of_one_joins_the_one_before_it(images, shuffle_seed):
+    batches = Batches(images[:21], 5, shuffle_seed)
+    assert [len(batch) for batch in batches.epoch()] == [5, 5, 5, 6]
+    assert len(batches) == 4
+    assert [len(batch) for batch in Batches(images[:1], 5, shuffle_seed).epoch()] == [1]
+
+
 def test_batches_are_whole_images(images):
     for batch in Batches(images, 5, shuffle_seed=0).epoch():
         assert batch.dtype == torch.uint8
