@@ -9,6 +9,7 @@ from pathlib import Path
 from torchvision.datasets.utils import check_integrity
 
 from vaegan.errors import OptionError
+from vaegan.files import write_whole
 
 
 def read_torchvision(
@@ -24,15 +25,17 @@ def read_torchvision(
     """
     try:
         return _both(dataset, data_dir)
-    except (RuntimeError, ValueError):
-        pass  # torchvision's words for files that are missing or damaged
+    except (OSError, RuntimeError, ValueError):
+        pass  # files that are missing or damaged
     with tempfile.TemporaryDirectory() as temporary:
         workplace = Path(temporary)
         missing = _not_intact(data_dir, archives)
-        for name in archives.keys() - missing:
-            (workplace / name).parent.mkdir(parents=True, exist_ok=True)
-            (workplace / name).symlink_to((data_dir / name).resolve())
+        if missing:
+            print(f"downloading {', '.join(missing)} to {data_dir}", flush=True)
         try:
+            for name in archives.keys() - missing:
+                (workplace / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(data_dir / name, workplace / name)
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 dataset(workplace, download=True)
             sets = _both(dataset, workplace)
@@ -62,9 +65,9 @@ def _keep(workplace: Path, data_dir: Path) -> None:
     try:
         for file in workplace.rglob("*"):
             target = data_dir / file.relative_to(workplace)
-            if file.is_file() and not file.is_symlink():
+            if file.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, target)
+                write_whole(target, lambda temporary, file=file: shutil.copyfile(file, temporary))
     except OSError as error:
         raise OptionError(
             "data_dir", f"cannot keep what was downloaded in {data_dir} ({error.strerror})"

@@ -233,10 +233,11 @@ def read_toy(toy: type[Toy], data_dir: Path) -> list[str]:
     return [part.data for part in read_torchvision(toy, data_dir, archives)]
 
 
-def test_a_download_is_silent_and_kept_for_the_next_time(toy, tmp_path, capsys):
+def test_a_download_is_announced_in_one_line_and_kept_for_the_next_time(toy, tmp_path, capsys):
     assert read_toy(toy, tmp_path) == ["a", "b"]
     assert toy.downloads == 2
-    assert capsys.readouterr() == ("", "")
+    announced = f"downloading Toy/raw/a.gz, Toy/raw/b.gz to {tmp_path}\n"
+    assert capsys.readouterr() == (announced, "")
     assert {path.name for path in (tmp_path / "Toy/raw").iterdir()} >= {"a", "b"}
     assert read_toy(toy, tmp_path) == ["a", "b"]
     assert toy.downloads == 2
