@@ -9,8 +9,11 @@ from datasets.batches import Batches
 from vaegan.build import build_players, build_schedule
 from vaegan.config import make_config, resolved
 from vaegan.errors import TrainingError
+from vaegan.evals.losses import evaluate
 from vaegan.losses.pbp import PBP_LOSSES, BernoulliNLL
 from vaegan.nets.discriminators import register_discriminator
+from vaegan.objective import Objective
+from vaegan.seeds import seed_for
 from vaegan.train import train
 
 SHAPE = (1, 16, 16)
@@ -111,9 +114,9 @@ def test_a_gated_epoch_trains_without_the_learned_loss_and_still_reports_it():
 
 
 def test_means_count_images_so_that_a_small_last_batch_does_not_weigh_more():
-    watcher, _ = run(n=17, epochs=1, lr=1e-12)  # batches of 8, 8 and 1; weights as good as fixed
-    whole, _ = run(n=17, epochs=1, lr=1e-12, batch_size=17)
-    assert [n for _, _, n in watcher.steps] == [8, 8, 1]
+    watcher, _ = run(n=18, epochs=1, lr=1e-12)  # weights as good as fixed
+    whole, _ = run(n=18, epochs=1, lr=1e-12, batch_size=18)
+    assert [n for _, _, n in watcher.steps] == [8, 8, 2]
     assert watcher.records[0]["train/gen/kl"] == pytest.approx(whole.records[0]["train/gen/kl"], rel=1e-4)
 
 
@@ -126,12 +129,49 @@ def test_the_same_seed_gives_the_same_records_and_another_seed_does_not(options)
     assert without_timings(first) != without_timings(other)
 
 
-def test_seed_1_is_not_seed_0_shifted_by_a_step():
-    noise = {}
-    for seed in (0, 1):
-        watcher, _ = run(seed=seed, epochs=1)
-        noise[seed] = watcher.records[0]["train/gen/total"]
-    assert noise[0] != noise[1]
+def test_seeds_are_distinct_so_that_seed_1_is_not_seed_0_shifted_by_a_step():
+    seeds = [seed_for(seed, "step", step) for seed in range(20) for step in range(20)]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_each_epoch_has_an_order_of_its_own(monkeypatch):
+    asked = []
+    epoch_of = Batches.epoch
+    monkeypatch.setattr(
+        Batches, "epoch", lambda self, epoch=0: (asked.append(epoch), epoch_of(self, epoch))[1]
+    )
+    run(epochs=3)
+    assert asked == [0, 0, 1, 0, 2, 0]  # training, then the held-out images in their one order
+
+
+def test_the_discriminator_has_a_learning_rate_of_its_own():
+    config = {**HYBRID, "solo_epochs": 0, "epochs": 1}
+    before = build_players(resolved(make_config({**SMALL, **config}), 16), SHAPE)
+    _, fixed = run(**config, disc_lr=1e-12)
+    _, moved = run(**config, disc_lr=1e-2)
+    start = torch.cat([p.flatten() for p in before.parameters_of("disc")])
+    step = {
+        name: (torch.cat([p.flatten() for p in players.parameters_of("disc")]) - start).abs().max().item()
+        for name, players in (("fixed", fixed), ("moved", moved))
+    }
+    assert step["fixed"] < 1e-6 < 1e-3 < step["moved"]
+
+
+def test_evaluation_leaves_the_networks_as_they_are():
+    config = resolved(
+        make_config({"vae": "conv", "base_channels": 4, "disc": "conv", "disc_base_channels": 4}), 16
+    )
+    players = build_players(config, SHAPE)
+    before = {name: value.clone() for name, value in players.state_dict().items()}
+    phase = build_schedule(config).at(config.epochs - 1)
+    evaluate(players, Objective(players), phase, Batches(images(), 8).epoch(), seed=0)
+    assert all(value.equal(before[name]) for name, value in players.state_dict().items())
+    assert players.training
+
+
+def test_a_gaussians_sigma_is_reported():
+    watcher, players = run(pbp="gaussian")
+    assert watcher.records[-1]["train/gen/sigma"] == pytest.approx(players.pbp.log_sigma.exp().item())
 
 
 def test_solo_epochs_do_not_depend_on_there_being_a_discriminator():
@@ -165,7 +205,7 @@ def test_pm1_pixels_with_a_tanh():
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_it():
-    with pytest.raises(TrainingError, match=r"train/gen/\w+ became (nan|inf) in epoch 0"):
+    with pytest.raises(TrainingError, match=r"train/gen/\w+ became (nan|inf) in epoch 1"):
         run(lr=1e30)
 
 

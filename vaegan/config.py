@@ -25,7 +25,7 @@ from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
-from vaegan.pixels import PixelRange
+from vaegan.pixels import INTERVALS, PixelRange
 from vaegan.weights import Weight
 
 DEFAULT_DISC_WEIGHT = Weight(10.0)
@@ -265,10 +265,12 @@ def _contradictions(config: Config) -> Iterable[OptionError]:
         yield OptionError(
             "solo_epochs", f"more than the {config.epochs} epochs in all; raise --epochs or lower it"
         )
-    if config.pbp == "bce" and config.pixel_range != "01":
-        yield OptionError(
-            "pixel_range", "--pbp bce needs pixels in [0, 1]; use 01, or --pbp mse, l1 or gaussian"
-        )
+    known = dict(PBP_LOSSES.entries())
+    needed = getattr(known.get(config.pbp), "pixel_range", config.pixel_range)
+    if config.pixel_range != needed:
+        others = ", ".join(name for name, loss in known.items() if not hasattr(loss, "pixel_range"))
+        problem = f"--pbp {config.pbp} needs pixels in {INTERVALS[needed]}; use {needed}, or --pbp {others}"
+        yield OptionError("pixel_range", problem)
     if config.run_name is not None and not _is_folder_name(config.run_name):
         yield OptionError("run_name", "not a folder's name; --runs-dir says where the folder goes")
 

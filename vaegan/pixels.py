@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 PixelRange = Literal["01", "pm1"]
+INTERVALS = {"01": "[0, 1]", "pm1": "[-1, 1]"}
 
 
 def to_model_range(images: Tensor, pixel_range: PixelRange) -> Tensor:

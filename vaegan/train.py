@@ -81,6 +81,7 @@ def train(
         for split in means:
             record |= loss_record(split, means[split], phase, floors[split])
         record |= weight_record(objective, phase)
+        record |= {f"train/gen/{name}": value for name, value in pbp_figures(players).items()}
         record["time/epoch_s"] = trained - started
         record["time/test_s"] = time.perf_counter() - trained
         record["time/images_per_s"] = len(train_set.images) / record["time/epoch_s"]
@@ -113,11 +114,16 @@ def pbp_floor(players: Players, images: Tensor) -> float | None:
     return None if floor is None else floor(images)
 
 
+def pbp_figures(players: Players) -> dict[str, float]:
+    """What a PBP loss that learns something has to report after an epoch (a Gaussian's sigma)."""
+    figures = getattr(players.pbp, "figures", None)
+    return {} if figures is None else figures()
+
+
 def refuse_non_finite(record: dict[str, Any]) -> None:
     """Raises: TrainingError naming a loss that is not a finite number."""
     for key, value in record.items():
         if key.startswith(("train/", "test/")) and not math.isfinite(value):
             raise TrainingError(
-                f"{key} became {value} in epoch {record['epoch']}; the weights of the epoch before are kept. "
-                "A lower --lr is the usual remedy."
+                f"{key} became {value} in epoch {record['epoch'] + 1}; a lower --lr is the usual remedy"
             )

@@ -27,7 +27,7 @@ class BernoulliNLL(nn.Module):
     Source: Kingma & Welling, Auto-Encoding Variational Bayes (arXiv 1312.6114), appendix C.1.
     """
 
-    pixel_range = "01"
+    pixel_range = "01"  # the only one that it takes
 
     def forward(self, logits: Tensor, x_hat: Tensor, x: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
@@ -78,6 +78,10 @@ class GaussianNLL(nn.Module):
     def log_sigma(self) -> Tensor:
         """log sigma, a scalar, in the model's range of pixels."""
         return self.LOWEST_LOG_SIGMA + F.softplus(self.log_sigma_logit - self.LOWEST_LOG_SIGMA)
+
+    def figures(self) -> dict[str, float]:
+        """sigma, in the model's range of pixels."""
+        return {"sigma": self.log_sigma.exp().item()}
 
     def forward(self, logits: Tensor, x_hat: Tensor, x: Tensor) -> Tensor:
         log_sigma = self.log_sigma

@@ -1,0 +1,20 @@
+import pytest
+import torch
+
+from vaegan.pixels import output_activation, to_model_range, to_unit_range
+
+IMAGES = torch.tensor([[0, 51, 255]], dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(("pixel_range", "expected"), [("01", [0, 0.2, 1]), ("pm1", [-1, -0.6, 1])])
+def test_model_range(pixel_range, expected):
+    x = to_model_range(IMAGES, pixel_range)
+    assert x.dtype == torch.float32
+    assert x[0].tolist() == pytest.approx(expected)
+    assert to_unit_range(x, pixel_range)[0].tolist() == pytest.approx([0, 0.2, 1])
+
+
+def test_output_activation_is_a_sigmoid_or_a_tanh():
+    logits = torch.linspace(-3, 3, 7)
+    torch.testing.assert_close(output_activation(logits, "01"), 1 / (1 + (-logits).exp()))
+    torch.testing.assert_close(output_activation(logits, "pm1"), logits.tanh())
