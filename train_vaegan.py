@@ -18,7 +18,7 @@ from vaegan.devices import bf16_is_emulated, pick_device
 from vaegan.errors import OptionError, TrainingError, UserError
 from vaegan.flags import Given, parse
 from vaegan.objective import Objective
-from vaegan.run import N_REFERENCE, Run, plan_folder
+from vaegan.run import N_REFERENCE, new_run, plan_folder
 from vaegan.train import train
 
 SMALLEST_SET = 2  # batches of training images
@@ -70,12 +70,13 @@ def run(given: Given, command: list[str]) -> None:
 
     if config.precision == "bf16" and bf16_is_emulated(device):
         console.print("note: this CPU has no bf16 instructions; --precision fp32 is faster on it")
-    saved = Run(folder, reference=test_images[:N_REFERENCE])
+    saved = new_run(config, reference=test_images[:N_REFERENCE])
     saved.write_setting(config, players, device, command)
     for line in terminal.network_lines(players, _names(config)):
         console.print(line)
     console.print(
-        f"{len(train_images):,} training and {len(test_images):,} held-out images, {device}; into {folder}"
+        f"{len(train_images):,} training and {len(test_images):,} held-out images, {device}; "
+        f"into {saved.folder}"
     )
     train_set = Batches(train_images, config.batch_size, shuffle_seed=config.seed)
     test_set = Batches(test_images, config.batch_size)
@@ -83,17 +84,19 @@ def run(given: Given, command: list[str]) -> None:
     try:
         with terminal.ProgressBar(console, config.epochs, len(train_set)) as bar:
             train(config, players, build_schedule(config), train_set, test_set, [bar, saved])
-    except KeyboardInterrupt:
-        console.print(f"the epochs that were finished are in {folder}")
+    except (KeyboardInterrupt, TrainingError):
+        saved.draw_curves()
+        console.print(f"the epochs that were finished are in {saved.folder}")
         raise
     saved.finish(players)
-    for line in terminal.summary_lines(saved.records()[-1], time.perf_counter() - started, folder):
+    for line in terminal.summary_lines(saved.records()[-1], time.perf_counter() - started, saved.folder):
         console.print(line)
 
 
 def show_plan(console: Console, config: Config, description: datasets.Description, folder: Path) -> None:
     """Print the config, the networks, the data, the weights over the epochs and where the run would go."""
-    players = build_players(config, description.shape)
+    without_downloads = config.model_copy(update={"pretrained": None, "disc_pretrained": None})
+    players = build_players(without_downloads, description.shape)
     console.print("# config")
     console.print(yaml.safe_dump(config.to_dict(), sort_keys=False))
     console.print("# networks")
@@ -117,7 +120,7 @@ def show_plan(console: Console, config: Config, description: datasets.Descriptio
 
 def _request(config: Config) -> datasets.Request:
     data_dir = config.data_dir or os.environ.get("VAEGAN_DATA") or "data"
-    return datasets.Request(config.dataset, config.image_size, Path(data_dir), config.split_seed)
+    return datasets.Request(config.dataset, config.image_size, Path(data_dir).expanduser(), config.split_seed)
 
 
 def _names(config: Config) -> dict[str, str]:

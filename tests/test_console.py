@@ -23,9 +23,9 @@ RECORD = {
 }
 
 
-def bar(terminal):
+def bar(terminal, width=140):
     output = io.StringIO()
-    console = Console(file=output, force_terminal=terminal, width=140, markup=False, highlight=False)
+    console = Console(file=output, force_terminal=terminal, width=width, markup=False, highlight=False)
     return ProgressBar(console, epochs=2, steps_per_epoch=3), output
 
 
@@ -54,6 +54,15 @@ def test_the_bar_shows_rate_and_losses_even_of_epochs_shorter_than_its_refreshin
     last = [line for line in output.getvalue().splitlines() if "images/s" in line][-1]
     for part in ("epoch 1/2 solo", "1/6", "4,321 images/s", "pbp 12.50"):
         assert part in last
+
+
+def test_on_80_columns_only_the_losses_are_cut():
+    progress, output = bar(terminal=True, width=80)
+    with progress:
+        progress.on_epoch({**RECORD, "train/gen/adv": 1.25, "train/disc/total": 1.386}, None)
+    line = [line for line in output.getvalue().splitlines() if "0/6" in line][-1]
+    for part in ("epoch 1/2 solo", "0/6", "4,321 images/s", "-:--:--", "pbp 12.50"):
+        assert part in line
 
 
 def test_equal_weights_share_a_line():

@@ -2,12 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from matplotlib.axes import Axes
 from PIL import Image
 from safetensors.torch import load_file
 
+import datasets
+from vaegan.build import build_players
+from vaegan.config import make_config, resolved
+from vaegan.figures import save_curves, save_reconstructions, save_samples
 from vaegan.files import write_whole
 
 SMALL = "--vae dense --hidden-dim 8 --latent-dim 2 --image-size 16 --epochs 2"
@@ -96,6 +102,39 @@ def test_reconstructions_show_ten_reference_images_in_two_rows(run_folder):
     assert picture.size == (10 * tile + 2, 2 * tile + 2)
 
 
+def test_the_lower_row_is_decoded_from_the_posteriors_mean_in_evaluation_mode(tmp_path):
+    config = resolved(
+        make_config({"vae": "conv", "base_channels": 4, "pbp": "mse", "pixel_range": "pm1"}), 16
+    )
+    players = build_players(config, (1, 16, 16))
+    images = torch.randint(
+        0, 256, (10, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
+    before = {name: value.clone() for name, value in players.state_dict().items()}
+    save_reconstructions(tmp_path / "picture.png", players, images)
+    save_samples(tmp_path / "samples.png", players)
+    assert all(value.equal(before[name]) for name, value in players.state_dict().items())
+
+    pixels = torch.from_numpy(np.array(Image.open(tmp_path / "picture.png")))[..., 0]
+    upper, lower = pixels[2:98], pixels[100:196]
+    with torch.no_grad():
+        x = images / 127.5 - 1
+        mu, _ = players.eval().encoder(x)
+        expected = (torch.tanh(players.decoder(mu)) + 1) / 2 * 255
+    for i in range(10):
+        tile = slice(2 + 98 * i, 98 + 98 * i)
+        torch.testing.assert_close(upper[::6, tile][:, ::6], images[i, 0])
+        torch.testing.assert_close(lower[::6, tile][:, ::6].float(), expected[i, 0], atol=1, rtol=0)
+
+
+def test_the_curves_have_the_discriminators_draw_at_its_place(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(Axes, "axhline", lambda self, y, **_: lines.append(y))
+    records = [{"epoch": 0, "phase": "combo", "train/disc/total": 1.2, "test/disc/total": 1.5}]
+    save_curves(tmp_path / "curves.png", records)
+    assert lines == pytest.approx([1.386294], abs=1e-6)
+
+
 def test_the_reference_images_are_the_same_whatever_the_seed(run_folder, command, tmp_path):
     command(f"{SMALL} --seed 5 --run-name other --epochs 1")
     rows = []
@@ -111,6 +150,20 @@ def test_names_say_what_the_run_is_and_count(command, tmp_path):
     command(f"{SMALL} --epochs 1")
     names = sorted(path.name for path in (tmp_path / "runs").iterdir())
     assert names == ["digits_dense-1", "digits_dense_dense_w10-1", "digits_dense_dense_w10-2"]
+
+
+def test_a_folder_made_by_another_run_in_the_meantime_is_left_to_it(command, tmp_path, monkeypatch):
+    load = datasets.digits.Digits.load
+
+    def slow_load(self):
+        (tmp_path / "runs" / "digits_dense-1").mkdir(parents=True)
+        return load(self)
+
+    monkeypatch.setattr(datasets.digits.Digits, "load", slow_load)
+    status, output, errors = command(f"{SMALL} --epochs 1")
+    assert status == 0, errors
+    assert output.rstrip().endswith("digits_dense-2")
+    assert list((tmp_path / "runs" / "digits_dense-1").iterdir()) == []
 
 
 def test_a_name_already_taken_is_refused_and_nothing_overwritten(run_folder, command):

@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+from rich.text import Text
 
 from vaegan.meters import Meter, weighed
 from vaegan.nets.blocks import parameter_count
@@ -60,6 +70,13 @@ def schedule_lines(schedule: Schedule, epochs: int, terms: Mapping[str, Iterable
     return lines
 
 
+class _Losses(ProgressColumn):
+    """The losses, last in the line and the only column that a narrow terminal cuts."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["losses"], no_wrap=True, overflow="ellipsis")
+
+
 class ProgressBar:
     """One bar over the whole run on a terminal, a line an epoch where there is none."""
 
@@ -67,14 +84,13 @@ class ProgressBar:
         self.console = console
         self.epochs = epochs
         self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:,.0f} images/s"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}"),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=10, table_column=Column(no_wrap=True)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[rate]:,.0f} images/s", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            _Losses(),
             console=console,
-            expand=True,
             disable=not console.is_terminal,
         )
         self.task = self.bar.add_task("", total=epochs * steps_per_epoch, rate=0.0, losses="")

@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
@@ -16,8 +15,6 @@ from vaegan.losses.adversarial import DRAW
 from vaegan.nets.players import Players
 from vaegan.pixels import to_model_range, to_unit_range
 from vaegan.seeds import generator_for
-
-matplotlib.use("agg")
 
 SMALLEST_TILE = 96  # pixels a side; smaller images are enlarged by a whole factor
 GAP = 2
@@ -71,7 +68,7 @@ def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
 
     The discriminator's panel has a line at its draw; a dotted line stands where combo epochs begin.
     """
-    panels = [panel for panel in PANELS if any(f"train/{panel[2][0]}" in record for record in records)]
+    panels = [panel for panel in PANELS if any(f"test/{panel[2][0]}" in record for record in records)]
     figure = Figure(figsize=(4 * len(panels), 3.2), layout="constrained")
     first_combo = next((record["epoch"] for record in records if record["phase"] == "combo"), 0)
     for axes, (title, unit, keys) in zip(
@@ -80,6 +77,8 @@ def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
         for colour, key in enumerate(keys):
             for split, style in (("train", "-"), ("test", "--")):
                 points = [(r["epoch"] + 1, r[f"{split}/{key}"]) for r in records if f"{split}/{key}" in r]
+                if not points:  # a term that weighs nothing is not computed in training
+                    continue
                 label = f"{split} {LABELS.get(key, '')}".strip()
                 axes.plot(*zip(*points, strict=True), style, color=f"C{colour}", label=label, marker=".")
         if keys == ["disc/total"]:

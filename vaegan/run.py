@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import platform
 import shlex
 import subprocess
@@ -21,6 +22,7 @@ from vaegan.files import write_whole
 from vaegan.nets.blocks import parameter_count
 from vaegan.nets.players import Players
 
+LONGEST_NAME = 100  # characters of a name made by us
 N_REFERENCE = 10  # held-out images that every picture of reconstructions shows
 PACKAGES = ("torchvision", "timm", "numpy", "safetensors", "pydantic", "scikit-learn", "pillow")
 
@@ -30,13 +32,22 @@ def plan_folder(config: Config) -> Path:
 
     Raises: OptionError for a name that is taken, since no run overwrites another.
     """
-    runs_dir = Path(config.runs_dir)
+    runs_dir = Path(config.runs_dir).expanduser()
     if config.run_name:
-        if (runs_dir / config.run_name).exists():
+        if os.path.lexists(runs_dir / config.run_name):
             raise OptionError("run_name", f"{runs_dir / config.run_name} exists already; choose another name")
         return runs_dir / config.run_name
     what = describe(config)
-    return next(path for i in itertools.count(1) if not (path := runs_dir / f"{what}-{i}").exists())
+    return next(path for i in itertools.count(1) if not os.path.lexists(path := runs_dir / f"{what}-{i}"))
+
+
+def new_run(config: Config, reference: Tensor) -> "Run":
+    """A run in a folder of its own, also when others start in the same moment."""
+    while True:
+        try:
+            return Run(plan_folder(config), reference)
+        except FileExistsError:
+            continue  # made by another run in between: the next number, or the name is taken
 
 
 def describe(config: Config) -> str:
@@ -47,7 +58,8 @@ def describe(config: Config) -> str:
         networks.pop()
     if config.disc:
         networks += [config.disc, f"w{config.disc_weight}"]
-    return "_".join([data, *networks]).replace(":", "-").replace("/", "-").replace(" ", "-")
+    name = "_".join([data, *networks])[:LONGEST_NAME]
+    return name.replace(":", "-").replace("/", "-").replace(" ", "-")
 
 
 class Run:
@@ -56,7 +68,7 @@ class Run:
     def __init__(self, folder: Path, reference: Tensor):
         """folder: made here. reference: uint8 [N, C, H, W], the images whose reconstructions are drawn.
 
-        Raises: OptionError when the folder cannot be made.
+        Raises: FileExistsError when there is such a folder, OptionError when none can be made.
         """
         self.folder = folder
         self.reference = reference
@@ -66,6 +78,8 @@ class Run:
             self.checkpoints = folder / "checkpoints"
             self.figures.mkdir()
             self.checkpoints.mkdir()
+        except FileExistsError:
+            raise
         except OSError as error:
             raise OptionError("runs_dir", f"cannot make the folder {folder} ({error.strerror})") from None
 
@@ -96,12 +110,18 @@ class Run:
 
     def records(self) -> list[dict[str, Any]]:
         """The records of the epochs so far."""
-        lines = (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        file = self.folder / "metrics.jsonl"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         return [json.loads(line) for line in lines]
+
+    def draw_curves(self) -> None:
+        """The curves of the epochs so far, if there are any."""
+        if records := self.records():
+            save_curves(self.figures / "curves.png", records)
 
     def finish(self, players: Players) -> None:
         """The curves, and VAE_model.pth: a plain state dictionary of the encoder and the decoder."""
-        save_curves(self.figures / "curves.png", self.records())
+        self.draw_curves()
         vae = {
             name: value.detach().cpu().contiguous()
             for name, value in players.state_dict().items()
