@@ -1,0 +1,46 @@
+"""The README's commands, links and example, taken from its text."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from vaegan.nets.discriminators import DISCRIMINATORS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^ *(?:\.venv/bin/)?python (train_vaegan\.py .*)$", README, re.MULTILINE)
+COMMANDS += re.findall(r"`python (train_vaegan\.py [^`]*)`", README)
+
+
+def test_the_readme_has_commands():
+    assert len(COMMANDS) >= 6
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_each_command_is_one_that_the_program_takes(command, line, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "faces").mkdir()
+    for i in range(200):
+        (tmp_path / "faces" / f"{i}.png").write_bytes(b"")
+    flags = shlex.split(line)[1:]
+    flags = [str(tmp_path / "faces") if flag == "path/to/faces" else flag for flag in flags]
+    status, output, errors = command("", *flags, "--dry-run")
+    assert status == 0, errors
+    assert "# run folder" in output
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\((?!http|#)([^)]+)\)", README))
+def test_each_link_leads_to_a_file(target):
+    assert (ROOT / target).exists()
+
+
+def test_the_example_discriminator_trains(command, monkeypatch):
+    code = README.split("```python\n")[1].split("```")[0]
+    exec(compile(code, "patch.py", "exec"), {})
+    assert "patch" in dict(DISCRIMINATORS.entries())
+    flags = "--disc patch --disc-channels 4 --vae dense --hidden-dim 4 --image-size 16 --epochs 1"
+    status, output, errors = command(flags)
+    assert status == 0, errors
+    assert "disc      patch" in output
