@@ -80,10 +80,10 @@ def conv_trunk(
     image_shape: tuple[int, int, int],
     base_channels: int,
     depth: int | None,
-    *,
     kernel_size: int,
-    norm_name: str,
     activation_name: str,
+    norm_name: str,
+    *,
     norm_first: bool = True,
 ) -> tuple[list[nn.Module], int]:
     """Stages of stride-2 convolution, normalisation and activation, and how many features come out.
@@ -107,7 +107,7 @@ def conv_trunk(
 
 
 def doubling_stage(
-    in_channels: int, out_channels: int, *, kernel_size: int, norm_name: str, activation_name: str
+    in_channels: int, out_channels: int, kernel_size: int, activation_name: str, norm_name: str
 ) -> nn.Module:
     """Transposed convolution to twice the size, normalisation, activation."""
     return nn.Sequential(

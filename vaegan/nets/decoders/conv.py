@@ -32,15 +32,7 @@ class ConvDecoder(nn.Module):
         stages = widths(base_channels, depth)[::-1]  # smallest map first
         layers = [ToMap(latent_dim, stages[0], size >> depth), activation_layer(activation)]
         for in_channels, out_channels in zip(stages, [*stages[1:], base_channels], strict=True):
-            layers.append(
-                doubling_stage(
-                    in_channels,
-                    out_channels,
-                    kernel_size=kernel_size,
-                    norm_name=norm,
-                    activation_name=activation,
-                )
-            )
+            layers.append(doubling_stage(in_channels, out_channels, kernel_size, activation, norm))
         self.body = nn.Sequential(*layers, conv(base_channels, channels, kernel_size))
 
     def forward(self, z: Tensor) -> Tensor:

@@ -39,15 +39,7 @@ class DeepConvDecoder(nn.Module):
             activation_layer(activation),
         ]
         for in_channels, out_channels in pairwise(stages):
-            layers.append(
-                doubling_stage(
-                    in_channels,
-                    out_channels,
-                    kernel_size=kernel_size,
-                    norm_name=norm,
-                    activation_name=activation,
-                )
-            )
+            layers.append(doubling_stage(in_channels, out_channels, kernel_size, activation, norm))
         self.body = nn.Sequential(*layers, conv_transpose(stages[-1], channels, kernel_size))
 
     def forward(self, z: Tensor) -> Tensor:

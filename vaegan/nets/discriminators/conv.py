@@ -19,12 +19,5 @@ class ConvDiscriminator(StagedDiscriminator):
         activation: Activation = "leaky_relu",
         norm: Norm = "auto",
     ):
-        stages, features = conv_trunk(
-            image_shape,
-            base_channels,
-            depth,
-            kernel_size=kernel_size,
-            norm_name=norm,
-            activation_name=activation,
-        )
+        stages, features = conv_trunk(image_shape, base_channels, depth, kernel_size, activation, norm)
         super().__init__(stages, nn.Sequential(nn.Flatten(), nn.Linear(features, 1)))

@@ -24,12 +24,6 @@ class DeepConvDiscriminator(StagedDiscriminator):
         norm: Norm = "auto",
     ):
         stages, features = conv_trunk(
-            image_shape,
-            base_channels,
-            depth,
-            kernel_size=kernel_size,
-            norm_name=norm,
-            activation_name=activation,
-            norm_first=False,
+            image_shape, base_channels, depth, kernel_size, activation, norm, norm_first=False
         )
         super().__init__(stages, nn.Sequential(nn.Flatten(), nn.Linear(features, 1)))

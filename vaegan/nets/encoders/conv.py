@@ -21,14 +21,7 @@ class ConvEncoder(nn.Module):
         norm: Norm = "auto",
     ):
         super().__init__()
-        stages, features = conv_trunk(
-            image_shape,
-            base_channels,
-            depth,
-            kernel_size=kernel_size,
-            norm_name=norm,
-            activation_name=activation,
-        )
+        stages, features = conv_trunk(image_shape, base_channels, depth, kernel_size, activation, norm)
         self.body = nn.Sequential(*stages)
         self.head = GaussianHead(features, latent_dim)
 

@@ -25,13 +25,7 @@ class DeepConvEncoder(nn.Module):
     ):
         super().__init__()
         stages, features = conv_trunk(
-            image_shape,
-            base_channels,
-            depth,
-            kernel_size=kernel_size,
-            norm_name=norm,
-            activation_name=activation,
-            norm_first=False,
+            image_shape, base_channels, depth, kernel_size, activation, norm, norm_first=False
         )
         self.body = nn.Sequential(*stages)
         self.head = GaussianHead(features, latent_dim)
