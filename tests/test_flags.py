@@ -411,3 +411,25 @@ def test_names_that_no_file_system_takes_are_users_errors(command, flags):
     status, _, errors = command(flags)
     assert status == 2
     assert len(errors.splitlines()) == 1
+
+
+def test_none_takes_away_what_a_file_sets(command, tmp_path):
+    file = write(tmp_path / "run.yaml", "disc: conv\ndisc_weight: 5\nhidden_dim: 9\nvae: dense\n")
+    status, output, errors = command(
+        f"--config {file} --disc none --disc-weight none --hidden-dim none --dry-run"
+    )
+    assert status == 0, errors
+    assert "disc" not in output.split("# networks")[0]
+    assert "hidden_dim" not in output
+
+
+def test_none_stays_the_name_of_something_that_is_called_so(command):
+    status, output, errors = command("--vae conv --norm none --dry-run")
+    assert status == 0, errors
+    assert "norm: none" in output
+
+
+def test_none_is_no_value_of_an_option_that_needs_one(command):
+    status, _, errors = command("--epochs none")
+    assert status == 2
+    assert errors.startswith("--epochs none: not a whole number")

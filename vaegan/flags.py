@@ -62,7 +62,7 @@ def parse(argv: list[str], *, prog: str, datasets: Iterable[str]) -> Given:
     if (path := typed.pop("config")) is not None:
         for file, values in _read_yaml(Path(path), origin=f"--config {path}"):
             given.add(values, file)
-    given.add(typed)
+    given.add({name: None if _takes_away(name, value) else value for name, value in typed.items()})
     return given
 
 
@@ -105,7 +105,8 @@ def _parser(prog: str, datasets: Iterable[str]) -> _Parser:
     parser = _Parser(
         prog=prog,
         description="Train a VAE, or a VAE with a discriminator that adds a learned loss.",
-        epilog="Flags override the YAML file, which overrides the defaults.",
+        epilog="Flags override the YAML file, which overrides the defaults. Where there need not be a value, "
+        "`none` takes away what a file sets: --disc none.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
@@ -156,6 +157,12 @@ def _joined_negatives(argv: list[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
+
+
+def _takes_away(name: str, value: str) -> bool:
+    """Whether the flag's value is `none` and stands for no value, not for something of that name."""
+    info = config_type().model_fields[name]
+    return value == "none" and info.default is None and "none" not in _literals(info.annotation)
 
 
 def _is_number(text: str) -> bool:
