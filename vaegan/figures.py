@@ -60,6 +60,7 @@ PANELS = [
     ("Discriminator: total", "nats", ["disc/total"]),
     ("Discriminator: accuracy", "share right", ["disc/acc_real", "disc/acc_fake"]),
 ]
+PANEL_COLUMNS = 3
 LABELS = {"disc/acc_real": "originals", "disc/acc_fake": "reconstructions"}
 
 
@@ -69,11 +70,12 @@ def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
     The discriminator's panel has a line at its draw; a dotted line stands where combo epochs begin.
     """
     panels = [panel for panel in PANELS if any(f"test/{panel[2][0]}" in record for record in records)]
-    figure = Figure(figsize=(4 * len(panels), 3.2), layout="constrained")
+    columns = min(len(panels), PANEL_COLUMNS)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
     first_combo = next((record["epoch"] for record in records if record["phase"] == "combo"), 0)
-    for axes, (title, unit, keys) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-    ):
+    for place, (title, unit, keys) in enumerate(panels, start=1):
+        axes = figure.add_subplot(rows, columns, place)
         for colour, key in enumerate(keys):
             for split, style in (("train", "-"), ("test", "--")):
                 points = [(r["epoch"] + 1, r[f"{split}/{key}"]) for r in records if f"{split}/{key}" in r]
