@@ -10,6 +10,7 @@ import yaml
 from rich.console import Console
 
 import datasets
+from datasets.base import default_cache_dir
 from datasets.batches import Batches
 from vaegan import console as terminal
 from vaegan.build import build_players, build_schedule
@@ -64,22 +65,21 @@ def run(given: Given, command: list[str]) -> None:
     if splits.skipped:
         console.print(f"skipped {len(splits.skipped)} files that cannot be read")
     check_size(given, config, len(splits.train))
-    train_images, test_images = splits.train.images.to(device), splits.test.images.to(device)
     # channels-last: a CPU's convolutions took 0.5 to 0.8 of the time
     players = players.to(device, memory_format=torch.channels_last)
 
     if config.precision == "bf16" and bf16_is_emulated(device):
         console.print("note: this CPU has no bf16 instructions; --precision fp32 is faster on it")
-    saved = new_run(config, reference=test_images[:N_REFERENCE])
+    train_set = Batches(splits.train.images, config.batch_size, shuffle_seed=config.seed, device=device)
+    test_set = Batches(splits.test.images, config.batch_size, device=device)
+    saved = new_run(config, reference=splits.test.images[:N_REFERENCE].to(device))
     saved.write_setting(config, players, device, command)
     for line in terminal.network_lines(players, _names(config)):
         console.print(line)
     console.print(
-        f"{len(train_images):,} training and {len(test_images):,} held-out images, {device}; "
+        f"{train_set.n_images:,} training and {test_set.n_images:,} held-out images, {device}; "
         f"into {saved.folder}"
     )
-    train_set = Batches(train_images, config.batch_size, shuffle_seed=config.seed)
-    test_set = Batches(test_images, config.batch_size)
     started = time.perf_counter()
     try:
         with terminal.ProgressBar(console, config.epochs, len(train_set)) as bar:
@@ -120,7 +120,15 @@ def show_plan(console: Console, config: Config, description: datasets.Descriptio
 
 def _request(config: Config) -> datasets.Request:
     data_dir = config.data_dir or os.environ.get("VAEGAN_DATA") or "data"
-    return datasets.Request(config.dataset, config.image_size, Path(data_dir).expanduser(), config.split_seed)
+    return datasets.Request(
+        config.dataset,
+        config.image_size,
+        data_dir=Path(data_dir).expanduser(),
+        split_seed=config.split_seed,
+        crop=config.crop,
+        memory_limit=config.memory_limit,
+        cache_dir=Path(config.cache_dir).expanduser() if config.cache_dir else default_cache_dir(),
+    )
 
 
 def _names(config: Config) -> dict[str, str]:

@@ -28,5 +28,8 @@ def open_source(request: Request) -> Source:
 
     Raises: OptionError for a name that is neither.
     """
-    known = dict(DATASETS.entries())
-    return known[request.name](request) if request.name in known else open_folder(request)
+    try:
+        source, arguments = DATASETS.find(request.name)
+    except ValueError:
+        return open_folder(request)
+    return source(request, *arguments)

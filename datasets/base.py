@@ -1,5 +1,7 @@
 """What every data set is asked for and what it gives."""
 
+import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +11,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
+from datasets.factors import Factors
+from datasets.store import MIB, StoredImages
 from vaegan.registry import Registry
 
 DATASETS = Registry("data set")
@@ -17,19 +21,34 @@ register_dataset = DATASETS.register
 TRAIN_SHARE = 0.8  # of a data set that comes without a split of its own
 
 
+def default_cache_dir() -> Path:
+    """$VAEGAN_CACHE, or else `vaegan` in the user's folder for caches."""
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.environ.get("VAEGAN_CACHE") or Path(caches) / "vaegan").expanduser()
+
+
 @dataclass(frozen=True)
 class Request:
     """Which images are wanted. name: a registered data set, or a folder's path.
 
     image_size: pixels a side; None for the data set's own. data_dir: the folder that holds the files
     of data sets that have some. split_seed: for data sets without a split of their own; not the run's
-    seed, so that all runs share one test set.
+    seed, so that all runs share one test set. crop: pixels a side of the square that is cut out of the
+    middle of a folder's images; None for the largest there is. memory_limit: MiB; sets of images that
+    take more are read from `cache_dir` as they are needed.
     """
 
     name: str
     image_size: int | None = None
     data_dir: Path = Path("data")
     split_seed: int = 0
+    crop: int | None = None
+    memory_limit: int = 1024
+    cache_dir: Path = field(default_factory=default_cache_dir)
+
+    def fits_memory(self, n_images: int, image_shape: tuple[int, int, int]) -> bool:
+        """Whether so many images [C, H, W] may be held in memory."""
+        return n_images * math.prod(image_shape) <= self.memory_limit * MIB
 
 
 @dataclass(frozen=True)
@@ -44,13 +63,26 @@ class Description:
 
 @dataclass(frozen=True)
 class Images:
-    """images: uint8 [N, C, H, W]. labels: int64 [N], or None where there are none."""
+    """images: uint8 [N, C, H, W]. labels: int64 [N]. factors: what the images were made from.
 
-    images: Tensor
+    Labels and factors are None where there are none.
+    """
+
+    images: Tensor | StoredImages
     labels: Tensor | None = None
+    factors: Factors | None = None
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def part(self, indices: Tensor) -> "Images":
+        """Some of the images with all that belongs to them, in that order."""
+        stored = isinstance(self.images, StoredImages)
+        return Images(
+            self.images.part(indices) if stored else self.images[indices],
+            None if self.labels is None else self.labels[indices],
+            None if self.factors is None else self.factors[indices],
+        )
 
 
 @dataclass(frozen=True)
@@ -75,14 +107,16 @@ def train_count(n_images: int) -> int:
     return int(n_images * TRAIN_SHARE)
 
 
-def shuffled_split(images: Tensor, labels: Tensor | None, split_seed: int) -> tuple[Images, Images]:
-    """The first 80 % after a shuffle with `split_seed`, and the rest."""
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(split_seed))
-    cut = train_count(len(images))
-    parts = [
-        Images(images[part], None if labels is None else labels[part]) for part in (order[:cut], order[cut:])
-    ]
-    return parts[0], parts[1]
+def split_positions(n_images: int, split_seed: int) -> tuple[Tensor, Tensor]:
+    """Which of `n_images` are trained on, the first 80 % after a shuffle, and which are held out."""
+    order = torch.randperm(n_images, generator=torch.Generator().manual_seed(split_seed))
+    return order[: train_count(n_images)], order[train_count(n_images) :]
+
+
+def shuffled_split(images: Images, split_seed: int) -> tuple[Images, Images]:
+    """The images to train on and those to hold out."""
+    train, test = split_positions(len(images), split_seed)
+    return images.part(train), images.part(test)
 
 
 def resized(images: Tensor, size: int) -> Tensor:

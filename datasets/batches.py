@@ -1,23 +1,32 @@
-"""Batches of images that lie in memory, on whichever device they are."""
+"""Batches of images, on whichever device they are wanted."""
 
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from datasets.store import StoredImages
 from vaegan.seeds import generator_for
 
 
 class Batches:
-    """uint8 images [N, C, H, W] in batches [B, C, H, W]; the last may be smaller.
+    """uint8 images [N, C, H, W] in batches [B, C, H, W] on `device`; the last may be smaller.
 
-    A last batch of one image joins the one before it: batch norm cannot be trained on a single value.
+    Images in memory are moved to the device once and for all; those on disk as they are read. A last
+    batch of one image joins the one before it: batch norm cannot be trained on a single value.
     shuffle_seed: the order of an epoch follows from it and the epoch alone; None keeps the images'
     own order.
     """
 
-    def __init__(self, images: Tensor, batch_size: int, shuffle_seed: int | None = None):
-        self.images = images
+    def __init__(
+        self,
+        images: Tensor | StoredImages,
+        batch_size: int,
+        shuffle_seed: int | None = None,
+        device: torch.device | str = "cpu",
+    ):
+        self.device = torch.device(device)
+        self.images = images if isinstance(images, StoredImages) else images.to(self.device)
         self.shuffle_seed = shuffle_seed
         n_whole, rest = divmod(len(images), batch_size)
         self.sizes = [batch_size] * n_whole + ([rest] if rest else [])
@@ -27,11 +36,18 @@ class Batches:
     def __len__(self) -> int:
         return len(self.sizes)
 
+    @property
+    def n_images(self) -> int:
+        """Images in an epoch."""
+        return len(self.images)
+
     def epoch(self, epoch: int = 0) -> Iterator[Tensor]:
         """The batches of one epoch, each image in exactly one."""
         if self.shuffle_seed is None:
-            yield from self.images.split(self.sizes)
-            return
-        order = torch.randperm(len(self.images), generator=generator_for(self.shuffle_seed, "order", epoch))
-        for indices in order.to(self.images.device).split(self.sizes):
-            yield self.images[indices]
+            order = torch.arange(self.n_images)
+        else:
+            order = torch.randperm(self.n_images, generator=generator_for(self.shuffle_seed, "order", epoch))
+        if isinstance(self.images, Tensor):
+            order = order.to(self.device)  # once, not batch by batch
+        for indices in order.split(self.sizes):
+            yield self.images[indices].to(self.device)

@@ -1,7 +1,16 @@
 import torch
 from sklearn.datasets import load_digits
 
-from datasets.base import Description, Request, Splits, register_dataset, resized, shuffled_split, train_count
+from datasets.base import (
+    Description,
+    Images,
+    Request,
+    Splits,
+    register_dataset,
+    resized,
+    shuffled_split,
+    train_count,
+)
 
 N_IMAGES = 1797
 OWN_SIZE = 32  # the images are 8 x 8; networks and eyes want more
@@ -26,4 +35,5 @@ class Digits:
         digits = load_digits()
         grey = torch.from_numpy(digits.images)[:, None] * (255 / 16)  # 17 levels: 0 to 16
         images = resized(grey.round().to(torch.uint8), self.size)
-        return Splits(*shuffled_split(images, torch.from_numpy(digits.target), self.split_seed))
+        labels = torch.from_numpy(digits.target)
+        return Splits(*shuffled_split(Images(images, labels), self.split_seed))

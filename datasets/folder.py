@@ -1,27 +1,31 @@
 """A folder of images: flat or nested, every format that Pillow reads, any mixture of modes and sizes."""
 
+import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
-from torch import Tensor
 
 from datasets.base import (
     DATASETS,
     Description,
+    Images,
     Request,
     Splits,
     register_dataset,
     shuffled_split,
     train_count,
 )
+from datasets.decode import Square, decode, image_endings, in_parallel
+from datasets.store import ImageStore
 from vaegan.errors import OptionError, did_you_mean
 
 OWN_SIZE = 64
 FACES = "anime_faces"
+CACHE_VERSION = 1  # to be raised when the same file is decoded into other pixels
 
 
 class Folder:
@@ -29,19 +33,22 @@ class Folder:
 
     Each is turned as its EXIF tag says, cut to its central square and resized. Hidden files, files
     without an image's ending and linked folders are passed over; images that cannot be read are
-    skipped and named.
+    skipped and named. What does not fit into the request's memory limit is decoded once and kept in
+    the cache, by folder, size and crop; there, a file whose path, size and times are as they were is
+    not opened again.
     """
 
     def __init__(self, request: Request, root: Path):
+        self.request = request
         self.root = root
-        self.size = request.image_size or OWN_SIZE
-        self.split_seed = request.split_seed
+        self.square = Square(request.image_size or OWN_SIZE, request.crop)
+        self.shape = (3, self.square.size, self.square.size)
 
     def describe(self) -> Description:
-        n_images = len(self._files())
+        n_images = len(self.files)
         n_train = train_count(n_images)
         return Description(
-            (3, self.size, self.size),
+            self.shape,
             n_train,
             n_images - n_train,
             note="files; those that cannot be read will be left out",
@@ -49,52 +56,76 @@ class Folder:
 
     def load(self) -> Splits:
         """Raises: OptionError when there is no readable image."""
-        files = self._files()
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            results = list(pool.map(self._read, files))
-        images = [result for result in results if isinstance(result, Tensor)]
-        skipped = [
-            (file, result) for file, result in zip(files, results, strict=True) if isinstance(result, str)
-        ]
-        if not images:
-            raise OptionError("dataset", f"none of the {len(files)} image files in {self.root} can be read")
-        train, test = shuffled_split(torch.stack(images), None, self.split_seed)
-        return Splits(train, test, skipped)
+        in_memory = self.request.fits_memory(len(self.files), self.shape)
+        images, problems = self._read() if in_memory else self._read_once()
+        if images is None:
+            raise OptionError(
+                "dataset", f"none of the {len(self.files)} image files in {self.root} can be read"
+            )
+        train, test = shuffled_split(Images(images), self.request.split_seed)
+        unread = [(self.files[i], reason) for i, reason in problems.items()]
+        return Splits(train, test, unread + self.closed)
 
-    def _files(self) -> list[Path]:
+    @property
+    def files(self) -> list[Path]:
         """Image files in the order of their paths. Raises: OptionError when there are none."""
-        Image.init()
-        endings = {ending for ending, format in Image.registered_extensions().items() if format in Image.OPEN}
-        relative = [path.relative_to(self.root) for path in self.root.rglob("*") if path.is_file()]
-        visible = [path for path in relative if not any(part.startswith(".") for part in path.parts)]
-        files = sorted(path for path in visible if path.suffix.lower() in endings)
+        return self._listing[0]
+
+    @property
+    def closed(self) -> list[tuple[Path, str]]:
+        """Folders that cannot be listed, each with why."""
+        return self._listing[1]
+
+    @cached_property
+    def _listing(self) -> tuple[list[Path], list[tuple[Path, str]]]:
+        endings = image_endings()
+        files, n_others, closed = [], 0, []
+        for folder, folders, names in os.walk(self.root, onerror=closed.append):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                path = os.path.join(folder, name)
+                # a link that leads nowhere is listed, to be named as unreadable; a pipe would never end
+                if name.startswith(".") or not (os.path.isfile(path) or not os.path.exists(path)):
+                    continue
+                if os.path.splitext(name)[1].lower() in endings:
+                    files.append(path)
+                else:
+                    n_others += 1
         if not files:
-            raise OptionError("dataset", f"no image in {self.root} ({len(visible)} other files found)")
-        return [self.root / path for path in files]
+            raise OptionError("dataset", f"no image in {self.root} ({n_others} other files found)")
+        return sorted(map(Path, files)), [(Path(error.filename), error.strerror) for error in closed]
 
-    def _read(self, file: Path) -> Tensor | str:
-        """uint8 [3, size, size], or why the file cannot be read."""
+    def _read(self) -> tuple[torch.Tensor | None, dict[int, str]]:
+        """The readable images in memory, and why the other files cannot be read, by their positions."""
+        images = torch.empty(len(self.files), *self.shape, dtype=torch.uint8)
+        n_read, problems = 0, {}
+        for i, image in enumerate(self._decoded(range(len(self.files)))):
+            if isinstance(image, str):
+                problems[i] = image
+            else:
+                images[n_read] = torch.from_numpy(image)
+                n_read += 1
+        return images[:n_read] if n_read else None, problems
+
+    def _read_once(self):
+        """The same through the cache, with the images on disk."""
+        root = os.fsencode(self.root.resolve())
+        folder = f"{self.root.resolve().name}-{hashlib.blake2b(root, digest_size=6).hexdigest()}"
+        how = f"{self.square.size}px-crop{self.square.crop or 'largest'}-v{CACHE_VERSION}"
+        store = ImageStore(self.request.cache_dir / "folders" / folder / how, self.shape)
+        return store.fetch([self._stamp(file) for file in self.files], self._decoded, "decoding")
+
+    def _stamp(self, file: Path) -> bytes:
+        """Changes when the file does: its path, size and times."""
         try:
-            with Image.open(file) as image:
-                square = ImageOps.fit(as_rgb(ImageOps.exif_transpose(image)), (self.size, self.size))
-        except Exception as error:  # Pillow's readers raise many kinds on damaged files
-            return f"{type(error).__name__}: {error}".replace(str(file), file.name)
-        return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
+            state = file.stat()
+        except OSError:
+            return os.fsencode(file)  # gone: opening it will tell
+        numbers = f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
+        return os.fsencode(file.relative_to(self.root)) + b"\0" + numbers.encode()
 
-
-def as_rgb(image: Image.Image) -> Image.Image:
-    """The image (of an animation: its first frame) in RGB; 16 bits scaled to 8, transparency over white."""
-    if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.float64) / 257  # 65535 -> 255; Pillow's own conversion would clip
-        image = Image.fromarray(grey.clip(0, 255).round().astype(np.uint8))
-    elif image.mode == "F":
-        grey = np.asarray(image)
-        scale = 255 if grey.max() <= 1 else 1
-        image = Image.fromarray((grey * scale).clip(0, 255).round().astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    def _decoded(self, positions) -> Iterator[np.ndarray | str]:
+        return in_parallel([self.files[i] for i in positions], partial(decode, square=self.square))
 
 
 def open_folder(request: Request) -> Folder:

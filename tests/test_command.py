@@ -17,7 +17,7 @@ BACKBONE = "timm:mobilenetv3_small_050"
 
 
 def names(registry):
-    return [BACKBONE if name == "timm:" else name for name, _ in registry.entries()]
+    return [BACKBONE if name == "timm:NAME" else name for name, _ in registry.entries()]
 
 
 @pytest.mark.parametrize("encoder", names(ENCODERS))

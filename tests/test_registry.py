@@ -22,7 +22,7 @@ class Backbone: ...
 @pytest.fixture
 def registry() -> Registry:
     registry = Registry("network")
-    for name, entry in (("small", Small), ("timm:", Backbone), ("large", Large)):
+    for name, entry in (("small", Small), ("timm:NAME", Backbone), ("large", Large)):
         assert registry.register(name)(entry) is entry
     return registry
 
@@ -58,7 +58,7 @@ def test_the_closest_name_is_suggested_and_a_distant_one_is_not(registry):
 
 def test_names_are_in_order_and_as_they_are_typed(registry):
     assert registry.names() == ["large", "small", "timm:NAME"]
-    assert list(registry.entries()) == [("large", Large), ("small", Small), ("timm:", Backbone)]
+    assert list(registry.entries()) == [("large", Large), ("small", Small), ("timm:NAME", Backbone)]
 
 
 def test_registries_do_not_share_names(registry):

@@ -70,13 +70,17 @@ def test_the_record_of_a_solo_and_of_a_combo_epoch():
         "disc/total",
         "disc/acc_real",
         "disc/acc_fake",
+        "disc/logit_gap",
+        "disc/saturated",
     ]
     weights = ["gen/pbp", "gen/kl", "gen/adv", "disc/real", "disc/fake"]
     always = {"epoch", "phase", "time/epoch_s", "time/test_s", "time/images_per_s", "memory/peak_mib"}
     always |= {f"weight/{key}" for key in weights}
     more += ["disc/real_weighted", "disc/fake_weighted"]
-    assert set(solo) == always | {f"{split}/{key}" for split in ("train", "test") for key in losses}
-    assert set(combo) == always | {f"{split}/{key}" for split in ("train", "test") for key in losses + more}
+    solo_keys = {f"{split}/{key}" for split in ("train", "test") for key in losses}
+    combo_keys = {f"{split}/{key}" for split in ("train", "test") for key in losses + more}
+    assert set(solo) == always | solo_keys | {"train/gen/grad_norm"}
+    assert set(combo) == always | combo_keys | {"train/gen/grad_norm", "train/disc/grad_norm"}
     assert (solo["epoch"], solo["phase"], combo["epoch"], combo["phase"]) == (0, "solo", 1, "combo")
     assert [record["weight/gen/adv"] for record in (solo, combo)] == [0, 10]
 
@@ -99,7 +103,7 @@ def test_pbp_excess_is_what_lies_above_the_images_own_entropy():
     watcher, _ = run()
     for split, n in (("train", 20), ("test", 12)):
         record = watcher.records[0]
-        expected = record[f"{split}/gen/pbp"] - BernoulliNLL.floor(images(n))
+        expected = record[f"{split}/gen/pbp"] - BernoulliNLL.floor(images(n) / 255).item()
         assert record[f"{split}/gen/pbp_excess"] == pytest.approx(expected)
         assert record[f"{split}/gen/pbp_excess"] > 0
 
@@ -141,7 +145,8 @@ def test_each_epoch_has_an_order_of_its_own(monkeypatch):
         Batches, "epoch", lambda self, epoch=0: (asked.append(epoch), epoch_of(self, epoch))[1]
     )
     run(epochs=3)
-    assert asked == [0, 0, 1, 0, 2, 0]  # training, then the held-out images in their one order
+    # the held-out images for their floor; then training, and the held-out images in their one order
+    assert asked == [0, 0, 0, 1, 0, 2, 0]
 
 
 def test_the_discriminator_has_a_learning_rate_of_its_own():

@@ -19,6 +19,7 @@ from pydantic import (
     field_validator,
 )
 
+from vaegan.augment import AUGMENTATIONS, build_augmentation
 from vaegan.errors import OptionError, OptionErrors, did_you_mean
 from vaegan.knobs import DISC_PREFIX, Knob, knobs
 from vaegan.losses.pbp import PBP_LOSSES
@@ -52,6 +53,11 @@ def option(
     """
     extra = {"shown": shown, "names": names}
     return Field(default, description=description, json_schema_extra=extra, **limits)
+
+
+def _listed(given: Any) -> Any:
+    """A flag's "a,b" as the list that YAML would give."""
+    return [part.strip() for part in given.split(",")] if isinstance(given, str) else given
 
 
 class Section(BaseModel):
@@ -139,7 +145,27 @@ class Data(Section):
         None, "folder that holds the data sets' files", shown="$VAEGAN_DATA, or data"
     )
     split_seed: int = option(
-        0, "seed of the split of digits and folders into train and test", ge=0, le=LARGEST_SEED
+        0, "seed of the split into train and test, where a data set has none", ge=0, le=LARGEST_SEED
+    )
+    crop: int | None = option(
+        None,
+        "side of the square cut out of the middle of a folder's images, pixels",
+        shown="the largest there is",
+        ge=1,
+    )
+    augment: Annotated[list[str] | None, BeforeValidator(_listed)] = option(
+        None,
+        "random changes to training images, separated by commas, some with a strength (rotate:20)",
+        shown="none",
+        names=AUGMENTATIONS.names,
+    )
+    memory_limit: int = option(
+        1024, "MiB of decoded images to hold in memory; larger sets are read from the cache", ge=0
+    )
+    cache_dir: str | None = option(
+        None,
+        "folder for what is drawn or decoded once",
+        shown="$VAEGAN_CACHE, or vaegan in the user's folder for caches",
     )
 
 
@@ -292,6 +318,11 @@ def _unknown_names(values: Mapping[str, Any]) -> Iterable[OptionError]:
                 registry.find(given)
             except ValueError as error:
                 yield OptionError(name, str(error))
+    if augment := values.get("augment"):
+        try:
+            build_augmentation(_listed(augment))
+        except ValueError as error:
+            yield OptionError("augment", str(error))
     family = values.get("vae")
     unused = "encoder" in values and "decoder" in values
     if isinstance(family, str) and family not in families() and not unused:

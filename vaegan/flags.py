@@ -4,12 +4,13 @@ import argparse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 
+from vaegan.arguments import Parser
 from vaegan.config import SECTIONS, Config, config_type, make_config
-from vaegan.errors import OptionError, OptionErrors, UserError, did_you_mean, flag
+from vaegan.errors import OptionError, OptionErrors, UserError, flag
 from vaegan.knobs import DISC_PREFIX, knobs
 
 
@@ -54,10 +55,7 @@ def parse(argv: list[str], *, prog: str, datasets: Iterable[str]) -> Given:
     cannot be read.
     """
     parser = _parser(prog, datasets)
-    arguments, rest = parser.parse_known_args(_joined_negatives(argv))
-    if rest:
-        raise UserError(_unknown_argument(rest[0], parser))
-    typed = vars(arguments)
+    typed = vars(parser.parse(argv))
     given = Given(dry_run=typed.pop("dry_run"))
     if (path := typed.pop("config")) is not None:
         for file, values in _read_yaml(Path(path), origin=f"--config {path}"):
@@ -95,19 +93,13 @@ def _read_yaml(path: Path, *, origin: str, above: tuple[Path, ...] = ()) -> list
     return [*inherited, (path, values)]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(message.removeprefix("argument "))
-
-
-def _parser(prog: str, datasets: Iterable[str]) -> _Parser:
+def _parser(prog: str, datasets: Iterable[str]) -> Parser:
     """Flags for every option, by section; all values are text, which the config makes typed."""
-    parser = _Parser(
+    parser = Parser(
         prog=prog,
         description="Train a VAE, or a VAE with a discriminator that adds a learned loss.",
         epilog="Flags override the YAML file, which overrides the defaults. Where there need not be a value, "
         "`none` takes away what a file sets: --disc none.",
-        allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
     )
@@ -148,29 +140,10 @@ def _add_option(group, cls: type[Config], name: str, names: Iterable[str] = ()) 
     group.add_argument(flag(name), dest=name, **options)
 
 
-def _joined_negatives(argv: list[str]) -> list[str]:
-    """The arguments with `--lr -1e-3` as `--lr=-1e-3`: argparse takes some negative numbers for flags."""
-    joined: list[str] = []
-    for argument in argv:
-        if joined and joined[-1].startswith("--") and argument.startswith("-") and _is_number(argument):
-            joined[-1] += f"={argument}"
-        else:
-            joined.append(argument)
-    return joined
-
-
 def _takes_away(name: str, value: str) -> bool:
     """Whether the flag's value is `none` and stands for no value, not for something of that name."""
     info = config_type().model_fields[name]
     return value == "none" and info.default is None and "none" not in _literals(info.annotation)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _literals(annotation: Any) -> list[str]:
@@ -191,11 +164,3 @@ def _metavar(kind: str) -> str:
         if name in kind:
             return shown
     return "TEXT"
-
-
-def _unknown_argument(argument: str, parser: argparse.ArgumentParser) -> str:
-    if not argument.startswith("-"):
-        return f"{argument}: unexpected; every option is a flag, see --help"
-    name = argument.partition("=")[0]
-    hint = did_you_mean(name, parser._option_string_actions)
-    return f"{name}: unknown flag; {hint}--help lists them all"

@@ -1,5 +1,6 @@
 """What each player minimises: named terms, each a function of what is seen of one batch."""
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 
@@ -9,6 +10,8 @@ from torch import Tensor
 from vaegan.losses import adversarial
 from vaegan.losses.kl import kl_to_standard_normal
 from vaegan.nets.players import Players
+
+SATURATED = math.log(0.99 / 0.01)  # the logit of a probability of 99 %
 
 
 class Views:
@@ -108,9 +111,17 @@ def weighted_sum(terms: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
     return sum(weights[name] * term for name, term in terms.items())
 
 
-def accuracies(views: Views) -> dict[str, Tensor]:
-    """The share of originals and of fakes that D takes for what they are, on the current turn."""
+def disc_figures(views: Views) -> dict[str, Tensor]:
+    """How D stands on the current turn.
+
+    acc_real, acc_fake: the share of originals and of fakes that it takes for what they are. logit_gap:
+    the originals' mean logit less the fakes'. saturated: the share of all logits for which D is over 99 %
+    sure, where its loss has hardly any gradient left.
+    """
+    real, fake = views.logits_real, views.logits_fake
     return {
-        "acc_real": (views.logits_real > 0).float().mean(),
-        "acc_fake": (views.logits_fake <= 0).float().mean(),
+        "acc_real": (real > 0).float().mean(),
+        "acc_fake": (fake <= 0).float().mean(),
+        "logit_gap": real.mean() - fake.mean(),
+        "saturated": (torch.cat([real, fake]).abs() > SATURATED).float().mean(),
     }

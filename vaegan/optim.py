@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from vaegan.nets.players import Players
 
@@ -14,8 +15,13 @@ class PlayerOptimiser:
         fused = self.parameters[0].device.type in ("cpu", "cuda")
         self.adam = torch.optim.Adam(self.parameters, lr=lr, fused=fused)
 
-    def minimise(self, loss: Tensor) -> None:
-        """One step down the loss. Gradients are computed for this player's parameters and no others."""
+    def minimise(self, loss: Tensor) -> Tensor:
+        """One step down the loss; returns the L2 norm of its gradient, a scalar on the device.
+
+        Gradients are computed for this player's parameters and no others.
+        """
         self.adam.zero_grad()
         loss.backward(inputs=self.parameters)
+        norm = get_total_norm([parameter.grad for parameter in self.parameters])
         self.adam.step()
+        return norm

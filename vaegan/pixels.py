@@ -13,10 +13,15 @@ PixelRange = Literal["01", "pm1"]
 INTERVALS = {"01": "[0, 1]", "pm1": "[-1, 1]"}
 
 
+def from_uint8(images: Tensor) -> Tensor:
+    """uint8 [B, C, H, W] -> float32 in [0, 1]."""
+    return images.float().div_(255)
+
+
 def to_model_range(images: Tensor, pixel_range: PixelRange) -> Tensor:
-    """uint8 [B, C, H, W] -> float32 in the model's range."""
-    x = images.float().div_(255)
-    return x if pixel_range == "01" else x.mul_(2).sub_(1)
+    """uint8 [B, C, H, W], or float32 in [0, 1] -> float32 in the model's range."""
+    x = from_uint8(images) if images.dtype == torch.uint8 else images
+    return x if pixel_range == "01" else x.mul(2).sub_(1)
 
 
 def output_activation(logits: Tensor, pixel_range: PixelRange) -> Tensor:

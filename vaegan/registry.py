@@ -11,7 +11,7 @@ from vaegan.errors import did_you_mean
 class Registry:
     """Maps names to classes of one kind ("discriminator").
 
-    A name that ends in ":" takes an argument: registered as "timm:", asked for as "timm:resnet18".
+    A name with a ":" takes an argument: registered as "timm:NAME", asked for as "timm:resnet18".
     """
 
     def __init__(self, kind: str):
@@ -34,7 +34,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """The registered names in alphabetical order, as a user types them."""
-        return sorted(name + "NAME" if name.endswith(":") else name for name in self._entries)
+        return sorted(self._entries)
 
     def entries(self) -> Iterator[tuple[str, Any]]:
         """(name, class) of everything registered, in alphabetical order."""
@@ -45,11 +45,12 @@ class Registry:
 
         Raises: ValueError naming the known ones and the closest match.
         """
-        prefix, colon, argument = given.partition(":")
-        if colon and prefix + ":" in self._entries:
-            return self._entries[prefix + ":"], (argument,)
-        if given in self._entries:
+        if given in self._entries and ":" not in given:
             return self._entries[given], ()
+        prefix, colon, argument = given.partition(":")
+        for name, entry in self._entries.items():
+            if colon and name.startswith(prefix + ":"):
+                return entry, (argument,)
         raise ValueError(
             f"unknown {self.kind}; {did_you_mean(given, self.names())}Known: {', '.join(self.names())}."
         )

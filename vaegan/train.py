@@ -8,23 +8,25 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from vaegan.augment import build_augmentation
 from vaegan.config import Config
 from vaegan.devices import peak_memory_mib
 from vaegan.errors import TrainingError
 from vaegan.evals.losses import evaluate
 from vaegan.meters import Meter, weighed
 from vaegan.nets.players import Players
-from vaegan.objective import Objective, Views, accuracies, weighted_sum
+from vaegan.objective import Objective, Views, disc_figures, weighted_sum
 from vaegan.optim import PlayerOptimiser
-from vaegan.pixels import to_model_range
+from vaegan.pixels import from_uint8, to_model_range
 from vaegan.schedule import Phase, Schedule
 from vaegan.seeds import seed_for
 
 
 class Loader(Protocol):
-    """Images in memory: `images` uint8 [N, C, H, W] and the batches of an epoch."""
+    """The batches of an epoch, uint8 [B, C, H, W] on `device`, of `n_images` in all."""
 
-    images: Tensor
+    device: torch.device
+    n_images: int
 
     def epoch(self, epoch: int = 0) -> Iterator[Tensor]: ...
 
@@ -47,12 +49,14 @@ def train(
 ) -> None:
     """Train for `config.epochs`; after each, hand its record (keys as in metrics.jsonl) to the watchers.
 
+    Training images go through the config's augmentations first, and are what is then reconstructed.
     Raises: TrainingError when a mean is not finite, before the watchers would save such weights.
     """
     objective = Objective(players)
     learning_rates = {"gen": config.lr, "disc": config.disc_lr}
     optims = {player: PlayerOptimiser(players, player, learning_rates[player]) for player in objective.terms}
-    floors = {"train": pbp_floor(players, train_set.images), "test": pbp_floor(players, test_set.images)}
+    augment = build_augmentation(config.augment or ())
+    floors = {"test": pbp_floor(players, test_set)}
     step = 0
     record: dict[str, Any] | None = None
     players.train()
@@ -63,18 +67,22 @@ def train(
         started = time.perf_counter()
         for images in train_set.epoch(epoch):
             torch.manual_seed(seed_for(config.seed, "step", step))
-            x = to_model_range(images, players.pixel_range)
+            x = to_model_range(augment(from_uint8(images)), players.pixel_range)
             views = Views(players, x, gen_plays="gen" in playing)
+            if config.augment or "train" not in floors:
+                meter.add("gen", floor_figure(players, x), len(x))
             for player, weights in playing.items():  # disc first, then gen
                 terms = objective.play(player, views, weights)
                 meter.add(player, terms, len(x))
                 if player == "disc":
-                    meter.add(player, accuracies(views), len(x))
-                optims[player].minimise(weighted_sum(terms, weights))
+                    meter.add(player, disc_figures(views), len(x))
+                norm = optims[player].minimise(weighted_sum(terms, weights))
+                meter.add(player, {"grad_norm": norm}, len(x))
             step += 1
             for watcher in watchers:
                 watcher.on_step(epoch, phase, meter, len(x))
         means = {"train": meter.means()}  # waits for the device, so that the time is the epoch's
+        floors["train"] = means["train"].pop("gen/pbp_floor", floors.get("train"))
         trained = time.perf_counter()
         means["test"] = evaluate(players, objective, phase, test_set.epoch(), config.seed)
         record = {"epoch": epoch, "phase": phase.name}
@@ -84,8 +92,8 @@ def train(
         record |= {f"train/gen/{name}": value for name, value in pbp_figures(players).items()}
         record["time/epoch_s"] = trained - started
         record["time/test_s"] = time.perf_counter() - trained
-        record["time/images_per_s"] = len(train_set.images) / record["time/epoch_s"]
-        record["memory/peak_mib"] = peak_memory_mib(train_set.images.device)
+        record["time/images_per_s"] = train_set.n_images / record["time/epoch_s"]
+        record["memory/peak_mib"] = peak_memory_mib(train_set.device)
         refuse_non_finite(record)
         for watcher in watchers:
             watcher.on_epoch(record, players)
@@ -108,10 +116,18 @@ def weight_record(objective: Objective, phase: Phase) -> dict[str, float]:
     }
 
 
-def pbp_floor(players: Players, images: Tensor) -> float | None:
-    """The PBP loss of perfect reconstructions where it is not zero (BCE on grey values), else None."""
+def floor_figure(players: Players, x: Tensor) -> dict[str, Tensor]:
+    """The PBP loss of perfect reconstructions of x, where it is not zero (BCE on grey values)."""
     floor = getattr(players.pbp, "floor", None)
-    return None if floor is None else floor(images)
+    return {} if floor is None else {"pbp_floor": floor(x)}
+
+
+def pbp_floor(players: Players, images: Loader) -> float | None:
+    """The mean of that over a set of images; None where it is zero."""
+    meter = Meter()
+    for batch in images.epoch():
+        meter.add("gen", floor_figure(players, to_model_range(batch, players.pixel_range)), len(batch))
+    return meter.means().get("gen/pbp_floor")
 
 
 def pbp_figures(players: Players) -> dict[str, float]:

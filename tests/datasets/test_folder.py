@@ -1,5 +1,6 @@
 """A folder of images as people have them: mixed formats, modes and sizes, broken files, other files."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
+import datasets.decode
+import datasets.folder
 from datasets import Request, open_source
+from datasets.decode import decode
+from datasets.store import StoredImages
 from vaegan.errors import OptionError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -260,3 +265,118 @@ def test_a_folder_without_images_is_refused_saying_what_was_found(tmp_path, ask)
 def test_a_folder_of_broken_images_is_refused(broken, tmp_path):
     with pytest.raises(OptionError, match=f"none of the 3 image files in {tmp_path / 'mess'} can be read"):
         source(tmp_path / "mess").load()
+
+
+@pytest.fixture
+def cached(tmp_path):
+    """A source that keeps its images in a cache, however few they are."""
+
+    def make(folder: Path, size: int = 16, **more):
+        request = Request(str(folder), size, memory_limit=0, cache_dir=tmp_path / "cache", **more)
+        return open_source(request)
+
+    return make
+
+
+@pytest.fixture
+def opened(monkeypatch) -> list[str]:
+    """The names of the files that are decoded."""
+    names = []
+    monkeypatch.setattr(
+        datasets.folder, "decode", lambda file, square: (names.append(file.name), decode(file, square))[1]
+    )
+    return names
+
+
+def test_a_messy_folder_through_the_cache_is_the_same_as_in_memory(mess, broken, cached):
+    in_memory, on_disk = source(mess).load(), cached(mess).load()
+    assert isinstance(on_disk.train.images, StoredImages)
+    assert torch.equal(on_disk.train.images[:], in_memory.train.images)
+    assert torch.equal(on_disk.test.images[:], in_memory.test.images)
+    assert on_disk.skipped == in_memory.skipped
+
+
+def test_a_second_start_opens_no_image(many, cached, opened):
+    first = cached(many).load()
+    assert len(opened) == 25
+    second = cached(many).load()
+    assert len(opened) == 25
+    assert torch.equal(first.train.images[:], second.train.images[:])
+
+
+def test_of_a_changed_folder_only_the_changes_are_opened(many, cached, opened):
+    cached(many).load()
+    opened.clear()
+    Image.new("L", (8, 8), 255).save(many / "03.png")
+    Image.new("L", (8, 8), 7).save(many / "new.png")
+    (many / "04.png").unlink()
+    splits = cached(many).load()
+    assert sorted(opened) == ["03.png", "new.png"]
+    now = shades(splits.train.images[:]) + shades(splits.test.images[:])
+    assert sorted(now) == sorted({10 * i for i in range(25)} - {30, 40} | {255, 7})
+    assert torch.equal(splits.test.images[:], source(many).load().test.images)
+
+
+def test_size_and_crop_have_caches_of_their_own(many, cached, opened):
+    for options in ({}, {"size": 8}, {"crop": 4}):
+        cached(many, **options).load()
+    assert len(opened) == 75
+    cached(many, crop=4).load()
+    assert len(opened) == 75
+
+
+def test_the_limit_decides_between_memory_and_disk(many, tmp_path):
+    bytes_in_all = 25 * 3 * 256 * 256
+
+    def images(limit: int):
+        request = Request(str(many), 256, memory_limit=limit, cache_dir=tmp_path / "cache")
+        return open_source(request).load().train.images
+
+    assert bytes_in_all < 5 * 2**20
+    assert isinstance(images(5), torch.Tensor)
+    assert isinstance(images(4), StoredImages)
+
+
+@pytest.mark.parametrize(("crop", "middle"), [(None, 0.1), (10, 1.0), (500, 0.1)])
+def test_crop_cuts_a_square_out_of_the_middle(tmp_path, crop, middle):
+    """A blue square of 10 in a red one of 100 x 140; a crop larger than the image is the largest there is."""
+    image = Image.new("RGB", (140, 100), RED)
+    image.paste(BLUE, (65, 45, 75, 55))
+    image.save(tmp_path / "a.png")
+    (read,) = open_source(Request(str(tmp_path), 100, crop=crop)).load().test.images
+    blue = (read[2] > 64).float().mean().item()  # at its edge it is blended with what is cut off
+    assert blue == pytest.approx(middle**2, abs=0.002)
+
+
+def test_many_files_are_decoded_in_parallel_in_their_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.decode, "WORTH_PROCESSES", 10)
+    for number in range(200):
+        Image.new("L", (8, 8), number).save(tmp_path / f"{number:03}.png")
+    (tmp_path / "050.png").write_text("broken")
+    folder = source(tmp_path, 8)
+    images, problems = folder._read()
+    assert shades(images) == [number for number in range(200) if number != 50]
+    assert list(problems) == [50]
+
+
+def test_a_link_that_leads_nowhere_is_named(many):
+    (many / "lost.png").symlink_to(many / "nowhere.png")
+    splits = source(many).load()
+    ((file, reason),) = splits.skipped
+    assert file == many / "lost.png"
+    assert "No such file" in reason
+
+
+MEASURED = ["time/epoch_s", "time/test_s", "time/images_per_s", "memory/peak_mib"]
+
+
+def test_training_from_disk_gives_the_figures_of_training_from_memory(many, command, tmp_path):
+    flags = f"--dataset {many} --image-size 16 --batch-size 8 --epochs 2 --vae dense --hidden-dim 8"
+    records = []
+    for name, where in (("memory", ""), ("disk", f"--memory-limit 0 --cache-dir {tmp_path / 'cache'}")):
+        status, _, errors = command(f"{flags} --disc dense --run-name {name} {where}")
+        assert status == 0, errors
+        lines = (tmp_path / "runs" / name / "metrics.jsonl").read_text().splitlines()
+        records.append([json.loads(line) | dict.fromkeys(MEASURED) for line in lines])
+    assert records[0] == records[1]
+    assert (tmp_path / "cache").exists()

@@ -18,7 +18,7 @@ channel_counts = pytest.mark.parametrize("channels", [1, 3])
 
 
 def names(registry):
-    return [BACKBONE if name == "timm:" else name for name, _ in registry.entries()]
+    return [BACKBONE if name == "timm:NAME" else name for name, _ in registry.entries()]
 
 
 def build(registry, name, *arguments):

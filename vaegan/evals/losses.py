@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vaegan.meters import Meter
 from vaegan.nets.players import Players
-from vaegan.objective import Objective, Views, accuracies
+from vaegan.objective import Objective, Views, disc_figures
 from vaegan.pixels import to_model_range
 from vaegan.schedule import Phase
 from vaegan.seeds import seed_for
@@ -30,6 +30,6 @@ def evaluate(
         for player, weights in phase.weights.items():
             meter.add(player, objective.play(player, views, weights), len(images))
             if player == "disc":
-                meter.add(player, accuracies(views), len(images))
+                meter.add(player, disc_figures(views), len(images))
     players.train()
     return meter.means()

@@ -5,7 +5,7 @@ from vaegan.nets.knob_types import Pretrained
 from vaegan.nets.timm_backbone import TimmBackbone
 
 
-@register_discriminator("timm:")
+@register_discriminator("timm:NAME")
 class TimmDiscriminator(nn.Module):
     """A timm backbone with its own pooling and one logit."""
 

@@ -8,7 +8,7 @@ from vaegan.nets.knob_types import Pretrained
 from vaegan.nets.timm_backbone import TimmBackbone
 
 
-@register_encoder("timm:")
+@register_encoder("timm:NAME")
 class TimmEncoder(nn.Module):
     """A timm backbone with linear heads on its whole last map (or all its tokens)."""
 

@@ -1,0 +1,102 @@
+"""Image files to square uint8 pixels: every format that Pillow reads, any mixture of modes and sizes."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch.utils.data import DataLoader, Dataset
+
+WORTH_PROCESSES = 1000  # files; starting processes takes longer than decoding fewer
+FILES_AT_ONCE = 64  # that one process decodes before it hands them over
+
+
+@dataclass(frozen=True)
+class Square:
+    """How an image becomes a square: cut to the centre, then resized.
+
+    size: pixels a side of what comes out. crop: pixels a side of the central square that is cut out;
+    None for the largest there is, which is also taken where an image is smaller.
+    """
+
+    size: int
+    crop: int | None = None
+
+    def of(self, image: Image.Image) -> np.ndarray:
+        """uint8 [size, size, 3]."""
+        side = min(image.size) if self.crop is None else min(self.crop, *image.size)
+        left, top = (image.width - side) / 2, (image.height - side) / 2
+        box = (left, top, left + side, top + side)
+        return np.array(image.resize((self.size, self.size), Image.Resampling.BICUBIC, box=box))
+
+
+def image_endings() -> set[str]:
+    """The endings of file names (".png") that Pillow can read."""
+    Image.init()
+    return {ending for ending, format in Image.registered_extensions().items() if format in Image.OPEN}
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """The opened image in RGB, turned as its EXIF tag says."""
+    return as_rgb(ImageOps.exif_transpose(image))
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """The image (of an animation: its first frame) in RGB; 16 bits scaled to 8, transparency over white."""
+    if image.mode.startswith("I"):
+        grey = np.asarray(image).astype(np.float64) / 257  # 65535 -> 255; Pillow's own conversion would clip
+        image = Image.fromarray(grey.clip(0, 255).round().astype(np.uint8))
+    elif image.mode == "F":
+        grey = np.asarray(image)
+        scale = 255 if grey.max() <= 1 else 1
+        image = Image.fromarray((grey * scale).clip(0, 255).round().astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def decode(file: Path, square: Square) -> np.ndarray | str:
+    """uint8 [3, size, size], or why the file cannot be read."""
+    try:
+        with Image.open(file) as image:
+            return square.of(upright_rgb(image)).transpose(2, 0, 1)
+    except Exception as error:  # Pillow's readers raise many kinds on damaged files
+        return unreadable(error, file)
+
+
+def unreadable(error: Exception, file: Path) -> str:
+    """What is wrong with a file, in words that do not repeat where it lies."""
+    return f"{type(error).__name__}: {error}".replace(str(file), file.name)
+
+
+class _Results(Dataset):
+    def __init__(self, files: Sequence[Path], function: Callable[[Path], Any]):
+        self.files = files
+        self.function = function
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.function(self.files[index])
+
+
+def in_parallel(files: Sequence[Path], function: Callable[[Path], Any]) -> Iterator:
+    """function(file) of each file, in their order, made by a process for each core where there are many.
+
+    function: can be pickled. Processes and not threads, since half the time of a small file is Python's.
+    """
+    loader = DataLoader(
+        _Results(files, function),
+        batch_size=FILES_AT_ONCE,
+        num_workers=(os.cpu_count() or 1) if len(files) >= WORTH_PROCESSES else 0,
+        collate_fn=list,
+        generator=torch.Generator(),  # else it would take a number from the global one
+    )
+    for batch in loader:
+        yield from batch

@@ -1,0 +1,69 @@
+"""Command lines whose mistakes are one line each that begins with what was typed."""
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn
+
+from vaegan.errors import UserError, did_you_mean, flag
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser; flags must be written out, and mistakes are raised as UserError."""
+
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, **options)
+
+    def parse(self, argv: list[str]) -> argparse.Namespace:
+        """What was typed. Raises: UserError for a flag that does not exist or lacks its value."""
+        arguments, rest = self.parse_known_args(_joined_negatives(argv))
+        if rest:
+            raise UserError(self._unknown(rest[0]))
+        return arguments
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message.removeprefix("argument "))
+
+    def _unknown(self, argument: str) -> str:
+        if not argument.startswith("-"):
+            return f"{argument}: unexpected; --help shows what is taken"
+        name = argument.partition("=")[0]
+        hint = did_you_mean(name, self._option_string_actions)
+        return f"{name}: unknown flag; {hint}--help lists them all"
+
+
+def whole_number(option: str, least: int, most: int | None = None) -> Callable[[str], int]:
+    """A type for `add_argument(flag(option))`: whole numbers from `least` to `most`.
+
+    It raises UserError for others (argparse would put the flag without its value before the message).
+    """
+
+    def convert(given: str) -> int:
+        try:
+            number = int(given)
+        except ValueError:
+            number = least - 1
+        if number < least or (most is not None and number > most):
+            upper = "" if most is None else f" and at most {most}"
+            raise UserError(f"{flag(option)} {given}: not a whole number of at least {least}{upper}")
+        return number
+
+    return convert
+
+
+def _joined_negatives(argv: list[str]) -> list[str]:
+    """The arguments with `--lr -1e-3` as `--lr=-1e-3`: argparse takes some negative numbers for flags."""
+    joined: list[str] = []
+    for argument in argv:
+        if joined and joined[-1].startswith("--") and argument.startswith("-") and _is_number(argument):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
