@@ -1,6 +1,7 @@
 """The players are isolated, push in the right direction, and share one encoder-decoder pass."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
-from vaegan.objective import Objective, Views, weighted_sum
+from vaegan.objective import Objective, Views, disc_figures, weighted_sum
 from vaegan.optim import PlayerOptimiser
 
 SHAPE = (1, 16, 16)
@@ -162,3 +163,18 @@ def test_z_is_the_posterior_reparameterised(x):
 def test_weighted_sum():
     terms = {"a": torch.tensor(2.0), "b": torch.tensor(3.0)}
     assert weighted_sum(terms, {"a": 1.0, "b": 10.0}).item() == 32
+
+
+def test_the_figures_of_a_discriminator_from_hand_made_logits():
+    views = SimpleNamespace(
+        logits_real=torch.tensor([5.0, 1.0, -1.0, 4.5]), logits_fake=torch.tensor([-6.0, 0.0, 2.0, 4.7])
+    )
+    figures = {name: value.item() for name, value in disc_figures(views).items()}
+    assert figures == pytest.approx(
+        {
+            "acc_real": 3 / 4,
+            "acc_fake": 2 / 4,
+            "logit_gap": 9.5 / 4 - 0.7 / 4,
+            "saturated": 3 / 8,  # 5, -6 and 4.7: beyond log 99 = 4.595
+        }
+    )

@@ -12,7 +12,8 @@ from vaegan.errors import TrainingError
 from vaegan.evals.losses import evaluate
 from vaegan.losses.pbp import PBP_LOSSES, BernoulliNLL
 from vaegan.nets.discriminators import register_discriminator
-from vaegan.objective import Objective
+from vaegan.objective import Objective, Views, weighted_sum
+from vaegan.pixels import to_model_range
 from vaegan.seeds import seed_for
 from vaegan.train import train
 
@@ -228,3 +229,37 @@ def test_a_discriminator_from_outside_the_package_trains():
     _, players = run(disc="mean_of_test", disc_slope="2.5", solo_epochs=0)
     assert players.disc.slope == 2.5
     assert players.disc.bias.item() != 0
+
+
+def test_augmented_images_are_what_is_trained_on_and_their_own_entropy_is_the_floor(monkeypatch):
+    seen = []
+
+    def upside_down(names):
+        assert names == ["vflip"]
+        return lambda x: (seen.append(x.clone()), x.flip(-2) * 0.5)[1]
+
+    plain, _ = run(epochs=2, lr=1e-12)
+    monkeypatch.setattr("vaegan.train.build_augmentation", upside_down)
+    watcher, _ = run(epochs=2, lr=1e-12, augment=["vflip"])
+    assert [len(x) for x in seen] == [8, 8, 4] * 2
+    assert 0.9 < torch.cat(seen).max() <= 1  # given in [0, 1]
+    floor = BernoulliNLL.floor(images() / 255 * 0.5).item()
+    for record, unchanged in zip(watcher.records, plain.records, strict=True):
+        assert record["train/gen/pbp"] - record["train/gen/pbp_excess"] == pytest.approx(floor)
+        assert record["test/gen/pbp"] == pytest.approx(unchanged["test/gen/pbp"])  # held out: as they are
+
+
+def test_gradient_norms_are_those_of_autograd():
+    config = resolved(make_config({**SMALL, **HYBRID, "solo_epochs": 0, "epochs": 1, "batch_size": 20}), 16)
+    players = build_players(config, SHAPE)
+    objective = Objective(players)
+    phase = build_schedule(config).at(0)
+    order = next(Batches(images(), 20, shuffle_seed=config.seed).epoch(0))
+    torch.manual_seed(seed_for(config.seed, "step", 0))
+    views = Views(players, to_model_range(order, "01"))
+    loss = weighted_sum(objective.play("disc", views, phase.weights["disc"]), phase.weights["disc"])
+    gradients = torch.autograd.grad(loss, list(players.parameters_of("disc")))
+    expected = torch.cat([gradient.flatten() for gradient in gradients]).norm().item()
+    watcher, _ = run(**HYBRID | {"solo_epochs": 0, "epochs": 1, "batch_size": 20})
+    assert watcher.records[0]["train/disc/grad_norm"] == pytest.approx(expected, rel=1e-5)
+    assert watcher.records[0]["train/gen/grad_norm"] > 0
