@@ -7,6 +7,7 @@ the path of a folder of images.
 
 from datasets.base import DATASETS, Description, Images, Request, Source, Splits, register_dataset
 from datasets.folder import open_folder
+from datasets.store import StoredImages
 from vaegan.registry import import_siblings
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Request",
     "Source",
     "Splits",
+    "StoredImages",
     "open_source",
     "register_dataset",
 ]

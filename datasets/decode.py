@@ -75,26 +75,29 @@ def unreadable(error: Exception, file: Path) -> str:
 
 
 class _Results(Dataset):
-    def __init__(self, files: Sequence[Path], function: Callable[[Path], Any]):
-        self.files = files
+    def __init__(self, items: Sequence, function: Callable):
+        self.items = items
         self.function = function
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.items)
 
     def __getitem__(self, index: int) -> Any:
-        return self.function(self.files[index])
+        return self.function(self.items[index])
 
 
-def in_parallel(files: Sequence[Path], function: Callable[[Path], Any]) -> Iterator:
-    """function(file) of each file, in their order, made by a process for each core where there are many.
+def in_parallel(items: Sequence, function: Callable, n_each: int = FILES_AT_ONCE) -> Iterator:
+    """function(item) of each item, in their order, made by a process for each core where there are many.
 
-    function: can be pickled. Processes and not threads, since half the time of a small file is Python's.
+    function: can be pickled. n_each: items that a process takes at once; it is worth to start processes
+    from WORTH_PROCESSES files or a few larger portions on. Processes and not threads, since half the time
+    of a small file is Python's.
     """
+    many = len(items) >= WORTH_PROCESSES * n_each / FILES_AT_ONCE
     loader = DataLoader(
-        _Results(files, function),
-        batch_size=FILES_AT_ONCE,
-        num_workers=(os.cpu_count() or 1) if len(files) >= WORTH_PROCESSES else 0,
+        _Results(items, function),
+        batch_size=n_each,
+        num_workers=(os.cpu_count() or 1) if many else 0,
         collate_fn=list,
         generator=torch.Generator(),  # else it would take a number from the global one
     )

@@ -1,0 +1,91 @@
+"""Cartoon faces, drawn by this project: as many as are wanted, and what each was drawn from is known."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import datasets.cartoon_drawing
+import datasets.shapes
+from datasets.base import (
+    Description,
+    Images,
+    Request,
+    Splits,
+    register_dataset,
+    shuffled_split,
+    train_count,
+)
+from datasets.cartoon_drawing import LARGEST_SIZE, SMALLEST_SIZE, draw, sample_factors
+from datasets.decode import in_parallel
+from datasets.factors import Factors
+from datasets.store import ImageStore
+from vaegan.errors import OptionError
+
+OWN_COUNT = 10_000
+OWN_SIZE = 64
+SEED = 0  # of the faces; not the run's seed, so that all runs see the same
+AT_ONCE = 64  # faces drawn together
+
+
+@register_dataset("cartoon")
+class Cartoon:
+    """10,000 cartoon faces in colour, or as many as are asked for, split by a shuffle with `split_seed`.
+
+    They are drawn once for each size and kept in the cache; a larger set adds to a smaller one. Each
+    comes with its factors.
+    """
+
+    def __init__(self, request: Request, count: int = OWN_COUNT):
+        self.request = request
+        self.count = count
+        self.size = request.image_size or OWN_SIZE
+        if not SMALLEST_SIZE <= self.size <= LARGEST_SIZE:
+            raise OptionError(
+                "image_size", f"cartoon faces have from {SMALLEST_SIZE} to {LARGEST_SIZE} pixels a side"
+            )
+
+    def describe(self) -> Description:
+        n_train = train_count(self.count)
+        return Description((3, self.size, self.size), n_train, self.count - n_train)
+
+    def load(self) -> Splits:
+        factors = sample_factors(self.count, SEED)
+        store = ImageStore(
+            self.request.cache_dir / "cartoon" / f"{self.size}px-{_version()}", self.describe().shape
+        )
+        keys = [str(i).encode() for i in range(self.count)]
+        images, _ = store.fetch(keys, partial(drawn, factors, self.size), "drawing")
+        if self.request.fits_memory(self.count, self.describe().shape):
+            images = images[:]
+        return Splits(*shuffled_split(Images(images, factors=factors), self.request.split_seed))
+
+
+@register_dataset("cartoon:COUNT")
+class CartoonCount(Cartoon):
+    """So many cartoon faces."""
+
+    def __init__(self, request: Request, count: str):
+        if not count.isdecimal() or int(count) < 2:
+            raise OptionError("dataset", "the count of faces is a whole number of at least 2")
+        super().__init__(request, int(count))
+
+
+def drawn(factors: Factors, size: int, positions: Sequence[int]) -> Iterator[np.ndarray]:
+    """The faces at those positions, uint8 [3, size, size], one after the other, drawn in parallel."""
+    parts = [positions[start : start + AT_ONCE] for start in range(0, len(positions), AT_ONCE)]
+    for faces in in_parallel(parts, partial(_draw, factors, size), n_each=1):
+        yield from faces
+
+
+def _draw(factors: Factors, size: int, positions: Sequence[int]) -> np.ndarray:
+    return draw(factors[torch.tensor(positions)], size).numpy()
+
+
+def _version() -> str:
+    """Changes with the code that draws, so that no face of another version is taken from the cache."""
+    sources = [Path(module.__file__).read_bytes() for module in (datasets.cartoon_drawing, datasets.shapes)]
+    return hashlib.blake2b(b"".join(sources), digest_size=6).hexdigest()

@@ -1,0 +1,65 @@
+"""Everything but training: `python -m vaegan COMMAND`, each a module of `vaegan.commands`."""
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from types import ModuleType
+
+import vaegan.commands
+from vaegan.arguments import Parser
+from vaegan.errors import OptionError, UserError, did_you_mean, flag
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, or 2 for a user's mistake."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview())
+        return 0 if arguments else 2
+    typed = argparse.Namespace()
+    try:
+        command = find(arguments[0])
+        parser = Parser(prog=f"python -m vaegan {arguments[0]}", description=command.__doc__)
+        command.add_arguments(parser)
+        typed = parser.parse(arguments[1:])
+        command.run(typed)
+    except OptionError as error:
+        print(explained(error, typed), file=sys.stderr)
+        return 2
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def names() -> list[str]:
+    """The commands as they are typed."""
+    modules = pkgutil.iter_modules(vaegan.commands.__path__)
+    return sorted(module.name.replace("_", "-") for module in modules)
+
+
+def find(name: str) -> ModuleType:
+    """The module of a command. Raises: UserError for an unknown one, with the nearest match."""
+    if name not in names():
+        raise UserError(f"{name}: unknown command; {did_you_mean(name, names())}Known: {', '.join(names())}.")
+    return importlib.import_module(f"vaegan.commands.{name.replace('-', '_')}")
+
+
+def overview() -> str:
+    """The commands, each with the first line of its help."""
+    lines = [f"  {name:16}{find(name).__doc__.strip().splitlines()[0]}" for name in names()]
+    return "\n".join(["usage: python -m vaegan COMMAND ...  (COMMAND --help says more)", "", *lines])
+
+
+def explained(error: OptionError, typed: argparse.Namespace) -> str:
+    """The error behind the flag and its value as they were typed."""
+    value = getattr(typed, error.option, None)
+    return str(error) if value is None else f"{flag(error.option)} {value}: {error.problem}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
