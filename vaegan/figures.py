@@ -47,9 +47,14 @@ def save_grid(path: Path, images: Tensor, columns: int) -> None:
     """Images [N, C, H, W] in [0, 1] side by side, small ones enlarged with their pixels kept square."""
     scale = max(1, -(-SMALLEST_TILE // images.shape[-1]))
     enlarged = images.float().cpu().repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-    grid = make_grid(enlarged, nrow=columns, padding=GAP, pad_value=1.0)
-    pixels = grid.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()
-    write_whole(path, lambda temporary: Image.fromarray(pixels).save(temporary, format="png"))
+    picture = grid(enlarged, columns)
+    write_whole(path, lambda temporary: picture.save(temporary, format="png"))
+
+
+def grid(images: Tensor, columns: int) -> Image.Image:
+    """Images [N, C, H, W] in [0, 1] side by side as one picture."""
+    pixels = make_grid(images, nrow=columns, padding=GAP, pad_value=1.0)
+    return Image.fromarray(pixels.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy())
 
 
 PANELS = [

@@ -1,0 +1,170 @@
+"""Look through a folder of images: modes, sizes, broken files, duplicates, a contact sheet.
+
+Duplicates on both sides of the split, exact or near, make reconstructions look better than they are.
+"""
+
+import argparse
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from datasets import Request
+from datasets.base import split_positions
+from datasets.decode import Square, decode
+from datasets.folder import Folder
+from datasets.survey import NEAR, Look, Twins, across_split, survey
+from vaegan.arguments import whole_number
+from vaegan.errors import OptionError, UserError
+from vaegan.figures import grid
+from vaegan.files import write_whole
+from vaegan.pixels import from_uint8
+
+SHOWN = 10  # of what is listed; the rest is counted
+TILE = 64  # pixels a side in the contact sheet
+COLUMNS = 16
+ROWS = 6
+CAPTION = 24  # pixels
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="PATH", help="the folder of images")
+    parser.add_argument(
+        "--crop",
+        type=whole_number("crop", 1),
+        metavar="INT",
+        help="side of the square cut out of the middle, as in training (default: the largest there is)",
+    )
+    parser.add_argument(
+        "--split-seed",
+        type=whole_number("split_seed", 0),
+        default=0,
+        metavar="INT",
+        help="seed of the split, as in training (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sheet",
+        type=Path,
+        metavar="FILE",
+        help="the contact sheet, a PNG that does not exist yet (default: named after the folder, made here)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Raises: UserError for a folder without readable images and for a sheet that cannot be written."""
+    if arguments.sheet and arguments.sheet.exists():
+        raise OptionError("sheet", "exists already; name another file")
+    folder = _opened(arguments.folder, arguments.crop)
+    looks = survey(folder.files, arguments.crop)
+    readable = [i for i, look in enumerate(looks) if isinstance(look, Look)]
+    for line in overview_lines(folder, looks):
+        print(line)
+    if not readable:
+        raise UserError(f"{arguments.folder}: none of the {len(folder.files)} image files can be read")
+    files = [folder.files[i] for i in readable]
+    found = [looks[i] for i in readable]
+    train, test = split_positions(len(found), arguments.split_seed)
+    print(f"split          {len(train):,} training, {len(test):,} held out (seed {arguments.split_seed})")
+    twins = across_split(found, train, test) if len(train) else []
+    for line in duplicate_lines(folder.root, files, found, twins):
+        print(line)
+    sheet = arguments.sheet or _free_name(f"{folder.root.resolve().name}-contact-sheet")
+    picture = contact_sheet(files, twins, Square(TILE, arguments.crop))
+    try:
+        write_whole(sheet, lambda temporary: picture.save(temporary, format="png"))
+    except OSError as error:
+        raise OptionError("sheet", f"cannot be written ({error.strerror})") from None
+    print(f"contact sheet  {sheet}")
+
+
+def _opened(path: str, crop: int | None) -> Folder:
+    """The folder, with its files listed. Raises: UserError where there are none."""
+    root = Path(path).expanduser()
+    if not root.is_dir():
+        raise UserError(f"{path}: no such folder")
+    folder = Folder(Request(path, crop=crop), root)
+    try:
+        _ = folder.files
+    except OptionError as error:
+        raise UserError(f"{path}: {error.problem}") from None
+    return folder
+
+
+def overview_lines(folder: Folder, looks: Sequence[Look | str]) -> Iterator[str]:
+    """Counts, formats, modes, sizes, and every file that cannot be read."""
+    found = [look for look in looks if isinstance(look, Look)]
+    yield f"folder         {folder.root}"
+    yield f"image files    {len(looks):,}, of which {len(found):,} can be read"
+    for name, values in (
+        ("formats", [look.format for look in found]),
+        ("modes", [look.mode for look in found]),
+        ("sizes", ["{} x {}".format(*look.size) for look in found]),
+    ):
+        yield f"{name:15}" + _counted(values)
+    if found:
+        sides = sorted(min(look.size) for look in found)
+        yield f"shorter sides  {sides[0]} to {sides[-1]}, median {sides[len(sides) // 2]}"
+    problems = [(file, look) for file, look in zip(folder.files, looks, strict=True) if isinstance(look, str)]
+    for path, reason in [*problems, *folder.closed]:
+        yield f"unreadable     {path.relative_to(folder.root)}: {reason}"
+
+
+def duplicate_lines(
+    root: Path, files: Sequence[Path], looks: Sequence[Look], twins: Sequence[Twins]
+) -> Iterator[str]:
+    """How many images are there more than once, and which of the held-out ones are also trained on."""
+    copies = len(looks) - len({look.digest for look in looks})
+    yield f"copies         {copies:,} images have the same pixels as another one"
+    exact = [pair for pair in twins if pair.exact]
+    near = [pair for pair in twins if not pair.exact and pair.likeness >= NEAR]
+    for name, pairs in (("exact", exact), ("near", near)):
+        share = f" ({len(pairs) / len(twins):.1%})" if pairs else ""
+        yield f"{name:15}{len(pairs):,} held-out images{share} are " + (
+            "also among the training images" if name == "exact" else "almost the same as a training image"
+        )
+        for pair in pairs[:SHOWN]:
+            ours, theirs = (files[i].relative_to(root) for i in (pair.held_out, pair.trained_on))
+            yield f"  {ours} ~ {theirs}" + ("" if pair.exact else f" (likeness {pair.likeness:.3f})")
+        if len(pairs) > SHOWN:
+            yield f"  and {len(pairs) - SHOWN:,} more"
+
+
+def contact_sheet(files: Sequence[Path], twins: Sequence[Twins], square: Square) -> Image.Image:
+    """Images from all over the folder; below, held-out images over the training images most like them."""
+
+    def tiles(positions: list[int]) -> Image.Image:
+        images = [torch.from_numpy(decode(files[i], square)) for i in positions]
+        return grid(from_uint8(torch.stack(images)), COLUMNS)
+
+    shown = min(len(files), COLUMNS * ROWS)
+    parts = [(f"{shown:,} of {len(files):,} images", tiles([i * len(files) // shown for i in range(shown)]))]
+    if closest := twins[:COLUMNS]:
+        rows = [pair.held_out for pair in closest], [pair.trained_on for pair in closest]
+        caption = f"held out, over the training image most like it (likeness from {closest[0].likeness:.2f} "
+        caption += f"to {closest[-1].likeness:.2f}; near duplicates from {NEAR})"
+        parts += [(caption, tiles(rows[0])), ("", tiles(rows[1]))]
+    heights = [picture.height + (CAPTION if caption else 0) for caption, picture in parts]
+    sheet = Image.new("RGB", (max(picture.width for _, picture in parts), sum(heights)), "white")
+    pen, font, top = ImageDraw.Draw(sheet), ImageFont.load_default(14), 0
+    for (caption, picture), height in zip(parts, heights, strict=True):
+        pen.text((4, top + 4), caption, fill="black", font=font)
+        sheet.paste(picture, (0, top + height - picture.height))
+        top += height
+    return sheet
+
+
+def _counted(values: Sequence[str]) -> str:
+    """ "RGB 3,990, L 10": the most frequent values, and how many others there are."""
+    counts = Counter(values).most_common()
+    shown = [f"{value}: {count:,}" for value, count in counts[:SHOWN]]
+    if len(counts) > SHOWN:
+        shown.append(f"{len(counts) - SHOWN:,} others: {sum(count for _, count in counts[SHOWN:]):,}")
+    return ", ".join(shown)
+
+
+def _free_name(stem: str) -> Path:
+    names = itertools.chain([f"{stem}.png"], (f"{stem}-{i}.png" for i in itertools.count(2)))
+    return next(Path(name) for name in names if not Path(name).exists())
