@@ -20,6 +20,7 @@ from vaegan.errors import OptionError, TrainingError, UserError
 from vaegan.flags import Given, parse
 from vaegan.objective import Objective
 from vaegan.run import N_REFERENCE, new_run, plan_folder
+from vaegan.trackers import WandbTracker
 from vaegan.train import train
 
 SMALLEST_SET = 2  # batches of training images
@@ -80,16 +81,31 @@ def run(given: Given, command: list[str]) -> None:
         f"{train_set.n_images:,} training and {test_set.n_images:,} held-out images, {device}; "
         f"into {saved.folder}"
     )
+    tracker = WandbTracker(
+        saved.folder,
+        config.wandb,
+        config.to_dict(),
+        console.print,
+        project=config.wandb_project,
+        group=config.wandb_group,
+        tags=config.wandb_tags or (),
+        notes=config.wandb_notes,
+    )
+    if tracker.line:
+        console.print(tracker.line)
     started = time.perf_counter()
     try:
         with terminal.ProgressBar(console, config.epochs, len(train_set)) as bar:
-            train(config, players, build_schedule(config), train_set, test_set, [bar, saved])
+            train(config, players, build_schedule(config), train_set, test_set, [bar, saved, tracker])
     except (KeyboardInterrupt, TrainingError):
         saved.draw_curves()
+        tracker.finish(exit_code=1)
         console.print(f"the epochs that were finished are in {saved.folder}")
         raise
     saved.finish(players)
-    for line in terminal.summary_lines(saved.records()[-1], time.perf_counter() - started, saved.folder):
+    seconds = time.perf_counter() - started
+    tracker.finish()
+    for line in terminal.summary_lines(saved.records()[-1], seconds, saved.folder):
         console.print(line)
 
 

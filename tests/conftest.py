@@ -8,6 +8,7 @@ import torch
 
 import train_vaegan
 
+os.environ["WANDB_MODE"] = "disabled"  # a run of each test's own would take a second or two
 torch.set_num_threads(1)  # the tests' networks are too small for two threads to pay
 
 

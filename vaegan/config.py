@@ -176,10 +176,24 @@ class Output(Section):
     runs_dir: str = option("runs", "folder of the run folders")
 
 
-SECTIONS = (Networks, Losses, Epochs, Training, Data, Output)
+class Tracking(Section):
+    """Weights & Biases"""
+
+    wandb: Literal["auto", "online", "offline", "disabled"] = option(
+        "auto", "online where there is a key, else offline into the run's folder; $WANDB_MODE wins"
+    )
+    wandb_project: str | None = option(None, "project of the runs", shown="$WANDB_PROJECT, or vaegan")
+    wandb_group: str | None = option(None, "what the run belongs to", shown="none")
+    wandb_tags: Annotated[list[str] | None, BeforeValidator(_listed)] = option(
+        None, "words to find the run by, separated by commas", shown="none"
+    )
+    wandb_notes: str | None = option(None, "a remark on the run", shown="none")
 
 
-class Config(Output, Data, Training, Epochs, Losses, Networks):
+SECTIONS = (Networks, Losses, Epochs, Training, Data, Output, Tracking)
+
+
+class Config(Tracking, Output, Data, Training, Epochs, Losses, Networks):
     """A run's options. `config_type` gives the class that also has the networks' knobs."""
 
     @property
@@ -318,9 +332,10 @@ def _unknown_names(values: Mapping[str, Any]) -> Iterable[OptionError]:
                 registry.find(given)
             except ValueError as error:
                 yield OptionError(name, str(error))
-    if augment := values.get("augment"):
+    augment = _listed(values.get("augment"))
+    if isinstance(augment, list) and all(isinstance(name, str) for name in augment):
         try:
-            build_augmentation(_listed(augment))
+            build_augmentation(augment)
         except ValueError as error:
             yield OptionError("augment", str(error))
     family = values.get("vae")

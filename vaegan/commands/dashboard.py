@@ -1,0 +1,25 @@
+"""Make the W&B dashboard of a project: curves by player, pictures, D's accuracy, weights."""
+
+import argparse
+
+from vaegan import dashboards
+from vaegan.errors import OptionError
+from vaegan.trackers import PROJECT
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--entity", metavar="NAME", help="user or team that the project belongs to")
+    parser.add_argument(
+        "--project", default=PROJECT, metavar="NAME", help="project of the runs (default: %(default)s)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print what it shows and stop")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Raises: OptionError without an entity, UserError without the extra, a key or an answer."""
+    if arguments.dry_run:
+        print("\n".join(dashboards.text()))
+        return
+    if not arguments.entity:
+        raise OptionError("entity", "is missing; name the user or team that the project belongs to")
+    print(f"dashboard: {dashboards.save(arguments.entity, arguments.project)}")

@@ -1,0 +1,288 @@
+"""Weights & Biases: a run's records and pictures, online or into files that are sent later.
+
+Whatever goes wrong there costs the run one line of warning and at most some seconds.
+"""
+
+import contextlib
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PROJECT = "vaegan"
+INIT_S = 8.0  # the longest wait for the server at the start, seconds
+FINISH_S = 10.0  # the longest wait for what is still to be sent at the end, seconds
+
+# What W&B's own variable may say, old names included; `shared` is a run that several machines write.
+MODES = {
+    "online": "online",
+    "run": "online",
+    "offline": "offline",
+    "dryrun": "offline",
+    "disabled": "disabled",
+    "shared": "shared",
+}
+
+# What W&B's table of runs shows of a curve: the first pattern that fits the key.
+SUMMARIES = [
+    # pattern, summary; None is the last value under the key's own name
+    ("weight/*", None),
+    ("*/gen/pbp", "min,last"),  # the VAE's terms are reported unweighted, so their minima compare
+    ("*/gen/pbp_excess", "min,last"),
+    ("*/gen/kl", "min,last"),
+    ("*/grad_norm", "max,last"),  # a step that blew up
+    ("time/*", "mean"),
+    ("memory/*", "max"),
+    # totals follow the weights, and the players' game has no best epoch: no minimum is worth having
+    ("*", None),
+]
+
+
+def wandb_mode(asked: str) -> str:
+    """auto, online, offline, shared or disabled: --wandb, unless $WANDB_MODE says something else.
+
+    Raises: ValueError for a WANDB_MODE that W&B would refuse.
+    """
+    given = os.environ.get("WANDB_MODE")
+    if not given:
+        return asked
+    if given not in MODES:
+        raise ValueError(f"WANDB_MODE={given} is none of {', '.join(MODES)}")
+    return MODES[given]
+
+
+def summary_of(key: str) -> str | None:
+    """The aggregates of a key of metrics.jsonl that W&B's table of runs shows."""
+    return next(summary for pattern, summary in SUMMARIES if fnmatchcase(key, pattern))
+
+
+class WandbTracker:
+    """Hands each epoch's record and the pictures drawn in it to W&B; a watcher of `train`.
+
+    It comes after the run folder in the list of watchers, which draws the pictures. Nothing here raises.
+    line: what it does and where, for the terminal; None when W&B is disabled.
+    run_id: W&B's name of the run, with which a resumed run goes on under it; None without a run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        asked: str,
+        config: Mapping[str, Any],
+        warn: Callable[[str], None],
+        *,
+        project: str | None = None,
+        group: str | None = None,
+        tags: Iterable[str] = (),
+        notes: str | None = None,
+        run_id: str | None = None,
+    ):
+        """Start a run named like the folder; W&B's files go to `folder/wandb`.
+
+        asked: --wandb. warn: takes the line about what went wrong. project: else $WANDB_PROJECT or
+        "vaegan". run_id: of the run to go on with.
+        """
+        self.folder = folder
+        self.line: str | None = None
+        self.run_id: str | None = None
+        self._warn = warn
+        self._warned = False
+        self._run: Any = None
+        self._chatter = _Chatter()
+        self._defined: set[str] = set()
+        self._epoch: int | None = None
+        self._seen = self._stamps()  # pictures of an earlier part of the run are there already
+        try:
+            mode = wandb_mode(asked)
+        except ValueError as error:
+            self._warn(f"W&B: {error}; nothing is tracked there")
+            return
+        if mode == "disabled":
+            return
+        options = {
+            "project": project or os.environ.get("WANDB_PROJECT") or PROJECT,
+            "name": folder.name,
+            "config": dict(config),
+            "group": group or None,
+            "tags": list(tags) or None,
+            "notes": notes or None,
+            "id": run_id,
+        }
+        try:
+            self._start(mode, options)
+        except Exception as error:
+            self._warn(f"W&B: nothing is tracked there ({_reason(error)})")
+
+    def on_step(self, *_: Any) -> None:
+        """Nothing: W&B is told of epochs."""
+
+    def on_epoch(self, record: Mapping[str, Any], players: Any = None) -> None:
+        """Log the record under its own keys, and the pictures that were drawn since the last time."""
+        self._epoch = record["epoch"]
+        self._log({key: value for key, value in record.items() if value is not None})
+
+    def finish(self, exit_code: int = 0) -> None:
+        """Log what was drawn last (the curves), send the rest, end the run; 0 is a run that went well."""
+        if self._stamps() != self._seen and self._epoch is not None:
+            self._log({"epoch": self._epoch})
+        if self._run is None:
+            return
+        run, self._run = self._run, None
+        try:
+            run.finish(exit_code=exit_code)
+        except TimeoutError:
+            self._warn_once(f"W&B: the server did not take everything within {FINISH_S:.0f} s")
+        except Exception as error:
+            self._lost(error)
+        self._pass_on()
+
+    def _start(self, mode: str, options: dict[str, Any]) -> None:
+        """A run in this mode, or offline when there is no key or no server. Raises: what W&B raises."""
+        wandb = _load(self._chatter)
+        why = None
+        if mode != "offline":
+            try:
+                if not wandb.login(prompt=False, verify=False):
+                    why = "" if mode == "auto" else "there is no key; `wandb login` stores one"
+            except Exception as error:  # a key that cannot be one
+                why = _reason(error)
+        if mode != "offline" and why is None:
+            before = self._attempts()
+            try:
+                self._run = self._init(wandb, "online" if mode == "auto" else mode, options)
+            except Exception as error:
+                why = _reason(error)
+                for attempt in self._attempts() - before:  # holds nothing, and `wandb sync` would try it
+                    shutil.rmtree(attempt, ignore_errors=True)
+        if self._run is None:
+            self._run = self._init(wandb, "offline", options)
+        self.run_id = self._run.id
+        offline = mode == "offline" or why is not None
+        command = "wandb sync" if offline else "wandb sync --include-online"  # else it skips them
+        self._sync = f"`{command} {shlex.quote(str(Path(self._run.dir).parent))}`"
+        self.line = f"W&B: offline; {self._sync} sends it" if offline else f"W&B: {self._run.url}"
+        self._chatter.complaints.clear()
+        if why:
+            self._warn_once(f"W&B: the run is tracked offline ({why})")
+
+    def _init(self, wandb: ModuleType, mode: str, options: dict[str, Any]) -> Any:
+        """W&B's run. Raises: what W&B raises, at the latest when its server has not answered in time."""
+        settings = wandb.Settings(
+            init_timeout=INIT_S,
+            finish_timeout=FINISH_S,
+            finish_timeout_raises=True,  # the only sign of it
+            console="off",  # else every redraw of the progress bar is a line that is kept and sent
+            save_code=False,  # code stays on the machine, and what environment.json knows: command line,
+            x_disable_machine_info=True,  # paths, host, and the state of git, for which git would be run
+            host="",
+            program=Path(sys.argv[0]).name,
+            x_save_requirements=False,  # every package installed; those that matter: environment.json
+            x_disable_stats=True,  # a sampler of its own; rate and memory are among our keys
+            use_dot_wandb=False,  # always folder/wandb
+            reinit="create_new",  # never another run of this process
+        )
+        resume = "allow" if options["id"] and mode != "offline" else None
+        return wandb.init(dir=str(self.folder), mode=mode, resume=resume, settings=settings, **options)
+
+    def _log(self, values: dict[str, Any]) -> None:
+        """One line of the run's history: the values, and the pictures that are new."""
+        if self._run is None:
+            return
+        try:
+            import wandb
+
+            stamps = self._stamps()
+            new = [path for path, stamp in stamps.items() if self._seen.get(path) != stamp]
+            self._seen = stamps
+            for key in [*values, *map(_picture_key, new)]:
+                if key not in self._defined:
+                    self._define(key)
+            self._run.log(values | {_picture_key(path): wandb.Image(str(path)) for path in new})
+        except Exception as error:
+            self._lost(error)
+        self._pass_on()
+
+    def _define(self, key: str) -> None:
+        """Draw the key against the epoch, and say what becomes of it in the table of runs."""
+        self._defined.add(key)
+        if key == "epoch":
+            self._run.define_metric(key, hidden=True)  # an axis, no curve
+        else:
+            self._run.define_metric(key, step_metric="epoch", summary=summary_of(key))
+
+    def _stamps(self) -> dict[Path, tuple[int, int]]:
+        """The pictures of the run folder and when each was drawn."""
+        stamps = {}
+        for path in sorted((self.folder / "figures").glob("*.png")):
+            with contextlib.suppress(OSError):  # gone already
+                stamps[path] = (path.stat().st_mtime_ns, path.stat().st_size)
+        return stamps
+
+    def _attempts(self) -> set[Path]:
+        return set((self.folder / "wandb").glob("run-*"))
+
+    def _lost(self, error: BaseException) -> None:
+        """W&B is of no more use to this run: say so and let go of it, or its exit hook prints a traceback."""
+        self._run = None
+        self._chatter.complaints.clear()
+        self._warn(f"W&B: tracking has ended ({_reason(error)}); {self._sync} sends what there is")
+        with contextlib.suppress(Exception, SystemExit):  # expected, when its process has died
+            import wandb
+
+            wandb.teardown()
+
+    def _pass_on(self) -> None:
+        """What W&B complained of on its own, as when the server refuses the run's data."""
+        for complaint in self._chatter.complaints:
+            self._warn_once(f"W&B: {complaint}")
+        self._chatter.complaints.clear()
+
+    def _warn_once(self, text: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(f"{text}; {self._sync} sends it later")
+
+
+class _Chatter:
+    """Takes what W&B would print, and keeps its warnings and errors, each in one line."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+
+    def info(self, text: str) -> None:
+        pass
+
+    def warning(self, text: str) -> None:
+        cleared = " ".join(text.replace("wandb:", "").replace("WARNING", "").replace("ERROR", "").split())
+        self.complaints.append(cleared.rstrip("."))
+
+    error = warning
+
+
+def _load(chatter: _Chatter) -> ModuleType:
+    """W&B, silent. Imported here, since that takes half a second. Raises: what W&B raises."""
+    # its reports about itself to its makers held up a process behind a silent firewall by 22 s
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    if os.environ.get("WANDB_MODE") == "":
+        del os.environ["WANDB_MODE"]  # it takes an empty one for a mistake
+    import wandb
+
+    # silent: it would write into the progress bar, and ask the server whose key it is in order to say so
+    wandb.setup(wandb.Settings(silent=True, x_service_wait=INIT_S))
+    wandb.termsetup(wandb.Settings(silent=True), chatter)
+    return wandb
+
+
+def _picture_key(path: Path) -> str:
+    return f"figures/{path.stem}"
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what an error says."""
+    said = str(error).strip().removeprefix("<no message>").splitlines()  # a server that gives no reason
+    return said[0] if said else type(error).__name__
