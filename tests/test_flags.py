@@ -191,6 +191,14 @@ MISTAKES = [
     ("--batch-size 719", "--batch-size 719: ", ("1437 training images", "two batches of 719")),
     ("--dry-run --batch-size 719", "--batch-size 719: ", ("1437 training images", "two batches of 719")),
     ("--dataset /dev/null/x", "--dataset /dev/null/x: ", ("neither a data set nor a folder",)),
+    ("--dataset cartoon:few", "--dataset cartoon:few: ", ("whole number of at least 2",)),
+    ("--dataset cartoon --image-size 512", "--image-size 512: ", ("from 16 to 256",)),
+    ("--crop 0", "--crop 0: ", ("greater than or equal to 1",)),
+    ("--memory-limit -1", "--memory-limit -1: ", ("greater than or equal to 0",)),
+    ("--augment hflpi", "--augment hflpi: ", ("unknown augmentation", '"hflip"?', "rotate")),
+    ("--wandb on", "--wandb on: ", ("unknown value", '"online"?', "auto, online, offline, disabled")),
+    ("--wandb-project a/b", "--wandb-project a/b: ", ("not a project's name", "%")),
+    ("--wandb-tags a,,b", "--wandb-tags a,,b: ", ("1 to 64 characters",)),
 ]
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from vaegan.__main__ import find
+from vaegan.arguments import Parser
 from vaegan.nets.discriminators import DISCRIMINATORS
 
 ROOT = Path(__file__).parent.parent
@@ -44,3 +46,11 @@ def test_the_example_discriminator_trains(command, monkeypatch):
     status, output, errors = command(flags)
     assert status == 0, errors
     assert "disc      patch" in output
+
+
+@pytest.mark.parametrize("line", re.findall(r"python -m vaegan ([^`\n]*)", README))
+def test_each_other_command_is_one_that_is_taken(line):
+    name, *flags = shlex.split(line, comments=True)
+    parser = Parser()
+    find(name).add_arguments(parser)
+    parser.parse(flags)

@@ -541,3 +541,49 @@ def test_death_of_wandbs_own_process_costs_one_warning(tmp_path):
 def children(pid: int) -> list[int]:
     listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
     return [int(line) for line in listed.stdout.split()]
+
+
+# -- the program
+
+
+def test_the_program_tracks_what_it_writes_down(tmp_path):
+    """Every number of metrics.jsonl and every picture of the run's folder, and what the flags say."""
+    flags = "--vae dense --hidden-dim 8 --disc dense --image-size 16 --epochs 2 --pbp-weight 0.5 --run-name r"
+    flags += " --wandb-group sweep --wandb-tags a,b --wandb-project faces"
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(ROOT / "train_vaegan.py"), *flags.split(), "--runs-dir", "runs"]
+    command += ["--wandb-notes", "a first try"]
+    done = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=2 * HANG_S
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    run = object.__new__(Tracked)
+    run.folder = tmp_path / "runs" / "r"
+    assert f"W&B: offline; `wandb sync runs/r/wandb/{run.file().parent.name}` sends it" in done.stdout
+    written = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    rows = run.history()
+    figures = {key for row in rows for key in row if key.startswith("figures/")}
+    assert figures == {f"figures/{path.stem}" for path in (run.folder / "figures").glob("*.png")}
+    numbers = [{key: value for key, value in row.items() if key not in figures} for row in rows]
+    assert numbers == [*map(without_nones, written), {"epoch": 1}]
+    (started,) = run.records("run")
+    config = {item.key: json.loads(item.value_json) for item in started.config.update}
+    assert (config["pbp_weight"], config["disc"], config["solo_epochs"]) == (0.5, "dense", 1)
+    assert (started.project, started.run_group, started.display_name) == ("faces", "sweep", "r")
+    assert (list(started.tags), started.notes) == (["a", "b"], "a first try")
+    (end,) = run.records("exit")
+    assert end.exit_code == 0
+
+
+def test_a_run_that_fails_is_tracked_as_failed(tmp_path):
+    flags = "--vae dense --hidden-dim 8 --image-size 16 --epochs 2 --lr 1e30 --run-name r --runs-dir runs"
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(ROOT / "train_vaegan.py"), *flags.split()]
+    done = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=2 * HANG_S
+    )
+    assert done.returncode == 1
+    run = object.__new__(Tracked)
+    run.folder = tmp_path / "runs" / "r"
+    (end,) = run.records("exit")
+    assert end.exit_code == 1

@@ -311,6 +311,13 @@ def _contradictions(config: Config) -> Iterable[OptionError]:
         others = ", ".join(name for name, loss in known.items() if not hasattr(loss, "pixel_range"))
         problem = f"--pbp {config.pbp} needs pixels in {INTERVALS[needed]}; use {needed}, or --pbp {others}"
         yield OptionError("pixel_range", problem)
+    for tag in config.wandb_tags or ():
+        if not 1 <= len(tag) <= 64:
+            yield OptionError("wandb_tags", "W&B takes tags of 1 to 64 characters")
+    if config.wandb_project is not None and (
+        not config.wandb_project or set(config.wandb_project) & set("/\\#?%:")
+    ):
+        yield OptionError("wandb_project", "not a project's name: W&B takes none with any of / \\ # ? % :")
     if config.run_name is not None and not _is_folder_name(config.run_name):
         yield OptionError("run_name", "not a folder's name; --runs-dir says where the folder goes")
 

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     train, test = split_positions(len(found), arguments.split_seed)
     print(f"split          {len(train):,} training, {len(test):,} held out (seed {arguments.split_seed})")
     twins = across_split(found, train, test) if len(train) else []
-    for line in duplicate_lines(folder.root, files, found, twins):
+    for line in duplicate_lines(folder.root, files, found, twins) if twins else ():
         print(line)
     sheet = arguments.sheet or _free_name(f"{folder.root.resolve().name}-contact-sheet")
     picture = contact_sheet(files, twins, Square(TILE, arguments.crop))
@@ -117,14 +117,12 @@ def duplicate_lines(
 ) -> Iterator[str]:
     """How many images are there more than once, and which of the held-out ones are also trained on."""
     copies = len(looks) - len({look.digest for look in looks})
-    yield f"copies         {copies:,} images have the same pixels as another one"
+    yield f"copies         {copies:,} of {len(looks):,} images have the same pixels as another one"
     exact = [pair for pair in twins if pair.exact]
     near = [pair for pair in twins if not pair.exact and pair.likeness >= NEAR]
     for name, pairs in (("exact", exact), ("near", near)):
-        share = f" ({len(pairs) / len(twins):.1%})" if pairs else ""
-        yield f"{name:15}{len(pairs):,} held-out images{share} are " + (
-            "also among the training images" if name == "exact" else "almost the same as a training image"
-        )
+        share = f"{len(pairs):,} of {len(twins):,} held-out images"
+        yield f"{name:15}{share} ({len(pairs) / len(twins):.1%}) have {name} copies among the training images"
         for pair in pairs[:SHOWN]:
             ours, theirs = (files[i].relative_to(root) for i in (pair.held_out, pair.trained_on))
             yield f"  {ours} ~ {theirs}" + ("" if pair.exact else f" (likeness {pair.likeness:.3f})")
