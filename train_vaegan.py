@@ -13,6 +13,7 @@ import datasets
 from datasets.base import default_cache_dir
 from datasets.batches import Batches
 from vaegan import console as terminal
+from vaegan.arguments import print_any_text
 from vaegan.build import build_players, build_schedule
 from vaegan.config import Config, resolved
 from vaegan.devices import bf16_is_emulated, pick_device
@@ -28,6 +29,7 @@ SMALLEST_SET = 2  # batches of training images
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 for a run that failed, 2 for a user's mistake."""
+    print_any_text()
     arguments = sys.argv[1:] if argv is None else argv
     given = Given()
     try:

@@ -110,7 +110,7 @@ class Folder:
     def _read_once(self):
         """The same through the cache, with the images on disk."""
         root = os.fsencode(self.root.resolve())
-        folder = f"{self.root.resolve().name}-{hashlib.blake2b(root, digest_size=6).hexdigest()}"
+        folder = f"{self.root.resolve().name[:50]}-{hashlib.blake2b(root, digest_size=6).hexdigest()}"
         how = f"{self.square.size}px-crop{self.square.crop or 'largest'}-v{CACHE_VERSION}"
         store = ImageStore(self.request.cache_dir / "folders" / folder / how, self.shape)
         return store.fetch([self._stamp(file) for file in self.files], self._decoded, "decoding")

@@ -7,12 +7,13 @@ import sys
 from types import ModuleType
 
 import vaegan.commands
-from vaegan.arguments import Parser
+from vaegan.arguments import Parser, print_any_text
 from vaegan.errors import OptionError, UserError, did_you_mean, flag
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 2 for a user's mistake."""
+    print_any_text()
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments or arguments[0] in ("-h", "--help"):
         print(overview())

@@ -1,6 +1,7 @@
 """Command lines whose mistakes are one line each that begins with what was typed."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -29,6 +30,12 @@ class Parser(argparse.ArgumentParser):
         name = argument.partition("=")[0]
         hint = did_you_mean(name, self._option_string_actions)
         return f"{name}: unknown flag; {hint}--help lists them all"
+
+
+def print_any_text() -> None:
+    """Let names of files that are no text, or that the terminal has no letters for, be printed escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def whole_number(option: str, least: int, most: int | None = None) -> Callable[[str], int]:

@@ -1,5 +1,8 @@
 """check-data: what it counts, names and draws."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
@@ -67,6 +70,14 @@ def test_every_broken_file_is_named_with_the_reason(folder, check):
     assert "42, of which 40 can be read" in output
     assert "cannot identify" in line(output, "unreadable     empty.jpg: ")
     assert "truncated" in line(output, "unreadable     cut ö.png: ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
+def test_a_name_that_is_no_text_is_shown_escaped(folder, check):
+    (folder / os.fsdecode(b"broken \xff.png")).touch()
+    status, output, _ = check(folder)
+    assert status == 0
+    assert "cannot identify" in line(output, "unreadable     broken \\udcff.png: ")
 
 
 def test_no_duplicates_where_there_are_none(folder, check):

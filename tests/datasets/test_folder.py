@@ -1,6 +1,8 @@
 """A folder of images as people have them: mixed formats, modes and sizes, broken files, other files."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -357,6 +359,15 @@ def test_many_files_are_decoded_in_parallel_in_their_order(tmp_path, monkeypatch
     images, problems = folder._read()
     assert shades(images) == [number for number in range(200) if number != 50]
     assert list(problems) == [50]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
+def test_a_name_that_is_no_text_is_read_and_cached(tmp_path, cached, opened):
+    (tmp_path / "faces").mkdir()
+    halves(RED, BLUE).save(tmp_path / "faces" / os.fsdecode(b"\xff.png"), format="png")
+    for _ in range(2):
+        assert len(cached(tmp_path / "faces").load().test) == 1
+    assert len(opened) == 1
 
 
 def test_a_link_that_leads_nowhere_is_named(many):
