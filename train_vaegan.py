@@ -96,17 +96,16 @@ def run(given: Given, command: list[str]) -> None:
     if tracker.line:
         console.print(tracker.line)
     started = time.perf_counter()
-    try:
-        with terminal.ProgressBar(console, config.epochs, len(train_set)) as bar:
-            train(config, players, build_schedule(config), train_set, test_set, [bar, saved, tracker])
-    except (KeyboardInterrupt, TrainingError):
-        saved.draw_curves()
-        tracker.finish(exit_code=1)
-        console.print(f"the epochs that were finished are in {saved.folder}")
-        raise
-    saved.finish(players)
-    seconds = time.perf_counter() - started
-    tracker.finish()
+    with tracker:
+        try:
+            with terminal.ProgressBar(console, config.epochs, len(train_set)) as bar:
+                train(config, players, build_schedule(config), train_set, test_set, [bar, saved, tracker])
+        except (KeyboardInterrupt, TrainingError):
+            saved.draw_curves()
+            console.print(f"the epochs that were finished are in {saved.folder}")
+            raise
+        saved.finish(players)
+        seconds = time.perf_counter() - started
     for line in terminal.summary_lines(saved.records()[-1], seconds, saved.folder):
         console.print(line)
 

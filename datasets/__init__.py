@@ -1,4 +1,4 @@
-"""Data sets: where images come from. Every source yields square uint8 images [N, C, H, W] in memory.
+"""Data sets: where images come from. Every source yields square uint8 images [N, C, H, W].
 
 A source is a class under `@register_dataset(name)`, made with a `Request`, with two methods:
 `describe() -> Description`, which reads as little as it can, and `load() -> Splits`. Any other name is
@@ -6,8 +6,9 @@ the path of a folder of images.
 """
 
 from datasets.base import DATASETS, Description, Images, Request, Source, Splits, register_dataset
-from datasets.folder import open_folder
+from datasets.folder import Faces, open_folder
 from datasets.store import StoredImages
+from vaegan.errors import OptionError
 from vaegan.registry import import_siblings
 
 __all__ = [
@@ -28,10 +29,12 @@ import_siblings(__name__, __path__)
 def open_source(request: Request) -> Source:
     """The registered source of that name, or else the folder at that path.
 
-    Raises: OptionError for a name that is neither.
+    Raises: OptionError for a name that is neither, and for a crop of anything but a folder.
     """
     try:
         source, arguments = DATASETS.find(request.name)
     except ValueError:
         return open_folder(request)
+    if request.crop is not None and source is not Faces:
+        raise OptionError("crop", "only folders of images are cropped")
     return source(request, *arguments)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -22,9 +23,12 @@ TRAIN_SHARE = 0.8  # of a data set that comes without a split of its own
 
 
 def default_cache_dir() -> Path:
-    """$VAEGAN_CACHE, or else `vaegan` in the user's folder for caches."""
+    """$VAEGAN_CACHE, or else `vaegan` in the user's folder for caches, or in that for temporary files."""
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("VAEGAN_CACHE") or Path(caches) / "vaegan").expanduser()
+    try:
+        return Path(os.environ.get("VAEGAN_CACHE") or Path(caches) / "vaegan").expanduser()
+    except RuntimeError:  # a user without a home, as in some containers
+        return Path(tempfile.gettempdir()) / "vaegan"
 
 
 @dataclass(frozen=True)

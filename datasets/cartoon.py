@@ -26,6 +26,7 @@ from datasets.store import ImageStore
 from vaegan.errors import OptionError
 
 OWN_COUNT = 10_000
+LARGEST_COUNT = 10_000_000  # whose factors take a gigabyte
 OWN_SIZE = 64
 SEED = 0  # of the faces; not the run's seed, so that all runs see the same
 AT_ONCE = 64  # faces drawn together
@@ -69,8 +70,8 @@ class CartoonCount(Cartoon):
     """So many cartoon faces."""
 
     def __init__(self, request: Request, count: str):
-        if not count.isdecimal() or int(count) < 2:
-            raise OptionError("dataset", "the count of faces is a whole number of at least 2")
+        if not count.isdecimal() or not 2 <= int(count) <= LARGEST_COUNT:
+            raise OptionError("dataset", f"the count of faces is a whole number from 2 to {LARGEST_COUNT:,}")
         super().__init__(request, int(count))
 
 

@@ -1,6 +1,7 @@
 """Image files to square uint8 pixels: every format that Pillow reads, any mixture of modes and sizes."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,16 +63,17 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
 def decode(file: Path, square: Square) -> np.ndarray | str:
     """uint8 [3, size, size], or why the file cannot be read."""
+    return read(file, lambda image: square.of(upright_rgb(image)).transpose(2, 0, 1))
+
+
+def read(file: Path, what: Callable[[Image.Image], Any]) -> Any:
+    """what(the opened image), or why the file cannot be read: what is wrong, without where it lies."""
     try:
-        with Image.open(file) as image:
-            return square.of(upright_rgb(image)).transpose(2, 0, 1)
+        with warnings.catch_warnings(), Image.open(file) as image:
+            warnings.simplefilter("ignore")  # of readers, which do not say which file they speak of
+            return what(image)
     except Exception as error:  # Pillow's readers raise many kinds on damaged files
-        return unreadable(error, file)
-
-
-def unreadable(error: Exception, file: Path) -> str:
-    """What is wrong with a file, in words that do not repeat where it lies."""
-    return f"{type(error).__name__}: {error}".replace(str(file), file.name)
+        return f"{type(error).__name__}: {error}".replace(str(file), file.name)
 
 
 class _Results(Dataset):

@@ -9,16 +9,17 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
+from datasets.progress import with_progress
 from vaegan.errors import OptionError
 
+TABLE = "CREATE TABLE IF NOT EXISTS images (key BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID"
 MIB = 2**20
 SAVED_AT_ONCE = 32 * MIB  # bytes of images between two savings: all that an interruption can cost
 MAPPED_AT_ONCE = 64 * MIB  # bytes of the file that a reader keeps in its own memory
@@ -88,23 +89,27 @@ class ImageStore:
         """The images of those keys that have one, in the keys' order, and why the others have none.
 
         keys: all different; an image's key must change when the image would. make: yields, for positions
-        in `keys`, the images, uint8 [C, H, W], or why there is none. doing: for the terminal ("decoding").
-        Returns None for images where there are none, and the reasons by their positions in `keys`.
+        in `keys`, the images, uint8 [C, H, W], or why there is none; those are asked for again the next
+        time. doing: for the terminal ("decoding"). Returns None for images where there are none, and the
+        reasons by their positions in `keys`.
         Raises: OptionError when the folder cannot be written or its disk is full.
         """
+        # without the lock, so that what is complete can also be read where nothing may be written
+        with suppress(OSError, sqlite3.Error), closing(self._index("ro")) as index:
+            index.execute("BEGIN")  # places and generation of one moment
+            places = self._places(index)
+            if places.keys() >= set(keys):
+                return self._images(index, places, keys), {}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with self._lock(), closing(sqlite3.connect(self.folder / "index.sqlite")) as index:
+            with self._lock(), closing(self._index("rwc")) as index:
+                index.execute(TABLE)
+                self._mend(index)
                 places = self._places(index)
                 missing = [position for position, key in enumerate(keys) if key not in places]
-                problems = {}
-                if missing:
-                    self._make_room(index, [key for key in keys if key in places], len(missing))
-                    problems = self._add(index, keys, missing, make, doing)
-                    places = self._places(index)
-                found = torch.tensor([places[key] for key in keys if key in places])
-                images = StoredImages(self._file(index), found, self.image_shape) if len(found) else None
-                return images, problems
+                self._make_room(index, [key for key in keys if key in places], len(missing))
+                problems = self._add(index, keys, missing, make, doing)
+                return self._images(index, self._places(index), keys), problems
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or error
             raise OptionError("cache_dir", f"cannot keep images in {self.folder} ({reason})") from None
@@ -117,36 +122,57 @@ class ImageStore:
             print(f"waiting for another run that adds to {self.folder}", flush=True)
             return lock.acquire()
 
-    def _file(self, index: sqlite3.Connection) -> Path:
-        return self.folder / f"images-{_generation(index)}.uint8"
+    def _index(self, mode: str) -> sqlite3.Connection:
+        """Where each image lies; SQLite's user_version is the generation of the file that it speaks of."""
+        return sqlite3.connect(f"{(self.folder / 'index.sqlite').absolute().as_uri()}?mode={mode}", uri=True)
+
+    def _file(self, generation: int) -> Path:
+        return self.folder / f"images-{generation}.uint8"
 
     def _places(self, index: sqlite3.Connection) -> dict[bytes, int]:
-        """Where in the file each key's image lies; nothing when the file is shorter than it should be."""
-        index.execute("CREATE TABLE IF NOT EXISTS images (key BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID")
-        places = dict(index.execute("SELECT key, place FROM images"))
-        file = self._file(index)
-        there = file.stat().st_size if file.exists() else 0
-        if places and there < (max(places.values()) + 1) * self.image_bytes:
-            with index:
+        return dict(index.execute("SELECT key, place FROM images"))
+
+    def _images(
+        self, index: sqlite3.Connection, places: dict[bytes, int], keys: Sequence[bytes]
+    ) -> StoredImages | None:
+        """Raises: OSError when the file is not there or shorter than the index has it."""
+        found = torch.tensor([places[key] for key in keys if key in places])
+        if not len(found):
+            return None
+        file = self._file(_generation(index))
+        if file.stat().st_size < (int(found.max()) + 1) * self.image_bytes:
+            raise OSError(None, "a file is shorter than it was")
+        return StoredImages(file, found, self.image_shape)
+
+    def _mend(self, index: sqlite3.Connection) -> None:
+        """Forget a file that has been damaged, and remove those that are no longer spoken of."""
+        generations = [int(path.stem.removeprefix("images-")) for path in self.folder.glob("images-*.uint8")]
+        end = max(self._places(index).values(), default=-1) + 1
+        file = self._file(_generation(index))
+        if end == 0 or not file.exists() or file.stat().st_size < end * self.image_bytes:
+            with index:  # never into a file that another run may still be reading
                 index.execute("DELETE FROM images")
-            return {}
-        return places
+                index.execute(f"PRAGMA user_version = {max(generations, default=-1) + 1}")
+        for generation in generations:
+            if generation != _generation(index):
+                with suppress(PermissionError):  # Windows keeps what another run is reading
+                    self._file(generation).unlink()
 
     def _make_room(self, index: sqlite3.Connection, kept: list[bytes], n_new: int) -> None:
         """See that the disk has room, and drop the images of other keys when they are more than those kept.
 
         Raises: OSError when there is no room.
         """
-        needed = n_new * self.image_bytes
+        places = self._places(index)
+        moves = n_new > 0 and len(places) > 2 * len(kept)
+        needed = (n_new + (len(kept) if moves else 0)) * self.image_bytes
         free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise OSError(None, f"{needed // MIB:,} MiB needed, {free // MIB:,} free")
-        places = self._places(index)
-        if len(places) <= 2 * len(kept):
+        if not moves:
             return
-        old = self._file(index)
-        generation = _generation(index) + 1
-        new = self.folder / f"images-{generation}.uint8"  # other runs may be reading the old one
+        old, generation = self._file(_generation(index)), _generation(index) + 1
+        new = self._file(generation)  # other runs may be reading the old one
         with old.open("rb") as source, new.open("wb") as target:
             for key in kept:
                 source.seek(places[key] * self.image_bytes)
@@ -156,7 +182,7 @@ class ImageStore:
             index.execute("DELETE FROM images")
             index.executemany("INSERT INTO images VALUES (?, ?)", [(key, i) for i, key in enumerate(kept)])
             index.execute(f"PRAGMA user_version = {generation}")
-        with suppress(PermissionError):  # Windows keeps what another run is reading
+        with suppress(PermissionError):
             old.unlink()
 
     def _add(
@@ -168,31 +194,35 @@ class ImageStore:
         doing: str,
     ) -> dict[int, str]:
         """Make the missing images and save them, some at a time; returns why some could not be made."""
-        file = self._file(index)
+        if not missing:
+            return {}
+        print(f"{doing} {len(missing):,} images, to be kept in {self.folder}", flush=True)
+        file = self._file(_generation(index))
         place = max(self._places(index).values(), default=-1) + 1
         at_once = max(1, SAVED_AT_ONCE // self.image_bytes)
-        problems = {}
-        console = Console(highlight=False, soft_wrap=True, markup=False)
-        console.print(f"{doing} {len(missing):,} images, to be kept in {self.folder}")
-        progress = Progress(console=console, transient=True, disable=not console.is_terminal)
-        with file.open("r+b" if file.exists() else "w+b") as data, progress:
-            task = progress.add_task(doing, total=len(missing))
+        problems: dict[int, str] = {}
+        rows: list[tuple[bytes, int]] = []
+        with file.open("r+b" if file.exists() else "w+b") as data:
             data.seek(place * self.image_bytes)  # over what an interruption left half written
-            made = iter(make(missing))
-            for start in range(0, len(missing), at_once):
-                rows = []
-                for position, image in zip(missing[start : start + at_once], made, strict=False):
-                    if isinstance(image, str):
-                        problems[position] = image
-                        continue
-                    data.write(image.tobytes())
-                    rows.append((keys[position], place))
-                    place += 1
-                _sync(data)  # before the index speaks of it
-                with index:
-                    index.executemany("INSERT INTO images VALUES (?, ?)", rows)
-                progress.update(task, completed=start + at_once)
+            made = with_progress(make(missing), len(missing), doing)
+            for position, image in zip(missing, made, strict=True):
+                if isinstance(image, str):
+                    problems[position] = image
+                    continue
+                data.write(image.tobytes())
+                rows.append((keys[position], place))
+                place += 1
+                if len(rows) == at_once:
+                    self._save(index, data, rows)
+            self._save(index, data, rows)
         return problems
+
+    def _save(self, index: sqlite3.Connection, data: BinaryIO, rows: list[tuple[bytes, int]]) -> None:
+        """Make lasting what has been written, then let the index speak of it; empties the rows."""
+        _sync(data)
+        with index:
+            index.executemany("INSERT INTO images VALUES (?, ?)", rows)
+        rows.clear()
 
 
 def _generation(index: sqlite3.Connection) -> int:
@@ -200,7 +230,7 @@ def _generation(index: sqlite3.Connection) -> int:
     return index.execute("PRAGMA user_version").fetchone()[0]
 
 
-def _sync(file) -> None:
+def _sync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
 

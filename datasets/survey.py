@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from datasets.decode import Square, in_parallel, unreadable, upright_rgb
+from datasets.decode import Square, in_parallel, read, upright_rgb
 
 THUMBNAIL = 16  # pixels a side of what near duplicates are compared by
 NEAR = 0.9  # correlation of two thumbnails from which on eyes, too, take drawn faces for the same picture
-AT_ONCE = 512  # images whose distances to all others are held in memory
+AT_ONCE = 128  # images whose likeness to all others is held in memory
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,14 @@ class Look:
 
 def look(file: Path, crop: int | None = None) -> Look | str:
     """What the file has, or why it cannot be read."""
-    try:
-        with Image.open(file) as image:
-            rgb = upright_rgb(image)
-            digest = hashlib.blake2b(rgb.tobytes(), digest_size=16, salt=f"{rgb.size}".encode()[:16]).digest()
-            return Look(image.format, image.mode, image.size, digest, Square(THUMBNAIL, crop).of(rgb))
-    except Exception as error:  # Pillow's readers raise many kinds on damaged files
-        return unreadable(error, file)
+
+    def seen(image: Image.Image) -> Look:
+        rgb = upright_rgb(image)
+        shape = f"{rgb.size}".encode()
+        digest = hashlib.blake2b(shape + rgb.tobytes(), digest_size=16).digest()
+        return Look(image.format, image.mode, image.size, digest, Square(THUMBNAIL, crop).of(rgb))
+
+    return read(file, seen)
 
 
 def survey(files: Sequence[Path], crop: int | None = None) -> list[Look | str]:
@@ -64,7 +65,8 @@ class Twins:
 def across_split(looks: Sequence[Look], train: Tensor, test: Tensor) -> list[Twins]:
     """For every held-out image the training image that is most like it; the most alike first.
 
-    train, test: positions in `looks`. Likeness is a correlation and not a difference, which would take any
+    train, test: positions in `looks`. Every one is compared with every other: of 100,000 images about a
+    minute on 2 cores, and 400 MiB. Likeness is a correlation and not a difference, which would take any
     two pale pictures for the same.
     """
     thumbnails = torch.stack([torch.from_numpy(look.thumbnail) for look in looks])

@@ -32,6 +32,14 @@ def test_images_keep_shape_and_range_and_are_each_changed_in_their_own_way(name,
     assert (y - x).abs().mean() > 0.01
 
 
+@pytest.mark.parametrize("size", [32, 33, 65])
+@pytest.mark.parametrize("name", NAMES)
+def test_white_and_black_stay_in_range(name, size):
+    y = changed(name, torch.ones(64, 1, size, size))
+    assert y.max() <= 1
+    assert changed(name, torch.zeros(64, 1, size, size)).min() >= 0
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_change_follows_the_generator(name):
     x = smooth()

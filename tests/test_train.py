@@ -249,6 +249,14 @@ def test_augmented_images_are_what_is_trained_on_and_their_own_entropy_is_the_fl
         assert record["test/gen/pbp"] == pytest.approx(unchanged["test/gen/pbp"])  # held out: as they are
 
 
+@pytest.mark.parametrize(
+    "options", [{"pbp_weight": 0}, {"pbp": "gaussian", "pbp_weight": 0, "disc": "dense", "solo_epochs": 0}]
+)
+def test_parameters_without_a_gradient_have_no_part_in_the_norm(options):
+    watcher, _ = run(epochs=1, **options)
+    assert watcher.records[0]["train/gen/grad_norm"] > 0
+
+
 def test_gradient_norms_are_those_of_autograd():
     config = resolved(make_config({**SMALL, **HYBRID, "solo_epochs": 0, "epochs": 1, "batch_size": 20}), 16)
     players = build_players(config, SHAPE)

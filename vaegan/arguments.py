@@ -35,7 +35,8 @@ class Parser(argparse.ArgumentParser):
 def print_any_text() -> None:
     """Let names of files that are no text, or that the terminal has no letters for, be printed escaped."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
+        if hasattr(stream, "reconfigure"):  # a notebook's has not
+            stream.reconfigure(errors="backslashreplace")
 
 
 def whole_number(option: str, least: int, most: int | None = None) -> Callable[[str], int]:

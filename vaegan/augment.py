@@ -23,7 +23,14 @@ def build_augmentation(names: Sequence[str]) -> nn.Sequential:
 
     Raises: ValueError for an unknown name, and for a strength that is out of range or cannot be set.
     """
-    return nn.Sequential(*[_build(name) for name in names])
+    return nn.Sequential(*[_build(name) for name in names], *([UnitRange()] if names else []))
+
+
+class UnitRange(nn.Module):
+    """Values in [0, 1]: interpolation may overshoot by a rounding error, which an entropy cannot take."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clamp(0, 1)
 
 
 def _build(given: str) -> nn.Module:

@@ -27,10 +27,10 @@ from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
 from vaegan.pixels import INTERVALS, PixelRange
+from vaegan.seeds import LARGEST_SEED
 from vaegan.weights import Weight
 
 DEFAULT_DISC_WEIGHT = Weight(10.0)
-LARGEST_SEED = 2**63 - 1
 
 
 def families() -> list[str]:

@@ -22,6 +22,7 @@ class PlayerOptimiser:
         """
         self.adam.zero_grad()
         loss.backward(inputs=self.parameters)
-        norm = get_total_norm([parameter.grad for parameter in self.parameters])
+        # a term that weighs nothing leaves parameters without a gradient
+        norm = get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         self.adam.step()
         return norm

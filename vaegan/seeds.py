@@ -4,6 +4,8 @@ import hashlib
 
 import torch
 
+LARGEST_SEED = 2**63 - 1
+
 
 def seed_for(seed: int, *purpose: str | int) -> int:
     """A 63-bit seed for one purpose: ("order", epoch), ("step", step), ("init",).

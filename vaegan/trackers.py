@@ -118,6 +118,12 @@ class WandbTracker:
         except Exception as error:
             self._warn(f"W&B: nothing is tracked there ({_reason(error)})")
 
+    def __enter__(self) -> "WandbTracker":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        self.finish(exit_code=0 if kind is None else 1)
+
     def on_step(self, *_: Any) -> None:
         """Nothing: W&B is told of epochs."""
 

@@ -124,6 +124,8 @@ def floor_figure(players: Players, x: Tensor) -> dict[str, Tensor]:
 
 def pbp_floor(players: Players, images: Loader) -> float | None:
     """The mean of that over a set of images; None where it is zero."""
+    if not hasattr(players.pbp, "floor"):
+        return None
     meter = Meter()
     for batch in images.epoch():
         meter.add("gen", floor_figure(players, to_model_range(batch, players.pixel_range)), len(batch))

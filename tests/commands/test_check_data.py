@@ -175,7 +175,11 @@ def test_nothing_is_overwritten(folder, check, tmp_path):
         (["broken"], "broken: none of the 1 image files can be read"),
         ([], "the following arguments are required: PATH"),
         (["empty", "--crop", "0"], "--crop 0: not a whole number of at least 1"),
-        (["fine", "--sheet", "no/such/a.png"], "--sheet no/such/a.png: cannot be written (No such file"),
+        (["fine", "--sheet", "no/such/a.png"], "--sheet no/such/a.png: no folder no/such"),
+        (["fine", "--sheet", "fine/b.png"], "--sheet fine/b.png: would be one of the folder's images"),
+        (["."], "--sheet "),
+        (["fine/a.png"], "fine/a.png: a file, not a folder"),
+        (["fine", "--split-seed", "9" * 30], f"--split-seed {'9' * 30}: not a whole number of at least 0"),
     ],
 )
 def test_mistakes(check, tmp_path, arguments, message):

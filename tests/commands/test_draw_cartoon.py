@@ -10,6 +10,7 @@ from PIL import Image
 from datasets import Request, open_source
 from datasets.cartoon_drawing import draw, sample_factors
 from vaegan.__main__ import main
+from vaegan.commands import draw_cartoon
 
 
 def run(capsys, *arguments) -> tuple[int, str, str]:
@@ -68,14 +69,39 @@ def test_an_interruption_leaves_nothing(tmp_path, capsys, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_two_into_one_folder_do_not_take_each_others_faces_away(tmp_path, capsys, monkeypatch):
+    """The second is started while the first has drawn all; the later to finish is refused."""
+
+    def meanwhile(file, names, factors):
+        monkeypatch.setattr(draw_cartoon, "write_factors", write_factors)
+        assert main(["draw-cartoon", str(tmp_path / "faces"), "--count", "3", "--size", "16"]) == 0
+        write_factors(file, names, factors)
+
+    write_factors = draw_cartoon.write_factors
+    monkeypatch.setattr(draw_cartoon, "write_factors", meanwhile)
+    status, _, errors = run(capsys, tmp_path / "faces", "--count", 5, "--size", 16)
+    assert status == 2
+    assert errors.startswith(f"{tmp_path / 'faces'}: cannot be written (")
+    assert [path.name for path in tmp_path.iterdir()] == ["faces"]
+    assert len(list((tmp_path / "faces").glob("*.png"))) == 3
+
+
+def test_the_current_folder_when_it_is_empty(tmp_path, capsys, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert run(capsys, ".", "--count", 2, "--size", 16)[0] == 0
+    assert len(list((tmp_path / "here").glob("*.png"))) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "the following arguments are required: FOLDER"),
-        (["x", "--count", "0"], "--count 0: not a whole number of at least 1"),
+        (["x", "--count", "0"], "--count 0: not a whole number of at least 1 and at most 10000000"),
+        (["x" * 300, "--count", "1"], f"{'x' * 300}: cannot be written (File name too long)"),
         (["x", "--size", "300"], "--size 300: not a whole number of at least 16 and at most 256"),
         (["x", "--count"], "--count: expected one argument"),
-        (["file/x"], "file/x: cannot be written (Not a directory)"),
+        (["file/x"], "file/x: cannot be written (File exists)"),
     ],
 )
 def test_mistakes(tmp_path, capsys, monkeypatch, arguments, message):

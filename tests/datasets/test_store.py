@@ -141,8 +141,90 @@ def test_one_that_waits_says_so(tmp_path, capsys):
 
     threading.Thread(target=hold).start()
     taken.wait()
-    assert fetch(tmp_path, Maker([1])) == [1]
+    assert fetch(tmp_path, Maker([1, 2])) == [1, 2]
     assert "waiting for another run" in capsys.readouterr().out
+
+
+def test_what_is_complete_needs_neither_the_lock_nor_a_folder_that_can_be_written(tmp_path, monkeypatch):
+    fetch(tmp_path, Maker([1, 2, 3]))
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(datasets.store, "FileLock", refused)
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir())
+    assert fetch(tmp_path, Maker([3, 1])) == [3, 1]
+    assert before == sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir())
+    with pytest.raises(OptionError, match=r"--cache-dir: .*Permission denied"):
+        fetch(tmp_path, Maker([3, 4]))
+
+
+def share(folder: str, made) -> None:
+    maker = Maker(list(range(60)))
+    images, _ = ImageStore(Path(folder), SHAPE).fetch(maker.keys, maker, "making")
+    made.put((len(maker.made), images[:][:, 0, 0, 0].tolist()))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+def test_two_processes_at_once(tmp_path):
+    context = multiprocessing.get_context("fork")
+    made = context.Queue()
+    processes = [context.Process(target=share, args=[str(tmp_path), made]) for _ in range(2)]
+    for process in processes:
+        process.start()
+    results = [made.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+    assert sorted(count for count, _ in results) == [0, 60]
+    assert all(numbers == list(range(60)) for _, numbers in results)
+
+
+def test_a_disk_that_fills_up_in_between_loses_only_what_was_not_saved(tmp_path, three_at_once, monkeypatch):
+    sync, calls = datasets.store._sync, []
+
+    def full(file):
+        calls.append(file)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+        sync(file)
+
+    monkeypatch.setattr(datasets.store, "_sync", full)
+    numbers = list(range(10))
+    with pytest.raises(OptionError, match=r"--cache-dir: .*No space left on device"):
+        fetch(tmp_path, Maker(numbers))
+    monkeypatch.setattr(datasets.store, "_sync", sync)
+    rest = Maker(numbers)
+    assert fetch(tmp_path, rest) == numbers
+    assert rest.made == [6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("when", ["before the index knows", "after it"])
+def test_a_stop_while_images_are_moved_leaves_no_file_behind(tmp_path, monkeypatch, when):
+    fetch(tmp_path, Maker(list(range(10))))
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if when == "after it":
+            patch.setattr(Path, "unlink", stopped)
+        else:
+            patch.setattr(datasets.store, "_sync", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(tmp_path, Maker([1, 3, 50]))
+    rest = Maker([1, 3, 50])
+    assert fetch(tmp_path, rest) == [1, 3, 50]
+    assert rest.made == [50]
+    assert len(list(tmp_path.glob("*.uint8"))) == 1
+
+
+def test_a_lost_index_does_not_change_what_others_read(tmp_path):
+    maker = Maker([1, 2, 3])
+    reader, _ = ImageStore(tmp_path, SHAPE).fetch(maker.keys, maker, "making")
+    (tmp_path / "index.sqlite").unlink()
+    assert fetch(tmp_path, Maker([7, 8, 9])) == [7, 8, 9]
+    assert reader[:][:, 0, 0, 0].tolist() == [1, 2, 3]
+    assert len(list(tmp_path.glob("*.uint8"))) == 1
 
 
 def test_images_of_other_keys_are_dropped_when_they_are_more_and_old_readers_read_on(tmp_path):
@@ -175,6 +257,11 @@ def test_what_could_not_be_made_is_told_by_its_position_and_tried_again(tmp_path
 def test_nothing_that_could_be_made_is_none(tmp_path):
     images, problems = ImageStore(tmp_path, SHAPE).fetch([b"a"], lambda _: ["broken"], "making")
     assert (images, problems) == (None, {0: "broken"})
+
+
+def test_a_maker_that_makes_too_few_is_our_own_fault(tmp_path):
+    with pytest.raises(ValueError, match="shorter"):
+        ImageStore(tmp_path, SHAPE).fetch([b"a", b"b"], lambda _: [picture(7)], "making")
 
 
 @pytest.mark.parametrize("damage", ["shortened", "removed"])

@@ -22,6 +22,7 @@ from vaegan.errors import OptionError, UserError
 from vaegan.figures import grid
 from vaegan.files import write_whole
 from vaegan.pixels import from_uint8
+from vaegan.seeds import LARGEST_SEED
 
 SHOWN = 10  # of what is listed; the rest is counted
 TILE = 64  # pixels a side in the contact sheet
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--split-seed",
-        type=whole_number("split_seed", 0),
+        type=whole_number("split_seed", 0, LARGEST_SEED),
         default=0,
         metavar="INT",
         help="seed of the split, as in training (default: %(default)s)",
@@ -55,9 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Raises: UserError for a folder without readable images and for a sheet that cannot be written."""
-    if arguments.sheet and arguments.sheet.exists():
-        raise OptionError("sheet", "exists already; name another file")
     folder = _opened(arguments.folder, arguments.crop)
+    sheet = arguments.sheet or _free_name(f"{folder.root.resolve().name}-contact-sheet")
+    if sheet.exists():
+        raise OptionError("sheet", "exists already; name another file")
+    if not sheet.resolve().parent.is_dir():
+        raise OptionError("sheet", f"no folder {sheet.parent}")
+    if sheet.resolve().is_relative_to(folder.root.resolve()):
+        raise UserError(f"--sheet {sheet}: would be one of the folder's images; name a file elsewhere")
     looks = survey(folder.files, arguments.crop)
     readable = [i for i, look in enumerate(looks) if isinstance(look, Look)]
     for line in overview_lines(folder, looks):
@@ -71,7 +77,6 @@ def run(arguments: argparse.Namespace) -> None:
     twins = across_split(found, train, test) if len(train) else []
     for line in duplicate_lines(folder.root, files, found, twins) if twins else ():
         print(line)
-    sheet = arguments.sheet or _free_name(f"{folder.root.resolve().name}-contact-sheet")
     picture = contact_sheet(files, twins, Square(TILE, arguments.crop))
     try:
         write_whole(sheet, lambda temporary: picture.save(temporary, format="png"))
@@ -84,7 +89,7 @@ def _opened(path: str, crop: int | None) -> Folder:
     """The folder, with its files listed. Raises: UserError where there are none."""
     root = Path(path).expanduser()
     if not root.is_dir():
-        raise UserError(f"{path}: no such folder")
+        raise UserError(f"{path}: {'a file, not a folder' if root.exists() else 'no such folder'}")
     folder = Folder(Request(path, crop=crop), root)
     try:
         _ = folder.files
@@ -134,8 +139,11 @@ def contact_sheet(files: Sequence[Path], twins: Sequence[Twins], square: Square)
     """Images from all over the folder; below, held-out images over the training images most like them."""
 
     def tiles(positions: list[int]) -> Image.Image:
-        images = [torch.from_numpy(decode(files[i], square)) for i in positions]
-        return grid(from_uint8(torch.stack(images)), COLUMNS)
+        images = torch.full((len(positions), 3, square.size, square.size), 255, dtype=torch.uint8)
+        for tile, i in zip(images, positions, strict=True):
+            if not isinstance(pixels := decode(files[i], square), str):  # else it has gone meanwhile
+                tile.copy_(torch.from_numpy(pixels))
+        return grid(from_uint8(images), COLUMNS)
 
     shown = min(len(files), COLUMNS * ROWS)
     parts = [(f"{shown:,} of {len(files):,} images", tiles([i * len(files) // shown for i in range(shown)]))]

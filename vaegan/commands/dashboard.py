@@ -1,6 +1,7 @@
 """Make the W&B dashboard of a project: curves by player, pictures, D's accuracy, weights."""
 
 import argparse
+import os
 
 from vaegan import dashboards
 from vaegan.errors import OptionError
@@ -10,7 +11,10 @@ from vaegan.trackers import PROJECT
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--entity", metavar="NAME", help="user or team that the project belongs to")
     parser.add_argument(
-        "--project", default=PROJECT, metavar="NAME", help="project of the runs (default: %(default)s)"
+        "--project",
+        default=os.environ.get("WANDB_PROJECT") or PROJECT,
+        metavar="NAME",
+        help="project of the runs (default: %(default)s)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print what it shows and stop")
 

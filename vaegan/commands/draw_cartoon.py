@@ -2,25 +2,30 @@
 
 import argparse
 import csv
-import shutil
-import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
 from PIL import Image
-from rich.progress import track
 
-from datasets.cartoon import OWN_COUNT, OWN_SIZE, drawn
+from datasets.cartoon import LARGEST_COUNT, OWN_COUNT, OWN_SIZE, drawn
 from datasets.cartoon_drawing import LARGEST_SIZE, SMALLEST_SIZE, sample_factors
 from datasets.factors import Factors
+from datasets.progress import with_progress
 from vaegan.arguments import whole_number
 from vaegan.errors import UserError
+from vaegan.seeds import LARGEST_SEED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="made by this command")
     option = partial(parser.add_argument, metavar="INT")
-    option("--count", type=whole_number("count", 1), default=OWN_COUNT, help="faces (default: %(default)s)")
+    option(
+        "--count",
+        type=whole_number("count", 1, LARGEST_COUNT),
+        default=OWN_COUNT,
+        help="faces (default: %(default)s)",
+    )
     option(
         "--size",
         type=whole_number("size", SMALLEST_SIZE, LARGEST_SIZE),
@@ -29,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     option(
         "--seed",
-        type=whole_number("seed", 0),
+        type=whole_number("seed", 0, LARGEST_SEED),
         default=0,
         help="which faces: number i of a seed is always the same (default: %(default)s)",
     )
@@ -37,25 +42,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Raises: UserError for a folder that has something in it and for one that cannot be made."""
-    folder = arguments.folder.expanduser()
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise UserError(f"{folder}: exists already; name a new or an empty folder")
     count = arguments.count
     names = [f"{i:0{len(str(count - 1))}}.png" for i in range(count)]
     factors = sample_factors(count, arguments.seed)
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
     try:
-        unfinished.mkdir(parents=True)
-        faces = drawn(factors, arguments.size, range(count))
-        silent = not sys.stdout.isatty()
-        for name, face in zip(names, track(faces, "drawing", count, disable=silent), strict=True):
-            Image.fromarray(face.transpose(1, 2, 0)).save(unfinished / name)
-        write_factors(unfinished / "factors.csv", names, factors)
-        unfinished.rename(folder)
+        folder = arguments.folder.expanduser().resolve()
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise UserError(f"{arguments.folder}: exists already; name a new or an empty folder")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name[:50]}-", dir=folder.parent) as temporary:
+            unfinished = Path(temporary) / "faces"
+            unfinished.mkdir()
+            faces = with_progress(drawn(factors, arguments.size, range(count)), count, "drawing")
+            for name, face in zip(names, faces, strict=True):
+                Image.fromarray(face.transpose(1, 2, 0)).save(unfinished / name)
+            write_factors(unfinished / "factors.csv", names, factors)
+            unfinished.rename(folder)
     except OSError as error:
         raise UserError(f"{arguments.folder}: cannot be written ({error.strerror})") from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     print(f"{count:,} faces of {arguments.size} x {arguments.size} and factors.csv in {arguments.folder}")
 
 
