@@ -14,7 +14,9 @@ from torch import Tensor
 from datasets.decode import Square, in_parallel, read, upright_rgb
 
 THUMBNAIL = 16  # pixels a side of what near duplicates are compared by
-NEAR = 0.9  # correlation of two thumbnails from which on eyes, too, take drawn faces for the same picture
+# The correlation of two thumbnails from which on eyes, too, take two pictures for copies: all 19 such pairs
+# across a split of 4,000 anime faces were; from 0.9 on, some of 1,000 cartoon faces, all different, would be.
+NEAR = 0.93
 AT_ONCE = 128  # images whose likeness to all others is held in memory
 
 

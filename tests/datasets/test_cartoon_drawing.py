@@ -104,8 +104,7 @@ def test_each_factor_is_seen(faces, name):
         ends.append(draw(replace(factors, continuous=continuous, discrete=discrete), 64).float())
     changed = (ends[0] - ends[1]).abs().amax(1) > 25
     seen = changed.flatten(1).sum(1)
-    # sunglasses hide the eyes
-    assert (seen >= 12).float().mean() > (0.5 if "eye" in name or name == "gaze" else 0.9), seen
+    assert seen.min() >= 12, seen
     assert seen.float().mean() > 20
 
 

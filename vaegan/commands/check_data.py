@@ -125,9 +125,12 @@ def duplicate_lines(
     yield f"copies         {copies:,} of {len(looks):,} images have the same pixels as another one"
     exact = [pair for pair in twins if pair.exact]
     near = [pair for pair in twins if not pair.exact and pair.likeness >= NEAR]
-    for name, pairs in (("exact", exact), ("near", near)):
-        share = f"{len(pairs):,} of {len(twins):,} held-out images"
-        yield f"{name:15}{share} ({len(pairs) / len(twins):.1%}) have {name} copies among the training images"
+    for name, pairs, kind in (
+        ("exact", exact, "exact copies"),
+        ("near", near, f"near copies (from {NEAR} on)"),
+    ):
+        share = f"{len(pairs):,} of {len(twins):,} held-out images ({len(pairs) / len(twins):.1%})"
+        yield f"{name:15}{share} have {kind} among the training images"
         for pair in pairs[:SHOWN]:
             ours, theirs = (files[i].relative_to(root) for i in (pair.held_out, pair.trained_on))
             yield f"  {ours} ~ {theirs}" + ("" if pair.exact else f" (likeness {pair.likeness:.3f})")
