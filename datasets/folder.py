@@ -47,17 +47,13 @@ class Folder:
     def describe(self) -> Description:
         n_images = len(self.files)
         n_train = train_count(n_images)
-        return Description(
-            self.shape,
-            n_train,
-            n_images - n_train,
-            note="files; those that cannot be read will be left out",
-        )
+        where = "memory" if self._in_memory else "the cache"
+        note = f"files; those that cannot be read will be left out; to be read from {where}"
+        return Description(self.shape, n_train, n_images - n_train, note)
 
     def load(self) -> Splits:
         """Raises: OptionError when there is no readable image."""
-        in_memory = self.request.fits_memory(len(self.files), self.shape)
-        images, problems = self._read() if in_memory else self._read_once()
+        images, problems = self._read() if self._in_memory else self._read_once()
         if images is None:
             raise OptionError(
                 "dataset", f"none of the {len(self.files)} image files in {self.root} can be read"
@@ -94,6 +90,10 @@ class Folder:
         if not files:
             raise OptionError("dataset", f"no image in {self.root} ({n_others} other files found)")
         return sorted(map(Path, files)), [(Path(error.filename), error.strerror) for error in closed]
+
+    @property
+    def _in_memory(self) -> bool:
+        return self.request.fits_memory(len(self.files), self.shape)
 
     def _read(self) -> tuple[torch.Tensor | None, dict[int, str]]:
         """The readable images in memory, and why the other files cannot be read, by their positions."""

@@ -24,7 +24,17 @@ from vaegan.nets.players import Players
 
 LONGEST_NAME = 100  # characters of a name made by us
 N_REFERENCE = 10  # held-out images that every picture of reconstructions shows
-PACKAGES = ("torchvision", "timm", "numpy", "safetensors", "pydantic", "scikit-learn", "pillow")
+PACKAGES = (
+    "torchvision",
+    "timm",
+    "kornia",
+    "wandb",
+    "numpy",
+    "safetensors",
+    "pydantic",
+    "scikit-learn",
+    "pillow",
+)
 
 
 def plan_folder(config: Config) -> Path:

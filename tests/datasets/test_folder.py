@@ -334,7 +334,12 @@ def test_the_limit_decides_between_memory_and_disk(many, tmp_path):
         request = Request(str(many), 256, memory_limit=limit, cache_dir=tmp_path / "cache")
         return open_source(request).load().train.images
 
+    def note(limit: int):
+        return open_source(Request(str(many), 256, memory_limit=limit)).describe().note
+
     assert bytes_in_all < 5 * 2**20
+    assert note(5).endswith("to be read from memory")
+    assert note(4).endswith("to be read from the cache")
     assert isinstance(images(5), torch.Tensor)
     assert isinstance(images(4), StoredImages)
 
