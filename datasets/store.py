@@ -22,7 +22,9 @@ from vaegan.errors import OptionError
 TABLE = "CREATE TABLE IF NOT EXISTS images (key BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID"
 MIB = 2**20
 SAVED_AT_ONCE = 32 * MIB  # bytes of images between two savings: all that an interruption can cost
-MAPPED_AT_ONCE = 64 * MIB  # bytes of the file that a reader keeps in its own memory
+# Bytes that a reader reads before it gives back the memory that they lie in: the system maps some 64 KiB
+# around each place that is read, so that what it holds is several times this.
+MAPPED_AT_ONCE = 16 * MIB
 
 
 class StoredImages:

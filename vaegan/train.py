@@ -67,10 +67,12 @@ def train(
         started = time.perf_counter()
         for images in train_set.epoch(epoch):
             torch.manual_seed(seed_for(config.seed, "step", step))
-            x = to_model_range(augment(from_uint8(images)), players.pixel_range)
+            if config.augment:
+                images = augment(from_uint8(images))
+            x = to_model_range(images, players.pixel_range)
             views = Views(players, x, gen_plays="gen" in playing)
             if config.augment or "train" not in floors:
-                meter.add("gen", floor_figure(players, x), len(x))
+                meter.add("gen", floor_figure(players, images), len(x))
             for player, weights in playing.items():  # disc first, then gen
                 terms = objective.play(player, views, weights)
                 meter.add(player, terms, len(x))
@@ -116,10 +118,10 @@ def weight_record(objective: Objective, phase: Phase) -> dict[str, float]:
     }
 
 
-def floor_figure(players: Players, x: Tensor) -> dict[str, Tensor]:
-    """The PBP loss of perfect reconstructions of x, where it is not zero (BCE on grey values)."""
+def floor_figure(players: Players, images: Tensor) -> dict[str, Tensor]:
+    """The PBP loss of perfect reconstructions of images, where it is not zero (BCE on grey values)."""
     floor = getattr(players.pbp, "floor", None)
-    return {} if floor is None else {"pbp_floor": floor(x)}
+    return {} if floor is None else {"pbp_floor": floor(images)}
 
 
 def pbp_floor(players: Players, images: Loader) -> float | None:
@@ -128,7 +130,7 @@ def pbp_floor(players: Players, images: Loader) -> float | None:
         return None
     meter = Meter()
     for batch in images.epoch():
-        meter.add("gen", floor_figure(players, to_model_range(batch, players.pixel_range)), len(batch))
+        meter.add("gen", floor_figure(players, batch), len(batch))
     return meter.means().get("gen/pbp_floor")
 
 

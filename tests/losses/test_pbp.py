@@ -95,6 +95,7 @@ def test_bernoulli_floor_is_the_loss_of_a_perfect_reconstruction():
     x = images.double() / 255
     logits = torch.logit(x).clamp(-60, 60)
     floor = BernoulliNLL.floor(x).item()
+    assert BernoulliNLL.floor(images).item() == pytest.approx(floor)
     assert floor == pytest.approx(BernoulliNLL()(logits, x, x).item())
     assert floor > 0
 

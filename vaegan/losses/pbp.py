@@ -33,12 +33,19 @@ class BernoulliNLL(nn.Module):
         return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
 
     @staticmethod
-    def floor(x: Tensor) -> Tensor:
-        """The loss of a perfect reconstruction of x [B, C, H, W] in [0, 1]: a scalar, nats per image.
+    def floor(images: Tensor) -> Tensor:
+        """The loss of a perfect reconstruction of images [B, C, H, W]: a scalar, nats per image.
 
         The mean over images of the sum over pixels of x log(1/x) + (1 - x) log(1/(1 - x)).
+        images: uint8, which need no logarithm for each pixel (0.6 ms and not 11 for 64 of 3 x 64 x 64),
+        or in [0, 1].
         """
-        return (torch.special.entr(x) + torch.special.entr(1 - x)).sum() / len(x)
+        if images.dtype == torch.uint8:
+            counts = torch.bincount(images.flatten(), minlength=256)
+            x = torch.arange(256, device=images.device) / 255
+        else:
+            counts, x = 1, images
+        return (counts * (torch.special.entr(x) + torch.special.entr(1 - x))).sum() / len(images)
 
 
 @register_pbp("mse")
