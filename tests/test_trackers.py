@@ -511,7 +511,7 @@ def test_what_a_lost_server_missed_can_be_sent_as_the_warning_says(cut_off, tmp_
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], **online(server)}
     (command,) = re.findall("`wandb (.*)`", cut_off["gone"].warnings[0])
     command = [sys.executable, "-m", "wandb", *shlex.split(command)]
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=HANG_S)
+    subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True, timeout=HANG_S)
     server.close()
     streamed = b"".join(body for path, body in server.requests if path.endswith("file_stream"))
     assert b'test/gen/pbp\\":96.5' in streamed
