@@ -564,6 +564,8 @@ def test_the_program_tracks_what_it_writes_down(tmp_path):
     rows = run.history()
     figures = {key for row in rows for key in row if key.startswith("figures/")}
     assert figures == {f"figures/{path.stem}" for path in (run.folder / "figures").glob("*.png")}
+    drawn = {"figures/reconstructions", "figures/samples"}  # in each epoch, and sent with it
+    assert [figures & row.keys() for row in rows] == [drawn, drawn, {"figures/curves"}]
     numbers = [{key: value for key, value in row.items() if key not in figures} for row in rows]
     assert numbers == [*map(without_nones, written), {"epoch": 1}]
     (started,) = run.records("run")

@@ -118,6 +118,13 @@ def test_near_duplicates_across_the_split(folder, check):
         assert ours[-6:-4] == theirs[-6:-4]
 
 
+def test_different_faces_of_one_composition_are_no_near_copies(check, tmp_path, capsys):
+    assert main(["draw-cartoon", str(tmp_path / "faces"), "--count", "100"]) == 0
+    capsys.readouterr()
+    _, output, _ = check("faces")
+    assert line(output, "near").split()[1] == "0"
+
+
 def test_the_split_is_that_of_training(folder, check):
     """The one pair lies across the split for some seeds and not for others, as in the data set."""
     noise(0).save(folder / "zz copy.png")
