@@ -546,6 +546,23 @@ def children(pid: int) -> list[int]:
 # -- the program
 
 
+def test_a_process_of_wandbs_that_never_ends_holds_up_no_exit(tmp_path):
+    script = """
+import sys, types
+from threading import Event
+from vaegan import trackers
+trackers.FINISH_S = 0.1
+sys.modules["wandb"] = types.SimpleNamespace(teardown=Event().wait)
+trackers.let_go()
+print("ended")
+"""
+    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": os.environ["PATH"]}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=HANG_S
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ended\n", "")
+
+
 def test_the_program_tracks_what_it_writes_down(tmp_path):
     """Every number of metrics.jsonl and every picture of the run's folder, and what the flags say."""
     flags = "--vae dense --hidden-dim 8 --disc dense --image-size 16 --epochs 2 --pbp-weight 0.5 --run-name r"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vaegan.errors import UserError
+from vaegan.trackers import let_go
 
 NAME = "vaegan"
 SHARE = (0.0, 1.0)
@@ -184,4 +185,6 @@ def save(entity: str, project: str) -> str:
         if "did not respond in time" in reason:  # is said of a process of W&B's own
             reason = f"no answer within {os.environ['WANDB_HTTP_TIMEOUT']} s"
         raise UserError(f"W&B did not take the dashboard for {entity}/{project}: {reason}") from None
+    finally:
+        let_go()
     raise UserError("there is no key for W&B; `wandb login` stores one")

@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -117,6 +118,7 @@ class WandbTracker:
             self._start(mode, options)
         except Exception as error:
             self._warn(f"W&B: nothing is tracked there ({_reason(error)})")
+            let_go()
 
     def __enter__(self) -> "WandbTracker":
         return self
@@ -145,6 +147,7 @@ class WandbTracker:
             self._warn_once(f"W&B: the server did not take everything within {FINISH_S:.0f} s")
         except Exception as error:
             self._lost(error)
+        let_go()
         self._pass_on()
 
     def _start(self, mode: str, options: dict[str, Any]) -> None:
@@ -237,10 +240,7 @@ class WandbTracker:
         self._run = None
         self._chatter.complaints.clear()
         self._warn(f"W&B: tracking has ended ({_reason(error)}); {self._sync} sends what there is")
-        with contextlib.suppress(Exception, SystemExit):  # expected, when its process has died
-            import wandb
-
-            wandb.teardown()
+        let_go()
 
     def _pass_on(self) -> None:
         """What W&B complained of on its own, as when the server refuses the run's data."""
@@ -252,6 +252,24 @@ class WandbTracker:
         if not self._warned:
             self._warned = True
             self._warn(f"{text}; {self._sync} sends it later")
+
+
+def let_go() -> None:
+    """End W&B's own process, which W&B would do at our exit, and there without an end to the waiting.
+
+    It was seen to wait on for minutes for a server that was not there. A process that does not end is
+    left alone: it goes when it misses ours.
+    """
+
+    def teardown() -> None:
+        with contextlib.suppress(Exception, SystemExit):  # expected, when its process has died
+            import wandb
+
+            wandb.teardown()
+
+    thread = threading.Thread(target=teardown, daemon=True)
+    thread.start()
+    thread.join(FINISH_S)
 
 
 class _Chatter:
