@@ -1,13 +1,17 @@
 """Layers that the networks share."""
 
+import copy
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from vaegan.errors import OptionError
 
 SMALLEST_MAP = 4  # pixels a side; where halving stops when no depth is given
+SMALLEST_SIZED = 16  # pixels a side, of networks whose depth follows from the size
 
 
 def activation(name: str) -> nn.Module:
@@ -48,6 +52,20 @@ def halvings(size: int, depth: int | None) -> int:
             "depth", f"{size} pixels cannot be halved so often; the greatest depth is {deepest}"
         )
     return depth
+
+
+def halvings_to(side: int, size: int) -> int:
+    """How often images `size` pixels a side are halved until maps of `side` pixels are left.
+
+    Raises: OptionError for a size that the published networks have no depth for.
+    """
+    if size < SMALLEST_SIZED or size & (size - 1):
+        raise OptionError(
+            "image_size",
+            f"{size} pixels: this network's depth follows from sizes that are powers of two, "
+            f"from {SMALLEST_SIZED} on",
+        )
+    return (size // side).bit_length() - 1
 
 
 def widths(base_channels: int, depth: int) -> list[int]:
@@ -126,6 +144,16 @@ def dense_layers(in_features: int, hidden_dim: int, num_layers: int, activation_
     return layers
 
 
+class FeatureNorm(nn.BatchNorm1d):
+    """Batch norm of [B, F] that takes one image alone by its running statistics: it has no spread."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        if len(features) > 1:
+            return super().forward(features)
+        statistics = (self.running_mean, self.running_var)
+        return F.batch_norm(features, *statistics, self.weight, self.bias, eps=self.eps)
+
+
 class GaussianHead(nn.Module):
     """The posterior's mean and log variance from features: [B, ...] -> two of [B, latent_dim]."""
 
@@ -179,10 +207,49 @@ def forget_running_statistics(module: nn.Module) -> nn.Module:
     that fits neither, and a discriminator judged with them scores far from what it scored in training.
     """
     for layer in module.modules():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+        if is_batch_norm(layer):
             layer.track_running_stats = False
             layer.running_mean = layer.running_var = layer.num_batches_tracked = None
     return module
+
+
+def is_batch_norm(layer: nn.Module) -> bool:
+    """Whether the layer is a batch norm, of whatever dimension."""
+    return isinstance(layer, nn.modules.batchnorm._BatchNorm)
+
+
+def dcgan_init(layer: nn.Module) -> None:
+    """DCGAN's initial weights: N(0, 0.02), around 1 for a normalisation's factors; biases 0.
+
+    Source: Radford et al., Unsupervised Representation Learning with DCGANs (arXiv 1511.06434), section 4;
+    the normalisation's as in the authors' code.
+    """
+    normalises = is_batch_norm(layer) or isinstance(layer, nn.GroupNorm)
+    if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)) or normalises:
+        if layer.weight is not None:
+            nn.init.normal_(layer.weight, mean=1.0 if normalises else 0.0, std=0.02)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def with_spectral_norm(layer: nn.Module) -> None:
+    """Divide the layer's weights by their largest singular value, found by power iteration, in every use.
+
+    Source: Miyato et al., Spectral Normalization for GANs (arXiv 1802.05957), section 2.1.
+    """
+    if isinstance(layer, (nn.Linear, nn.Conv2d)):
+        nn.utils.parametrizations.spectral_norm(layer)
+
+
+def without_spectral_norm(module: nn.Module) -> nn.Module:
+    """The same network with its weights as they are used; the module itself where there is nothing to do."""
+    normed = [name for name, layer in module.named_modules() if parametrize.is_parametrized(layer)]
+    if not normed:
+        return module
+    plain = copy.deepcopy(module).eval()  # in training a look at a weight is a step of the power iteration
+    for name in normed:
+        parametrize.remove_parametrizations(plain.get_submodule(name), "weight")
+    return plain
 
 
 def parameter_count(module: nn.Module) -> int:
