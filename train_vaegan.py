@@ -1,4 +1,4 @@
-"""Train a VAE, or a VAE with a learned loss: `python train_vaegan.py --help`."""
+"""Train a VAE, a VAE with a learned loss, or a GAN: `python train_vaegan.py --help`."""
 
 import os
 import sys
@@ -14,12 +14,11 @@ from datasets.base import default_cache_dir
 from datasets.batches import Batches
 from vaegan import console as terminal
 from vaegan.arguments import print_any_text
-from vaegan.build import build_players, build_schedule
+from vaegan.build import build_adversarial, build_objective, build_players, build_schedule
 from vaegan.config import Config, resolved
 from vaegan.devices import bf16_is_emulated, pick_device
 from vaegan.errors import OptionError, TrainingError, UserError
 from vaegan.flags import Given, parse
-from vaegan.objective import Objective
 from vaegan.run import N_REFERENCE, new_run, plan_folder
 from vaegan.trackers import WandbTracker
 from vaegan.train import train
@@ -76,7 +75,7 @@ def run(given: Given, command: list[str]) -> None:
     train_set = Batches(splits.train.images, config.batch_size, shuffle_seed=config.seed, device=device)
     test_set = Batches(splits.test.images, config.batch_size, device=device)
     saved = new_run(config, reference=splits.test.images[:N_REFERENCE].to(device))
-    saved.write_setting(config, players, device, command)
+    saved.write_setting(players, device, command)
     for line in terminal.network_lines(players, _names(config)):
         console.print(line)
     console.print(
@@ -102,11 +101,15 @@ def run(given: Given, command: list[str]) -> None:
                 train(config, players, build_schedule(config), train_set, test_set, [bar, saved, tracker])
         except (KeyboardInterrupt, TrainingError):
             saved.draw_curves()
-            console.print(f"the epochs that were finished are in {saved.folder}")
+            if finished := len(saved.records()):
+                console.print(f"{finished} epochs were finished; the weights after the last of them are kept")
+            console.print(f"the run's folder is {saved.folder}")
             raise
-        saved.finish(players)
+        weights = saved.finish(players)
         seconds = time.perf_counter() - started
-    for line in terminal.summary_lines(saved.records()[-1], seconds, saved.folder):
+    adversarial = build_adversarial(config)
+    draws = adversarial.draws() if adversarial else {}
+    for line in terminal.summary_lines(saved.records()[-1], draws, seconds, saved.folder, weights):
         console.print(line)
 
 
@@ -130,7 +133,8 @@ def show_plan(console: Console, config: Config, description: datasets.Descriptio
         console.print(f"steps     {steps:,} an epoch, {steps * config.epochs:,} in all")
     gated = "" if config.max_disc_loss is None else " while the gate of --max-disc-loss is open"
     console.print(f"\n# weights{gated}")
-    for line in terminal.schedule_lines(build_schedule(config), config.epochs, Objective(players).terms):
+    terms = build_objective(config, players).terms
+    for line in terminal.schedule_lines(build_schedule(config), config.epochs, terms):
         console.print(line)
     console.print(f"\n# run folder\n{folder}")
 

@@ -13,10 +13,10 @@ from torch.nn.utils import get_total_norm
 
 import datasets
 from datasets.batches import Batches
-from vaegan.build import build_players, build_schedule
+from vaegan.build import build_objective, build_players, build_schedule
 from vaegan.config import make_config, resolved
 from vaegan.nets.players import Players
-from vaegan.objective import Objective, Views, disc_figures, weighted_sum
+from vaegan.objective import Objective, Views, weighted_sum
 from vaegan.pixels import to_model_range
 from vaegan.run import N_REFERENCE, Run
 from vaegan.trackers import WandbTracker
@@ -69,7 +69,7 @@ def main() -> None:
     train_set = Batches(splits.train.images, config.batch_size, shuffle_seed=config.seed)
     test_set = Batches(splits.test.images, config.batch_size)
     with tempfile.TemporaryDirectory() as temporary:
-        saved = Run(Path(temporary) / "run", splits.test.images[:N_REFERENCE])
+        saved = Run(Path(temporary) / "run", config, splits.test.images[:N_REFERENCE])
         began = time.perf_counter()
         tracker = WandbTracker(saved.folder, "offline", config.to_dict(), print)
         started = time.perf_counter() - began
@@ -79,7 +79,7 @@ def main() -> None:
         tracker.finish()
         finished = time.perf_counter() - began
     print(f"W&B offline: start {started:.2f} s, finish {finished:.2f} s")
-    fields = fields_s(players, next(train_set.epoch()))
+    fields = fields_s(build_objective(config, players), players, next(train_set.epoch()))
     for epoch, (record, whole) in enumerate(zip(epochs.records, epochs.seconds, strict=True), start=1):
         norms = fields["gen"] + (fields["disc"] if record["phase"] == "combo" else 0)
         print(
@@ -91,9 +91,8 @@ def main() -> None:
     print(f"{(sum(watch.seconds) + started + finished) / (sum(epochs.seconds) + started + finished):.2%}")
 
 
-def fields_s(players: Players, images: torch.Tensor) -> dict[str, float]:
+def fields_s(objective: Objective, players: Players, images: torch.Tensor) -> dict[str, float]:
     """Seconds that a step spends on each player's gradient norm and, for D, on its figures."""
-    objective = Objective(players)
     views = Views(players, to_model_range(images, players.pixel_range))
     seconds = {}
     for player, terms in (("disc", ("real", "fake")), ("gen", ("pbp", "kl", "adv"))):
@@ -105,7 +104,7 @@ def fields_s(players: Players, images: torch.Tensor) -> dict[str, float]:
         for _repeat in range(REPEATS):
             get_total_norm(gradients)
             if logits:
-                disc_figures(views)
+                objective.disc_figures(views)
         seconds[player] = (time.perf_counter() - began) / REPEATS
     return seconds
 

@@ -68,14 +68,18 @@ def commands(tmp_path_factory):
     commands.refusing.close()
 
 
-def test_keys_are_those_that_a_run_writes(command, tmp_path):
+def test_keys_are_those_that_runs_write(command, tmp_path):
     """The pictures and every key but those that are only there under other options."""
-    status, _, errors = command("--vae dense --disc dense --epochs 2 --batch-size 512 --run-name small")
-    assert status == 0, errors
-    folder = tmp_path / "runs" / "small"
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    written = {key for line in lines for key in json.loads(line)}
-    written |= {f"figures/{path.stem}" for path in (folder / "figures").glob("*.png")}
+    runs = ("--vae dense --disc dense", "--gan dense --disc dense --adv wgan-gp --r1 1 --r2 1")
+    runs += ("--gan dense --disc dense --adv wgan --weight-clip 1", "--gan dense --disc dense --adv rpgan")
+    written = set()
+    for count, flags in enumerate(runs):
+        status, _, errors = command(f"{flags} --epochs 2 --batch-size 512 --run-name small{count}")
+        assert status == 0, errors
+        folder = tmp_path / "runs" / f"small{count}"
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        written |= {key for line in lines for key in json.loads(line)}
+        written |= {f"figures/{path.stem}" for path in (folder / "figures").glob("*.png")}
     assert set(dashboards.keys()) - written == set()
 
 

@@ -13,11 +13,18 @@ import train_vaegan
 from vaegan.config import config_type, families, make_config
 from vaegan.errors import flag
 from vaegan.flags import parse
+from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
 
+BATCH_NORMED = "timm:resnet18"
+GAME = (
+    *("--disc-steps 2", "--gp 10", "--r1 1", "--r2 1", "--penalty-every 2", "--weight-clip 0.01"),
+    *("--spectral-norm true", "--label-smoothing 0.1", "--instance-noise 0.1", "--diffaug cutout"),
+    *("--instance-noise-epochs 2", "--disc-betas 0.5,0.9"),
+)
 SMALL = "--vae dense --latent-dim 2 --epochs 1 --device cpu "  # quick, should a mistake not be noticed
 
 
@@ -197,10 +204,54 @@ MISTAKES = [
     ("--crop 0", "--crop 0: ", ("greater than or equal to 1",)),
     ("--memory-limit -1", "--memory-limit -1: ", ("greater than or equal to 0",)),
     ("--augment hflpi", "--augment hflpi: ", ("unknown augmentation", '"hflip"?', "rotate")),
+    ("--adv nonsaturatin --disc dense", "--adv nonsaturatin: ", ('"nonsaturating"?', *ADVERSARIAL.names())),
+    ("--adv hinge", "--adv hinge: ", NEEDS_DISC),
+    *((f"{flags}", f"{flags}: ", NEEDS_DISC) for flags in GAME),
+    ("--disc dense --adv wgan", "--adv wgan: ", ("slope", "--weight-clip", "--gp", "wgan-gp")),
+    ("--disc dense --adv hinge --label-smoothing 0.1", "--label-smoothing 0.1: ", ("hinge", "lsgan")),
+    ("--disc dense --label-smoothing 1", "--label-smoothing 1: ", ("less than 1",)),
+    ("--disc dense --penalty-every 4", "--penalty-every 4: ", ("no penalty", "--r1")),
+    ("--disc dense --instance-noise-epochs 4", "--instance-noise-epochs 4: ", ("no noise",)),
+    ("--disc dense --diffaug cutut", "--diffaug cutut: ", ("unknown DiffAugment policy", '"cutout"?')),
+    ("--disc dense --disc-steps 0", "--disc-steps 0: ", ("equal to 1",)),
+    ("--disc conv --disc-norm batch --r1 1", "--disc-norm batch: ", ("--r1", "group or none", "image")),
+    (f"--disc {BATCH_NORMED} --gp 10", f"--disc {BATCH_NORMED}: ", ("--gp", "another network")),
+    ("--disc dense --ema 1", "--ema 1: ", ("less than 1",)),
+    ("--betas 0.9", "--betas 0.9: ", ("two numbers",)),
+    ("--betas 0.5,1", "--betas 0.5,1: ", ("less than 1",)),
+    ("--figure-epochs 0", "--figure-epochs 0: ", ("greater than 0",)),
+    ("--warmup-epochs 2", "--warmup-epochs 2: ", ("1 epochs",)),
+    ("--lr-schedule cosin", "--lr-schedule cosin: ", ('"cosine"?', "constant", "poly")),
+    ("--init dcga", "--init dcga: ", ('"dcgan"?',)),
     ("--wandb onlin", "--wandb onlin: ", ("unknown value", '"online"?', "auto, online, offline, disabled")),
     ("--wandb-project a/b", "--wandb-project a/b: ", ("not a project's name", "%")),
     ("--wandb-tags a,,b", "--wandb-tags a,,b: ", ("1 to 64 characters",)),
 ]
+
+GAN = "--gan dense --disc dense --epochs 1 --device cpu "
+MISTAKES_OF_A_GAN = [
+    ("--pbp-weight 1", "--pbp-weight 1: ", ("no reconstructions",)),
+    ("--pbp mse", "--pbp mse: ", ("no reconstructions",)),
+    ("--vae conv", "--vae conv: ", ("no encoder",)),
+    ("--encoder conv", "--encoder conv: ", ("no encoder",)),
+    ("--beta 1", "--beta 1: ", ("no encoder",)),
+    ("--solo-epochs 0", "--solo-epochs 0: ", ("no encoder",)),
+    ("--disc-weight 1", "--disc-weight 1: ", ("no reconstructions",)),
+    ("--disc none", "--gan dense: ", ("--disc",)),
+    ("--gan desne", "--gan desne: unknown decoder", ('"dense"?',)),
+    ("--depth 2", "--depth 2: not a knob of dense", ("--hidden-dim",)),
+    ("--gan conv --image-size 33", "--image-size 33: ", ("cannot be halved",)),
+]
+
+
+@pytest.mark.parametrize(
+    ("flags", "start", "parts"), MISTAKES_OF_A_GAN, ids=[flags for flags, _, _ in MISTAKES_OF_A_GAN]
+)
+def test_a_mistake_with_a_gan_is_answered_likewise(refused, flags, start, parts):
+    (line,) = refused(GAN + flags)
+    assert line.startswith(start)
+    for part in parts:
+        assert part in line.removeprefix(start)
 
 
 @pytest.mark.parametrize(("flags", "start", "parts"), MISTAKES, ids=[flags for flags, _, _ in MISTAKES])
@@ -343,7 +394,7 @@ def help_of() -> dict[str, str]:
     with contextlib.redirect_stdout(io.StringIO()) as shown, pytest.raises(SystemExit) as ended:
         train_vaegan.main(["--help"])
     assert ended.value.code == 0
-    entries = re.findall(r"^  (--[a-z-]+)(.*(?:\n {6,}\S.*)*)", shown.getvalue(), flags=re.MULTILINE)
+    entries = re.findall(r"^  (--[a-z0-9-]+)(.*(?:\n {6,}\S.*)*)", shown.getvalue(), flags=re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in entries}
 
 
@@ -381,7 +432,7 @@ def test_help_lists_the_families(help_of):
 
 def test_help_says_which_networks_have_a_knob(help_of):
     assert "dense 400" in help_of["--hidden-dim"]
-    assert "conv" not in help_of["--hidden-dim"]
+    assert "resnet" not in help_of["--hidden-dim"]
 
 
 @pytest.mark.parametrize("number", ["-1e-3", "-inf", "-.5"])

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from vaegan.build import build_players
-from vaegan.config import make_config
+from vaegan.config import make_config, resolved
+from vaegan.losses.adversarial import ADVERSARIAL, NonSaturating
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
-from vaegan.objective import Objective, Views, disc_figures, weighted_sum
+from vaegan.objective import Objective, Views, weighted_sum
 from vaegan.optim import PlayerOptimiser
 
 SHAPE = (1, 16, 16)
@@ -27,7 +28,11 @@ def names(registry):
 def hybrid(**options):
     torch.manual_seed(0)
     options = {"vae": "dense", "disc": "dense", "latent_dim": 3, **options}
-    return build_players(make_config(options), SHAPE)
+    return build_players(resolved(make_config(options), SHAPE[1]), SHAPE)
+
+
+def game(players):
+    return Objective(players, NonSaturating())
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def clear(players):
 )
 def test_a_players_step_leaves_no_gradient_on_the_other(encoder, decoder, pbp, disc, x):
     players = hybrid(encoder=encoder, decoder=decoder, pbp=pbp, disc=disc)
-    objective = Objective(players)
+    objective = game(players)
     views = Views(players, x)
     before = {name: value.clone() for name, value in players.named_parameters()}
 
@@ -81,14 +86,14 @@ def test_a_players_step_leaves_no_gradient_on_the_other(encoder, decoder, pbp, d
 
 def test_even_an_ordinary_backward_of_the_discriminators_loss_does_not_reach_the_vae(x):
     players = hybrid()
-    loss_of("disc", Views(players, x), Objective(players)).backward()
+    loss_of("disc", Views(players, x), game(players)).backward()
     assert not with_gradient(players, "gen")
 
 
 @pytest.mark.parametrize("disc", names(DISCRIMINATORS))
 def test_signs_a_small_step_of_gen_raises_the_score_of_fakes_and_one_of_disc_lowers_it(disc, x):
     players = hybrid(vae="conv", base_channels=4, disc=disc)
-    objective = Objective(players)
+    objective = game(players)
 
     def score():
         torch.manual_seed(5)  # the same posterior sample each time
@@ -121,7 +126,7 @@ def test_a_combo_step_makes_one_encoder_decoder_pass_and_three_of_the_discrimina
     calls = []
     for name, network in players.networks().items():
         network.register_forward_hook(lambda *_, name=name: calls.append(name))
-    objective, views = Objective(players), Views(players, x)
+    objective, views = game(players), Views(players, x)
     for player in ("disc", "gen"):
         PlayerOptimiser(players, player, lr=1e-3).minimise(loss_of(player, views, objective))
     assert Counter(calls) == {"encoder": 1, "decoder": 1, "disc": 3}
@@ -129,7 +134,7 @@ def test_a_combo_step_makes_one_encoder_decoder_pass_and_three_of_the_discrimina
 
 def test_gen_is_judged_by_the_discriminator_as_it_is_after_its_step(x):
     players = hybrid()
-    objective, views = Objective(players), Views(players, x)
+    objective, views = game(players), Views(players, x)
     before = objective.play("gen", views, WEIGHTS["gen"])["adv"].item()
     PlayerOptimiser(players, "disc", lr=0.1).minimise(loss_of("disc", views, objective))
     assert objective.play("gen", views, WEIGHTS["gen"])["adv"].item() != before
@@ -138,14 +143,14 @@ def test_gen_is_judged_by_the_discriminator_as_it_is_after_its_step(x):
 def test_terms_without_a_weight_are_not_computed(x):
     players = hybrid()
     players.disc.register_forward_hook(lambda *_: pytest.fail("the discriminator was asked"))
-    terms = Objective(players).play("gen", Views(players, x), {"pbp": 1.0, "kl": 1.0})
+    terms = game(players).play("gen", Views(players, x), {"pbp": 1.0, "kl": 1.0})
     assert list(terms) == ["pbp", "kl"]
 
 
 def test_without_gen_playing_the_pass_has_no_graph(x):
     players = hybrid()
     views = Views(players, x, gen_plays=False)
-    loss_of("disc", views, Objective(players)).backward()
+    loss_of("disc", views, game(players)).backward()
     assert not views.x_hat.requires_grad
     assert with_gradient(players, "disc") and not with_gradient(players, "gen")
 
@@ -165,12 +170,23 @@ def test_weighted_sum():
     assert weighted_sum(terms, {"a": 1.0, "b": 10.0}).item() == 32
 
 
+def figures(name, views, slope_penalties=()):
+    players = SimpleNamespace(encoder=None)
+    objective = Objective(players, ADVERSARIAL.find(name)[0](), slope_penalties)
+    return {name: value.item() for name, value in objective.disc_figures(views).items()}
+
+
+HAND_MADE = SimpleNamespace(
+    logits_real=torch.tensor([5.0, 1.0, -1.0, 4.5]),
+    logits_fake=torch.tensor([-6.0, 0.0, 2.0, 4.7]),
+    shown=None,
+)
+
+
 def test_the_figures_of_a_discriminator_from_hand_made_logits():
-    views = SimpleNamespace(
-        logits_real=torch.tensor([5.0, 1.0, -1.0, 4.5]), logits_fake=torch.tensor([-6.0, 0.0, 2.0, 4.7])
-    )
-    figures = {name: value.item() for name, value in disc_figures(views).items()}
-    assert figures == pytest.approx(
+    found = figures("nonsaturating", HAND_MADE)
+    found.pop("jsd")  # see the tests of the losses
+    assert found == pytest.approx(
         {
             "acc_real": 3 / 4,
             "acc_fake": 2 / 4,
@@ -178,3 +194,61 @@ def test_the_figures_of_a_discriminator_from_hand_made_logits():
             "saturated": 3 / 8,  # 5, -6 and 4.7: beyond log 99 = 4.595
         }
     )
+
+
+@pytest.mark.parametrize(("loss", "key"), [("nonsaturating", "jsd"), ("wgan", "w1_up_to_scale")])
+def test_distances_are_estimated_on_clean_inputs_alone(loss, key):
+    assert key in figures(loss, HAND_MADE)
+    shown = SimpleNamespace(**{**vars(HAND_MADE), "shown": lambda x: x})
+    assert key not in figures(loss, shown)
+
+
+def test_the_wasserstein_distance_has_its_scale_under_a_gradient_penalty_alone():
+    assert figures("wgan", HAND_MADE, ["gp"])["w1"] == pytest.approx(9.5 / 4 - 0.7 / 4)
+    assert figures("wgan", HAND_MADE, ["r1"])["w1_up_to_scale"] == pytest.approx(9.5 / 4 - 0.7 / 4)
+    assert "w1" not in figures("wgan", HAND_MADE, ["r1"])
+    assert not {"w1", "w1_up_to_scale", "jsd"} & set(figures("hinge", HAND_MADE))
+
+
+def test_both_players_see_originals_and_fakes_changed_alike(x):
+    players = hybrid()
+    seen = []
+
+    def shown(images):
+        seen.append(images)
+        return 1 - images
+
+    views = Views(players, x, shown=shown)
+    game(players).play("disc", views, WEIGHTS["disc"])
+    assert [images.requires_grad for images in seen] == [False, False]
+    assert seen[0].equal(x) and seen[1].equal(views.x_hat)
+    torch.testing.assert_close(views.logits_real, players.discriminate(1 - x))
+    seen.clear()
+    game(players).play("gen", views, WEIGHTS["gen"])
+    assert len(seen) == 1 and seen[0].requires_grad
+    torch.testing.assert_close(views.logits_fake, players.discriminate(1 - views.x_hat))
+
+
+@pytest.mark.parametrize("loss", ADVERSARIAL.names())
+@pytest.mark.parametrize("slope_penalties", [[], ["gp", "r1", "r2"]])
+def test_in_every_gan_the_resting_player_gets_no_gradient(loss, slope_penalties, x):
+    options = {"gan": "dense", "disc": "dense", "latent_dim": 3}
+    players = build_players(resolved(make_config(options), SHAPE[1]), SHAPE)
+    objective = Objective(players, ADVERSARIAL.find(loss)[0](), slope_penalties)
+    views = Views(players, x)
+    weights = dict.fromkeys(objective.terms["disc"], 1.0)
+    PlayerOptimiser(players, "disc", lr=1e-3).minimise(loss_of("disc", views, objective, weights))
+    assert with_gradient(players, "disc") and not with_gradient(players, "gen")
+    clear(players)
+    PlayerOptimiser(players, "gen", lr=1e-3).minimise(loss_of("gen", views, objective, {"adv": 1.0}))
+    assert with_gradient(players, "gen") and not with_gradient(players, "disc")
+
+
+def test_a_gan_decodes_draws_of_the_prior(x):
+    players = build_players(resolved(make_config({"gan": "dense", "disc": "dense"}), SHAPE[1]), SHAPE)
+    views = Views(players, x)
+    torch.manual_seed(7)
+    noise = torch.randn(len(x), players.latent_dim)
+    torch.manual_seed(7)
+    torch.testing.assert_close(views.fake, players.pixels(players.decode(noise)))
+    assert list(game(players).terms["gen"]) == ["adv"]

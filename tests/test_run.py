@@ -15,6 +15,7 @@ from vaegan.build import build_players
 from vaegan.config import make_config, resolved
 from vaegan.figures import save_curves, save_reconstructions, save_samples
 from vaegan.files import write_whole
+from vaegan.losses.adversarial import ADVERSARIAL
 
 SMALL = "--vae dense --hidden-dim 8 --latent-dim 2 --image-size 16 --epochs 2"
 HYBRID = f"{SMALL} --disc dense --disc-hidden-dim 4 --solo-epochs 1"
@@ -47,7 +48,10 @@ def test_holds_what_it_should_and_nothing_else(run_folder):
         "environment.json",
         "figures/curves.png",
         "figures/reconstructions.png",
+        "figures/samples.gif",
         "figures/samples.png",
+        "figures/samples/epoch-0001.png",
+        "figures/samples/epoch-0002.png",
         "metrics.jsonl",
     ]
     assert [record["epoch"] for record in records(run_folder)] == [0, 1]
@@ -127,12 +131,18 @@ def test_the_lower_row_is_decoded_from_the_posteriors_mean_in_evaluation_mode(tm
         torch.testing.assert_close(lower[::6, tile][:, ::6].float(), expected[i, 0], atol=1, rtol=0)
 
 
-def test_the_curves_have_the_discriminators_draw_at_its_place(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "draws"),
+    [("nonsaturating", [0.693147, 1.386294]), ("lsgan", [0.25]), ("hinge", [0, 1, 2]), ("wgan", [0])],
+)
+def test_the_curves_have_each_draw_at_its_place(tmp_path, monkeypatch, name, draws):
     lines = []
-    monkeypatch.setattr(Axes, "axhline", lambda self, y, **_: lines.append(y))
-    records = [{"epoch": 0, "phase": "combo", "train/disc/total": 1.2, "test/disc/total": 1.5}]
-    save_curves(tmp_path / "curves.png", records)
-    assert lines == pytest.approx([1.386294], abs=1e-6)
+    drawn = Axes.axhline
+    monkeypatch.setattr(Axes, "axhline", lambda self, y, **how: (lines.append(y), drawn(self, y, **how))[1])
+    keys = ("disc/real", "disc/fake", "disc/total", "gen/adv", "gen/pbp")
+    records = [{"epoch": 0, "phase": "combo"} | {f"{s}/{k}": 1.2 for s in ("train", "test") for k in keys}]
+    save_curves(tmp_path / "curves.png", records, ADVERSARIAL.find(name)[0]().draws())
+    assert sorted(set(lines)) == pytest.approx(draws)
 
 
 def test_the_reference_images_are_the_same_whatever_the_seed(run_folder, command, tmp_path):

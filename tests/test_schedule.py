@@ -89,3 +89,41 @@ def test_what_weighs_nothing_does_not_play():
 
 def test_the_discriminator_plays_before_the_generator():
     assert list(schedule(disc="conv", epochs=1, solo_epochs=0).at(0).playing()) == ["disc", "gen"]
+
+
+def test_a_gan_has_the_adversarial_term_alone_and_ds_terms_from_the_first_epoch():
+    phase = schedule(gan="dense", disc="dense", adv="lsgan").at(0)
+    assert phase.name == "gan"
+    assert phase.weights == {"disc": {"real": 0.5, "fake": 0.5}, "gen": {"adv": 1.0}}
+
+
+def test_gen_plays_in_the_last_of_the_discriminators_steps():
+    phase = schedule(gan="dense", disc="dense", disc_steps=3).at(0)
+    playing = [list(phase.playing(step)) for step in range(7)]
+    assert playing == [
+        ["disc"],
+        ["disc"],
+        ["disc", "gen"],
+        ["disc"],
+        ["disc"],
+        ["disc", "gen"],
+        ["disc"],
+    ]
+    solo = schedule(vae="dense", disc="dense", disc_steps=3, epochs=2, solo_epochs=1).at(0)
+    assert [list(solo.playing(step)) for step in range(3)] == [["gen"]] * 3
+
+
+def test_a_lazy_penalty_weighs_as_much_more_as_it_is_rarer():
+    phase = schedule(gan="dense", disc="dense", r1=2, gp=10, penalty_every=4).at(0)
+    assert phase.weights["disc"] == {"real": 1, "fake": 1, "gp": 10, "r1": 2}
+    every = {"real": 1, "fake": 1}
+    expected = [{**every, "gp": 40, "r1": 8}, every, every, every, {**every, "gp": 40, "r1": 8}]
+    assert [phase.playing(step)["disc"] for step in range(5)] == expected
+
+
+def test_noise_on_what_d_sees_falls_in_a_straight_line_from_ds_first_epoch_on():
+    plan = schedule(vae="dense", disc="dense", epochs=6, solo_epochs=1, instance_noise=0.4)
+    assert [plan.at(e).noise for e in range(6)] == pytest.approx([0, 0.4, 0.32, 0.24, 0.16, 0.08])
+    options = {"instance_noise": 0.4, "instance_noise_epochs": 2, "epochs": 4}
+    plan = schedule(gan="dense", disc="dense", **options)
+    assert [plan.at(e).noise for e in range(4)] == pytest.approx([0.4, 0.2, 0, 0])

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from datasets.batches import Batches
-from vaegan.build import build_players, build_schedule
+from vaegan.build import build_objective, build_players, build_schedule
 from vaegan.config import make_config, resolved
 from vaegan.errors import TrainingError
 from vaegan.evals.losses import evaluate
 from vaegan.losses.pbp import PBP_LOSSES, BernoulliNLL
 from vaegan.nets.discriminators import register_discriminator
-from vaegan.objective import Objective, Views, weighted_sum
+from vaegan.objective import Views, weighted_sum
 from vaegan.pixels import to_model_range
 from vaegan.seeds import seed_for
 from vaegan.train import train
@@ -77,11 +77,13 @@ def test_the_record_of_a_solo_and_of_a_combo_epoch():
     weights = ["gen/pbp", "gen/kl", "gen/adv", "disc/real", "disc/fake"]
     always = {"epoch", "phase", "time/epoch_s", "time/test_s", "time/images_per_s", "memory/peak_mib"}
     always |= {f"weight/{key}" for key in weights}
-    more += ["disc/real_weighted", "disc/fake_weighted"]
+    always |= {"lr/gen", "lr/disc", "test/gen/diversity"}
+    more += ["disc/jsd", "disc/real_weighted", "disc/fake_weighted"]
     solo_keys = {f"{split}/{key}" for split in ("train", "test") for key in losses}
     combo_keys = {f"{split}/{key}" for split in ("train", "test") for key in losses + more}
     assert set(solo) == always | solo_keys | {"train/gen/grad_norm"}
-    assert set(combo) == always | combo_keys | {"train/gen/grad_norm", "train/disc/grad_norm"}
+    norms = {"train/gen/grad_norm", "train/disc/grad_norm"}
+    assert set(combo) == always | combo_keys | norms | {"alarm/collapse", "alarm/disc_wins"}
     assert (solo["epoch"], solo["phase"], combo["epoch"], combo["phase"]) == (0, "solo", 1, "combo")
     assert [record["weight/gen/adv"] for record in (solo, combo)] == [0, 10]
 
@@ -146,8 +148,8 @@ def test_each_epoch_has_an_order_of_its_own(monkeypatch):
         Batches, "epoch", lambda self, epoch=0: (asked.append(epoch), epoch_of(self, epoch))[1]
     )
     run(epochs=3)
-    # the held-out images for their floor; then training, and the held-out images in their one order
-    assert asked == [0, 0, 0, 1, 0, 2, 0]
+    # the held-out images for their floor and their spread; then training, and the held-out in their one order
+    assert asked == [0, 0, 0, 0, 1, 0, 2, 0]
 
 
 def test_the_discriminator_has_a_learning_rate_of_its_own():
@@ -170,7 +172,7 @@ def test_evaluation_leaves_the_networks_as_they_are():
     players = build_players(config, SHAPE)
     before = {name: value.clone() for name, value in players.state_dict().items()}
     phase = build_schedule(config).at(config.epochs - 1)
-    evaluate(players, Objective(players), phase, Batches(images(), 8).epoch(), seed=0)
+    evaluate(players, build_objective(config, players), phase, Batches(images(), 8).epoch(), seed=0)
     assert all(value.equal(before[name]) for name, value in players.state_dict().items())
     assert players.training
 
@@ -260,7 +262,7 @@ def test_parameters_without_a_gradient_have_no_part_in_the_norm(options):
 def test_gradient_norms_are_those_of_autograd():
     config = resolved(make_config({**SMALL, **HYBRID, "solo_epochs": 0, "epochs": 1, "batch_size": 20}), 16)
     players = build_players(config, SHAPE)
-    objective = Objective(players)
+    objective = build_objective(config, players)
     phase = build_schedule(config).at(0)
     order = next(Batches(images(), 20, shuffle_seed=config.seed).epoch(0))
     torch.manual_seed(seed_for(config.seed, "step", 0))

@@ -1,4 +1,4 @@
-"""From a config and the images' shape to networks and schedule."""
+"""From a config and the images' shape to networks, objective and schedule."""
 
 from typing import Any
 
@@ -8,12 +8,14 @@ from torch import nn
 from vaegan.config import Config
 from vaegan.errors import OptionError, OptionErrors, flag
 from vaegan.knobs import DISC_PREFIX, signature_knobs
+from vaegan.losses.adversarial import ADVERSARIAL, AdversarialLoss
 from vaegan.losses.pbp import PBP_LOSSES
-from vaegan.nets.blocks import forget_running_statistics
+from vaegan.nets.blocks import dcgan_init, forget_running_statistics, is_batch_norm, with_spectral_norm
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
 from vaegan.nets.players import Players
+from vaegan.objective import Objective
 from vaegan.schedule import Schedule
 from vaegan.seeds import seed_for
 
@@ -25,28 +27,74 @@ def build_players(config: Config, image_shape: tuple[int, int, int]) -> Players:
     cannot take, such as a size that the depth does not divide.
     """
     torch.manual_seed(seed_for(config.seed, "init"))
-    encoder, encoder_arguments = ENCODERS.find(config.encoder_name)
+    shape = [image_shape, config.latent_dim]
     decoder, decoder_arguments = DECODERS.find(config.decoder_name)
     typed = config.typed_knobs()
-    _refuse_unknown(typed, [(config.encoder_name, encoder), (config.decoder_name, decoder)], "")
-    parts = [
-        _build(config, "encoder", encoder, [*encoder_arguments, image_shape, config.latent_dim], typed),
-        _build(config, "decoder", decoder, [*decoder_arguments, image_shape, config.latent_dim], typed),
-        PBP_LOSSES.find(config.pbp)[0](),
-    ]
-    if config.disc:
-        disc, disc_arguments = DISCRIMINATORS.find(config.disc)
-        typed = config.typed_knobs(DISC_PREFIX)
-        _refuse_unknown(typed, [(config.disc, disc)], DISC_PREFIX)
-        built = _build(config, "disc", disc, [*disc_arguments, image_shape], typed, DISC_PREFIX)
-        parts.append(forget_running_statistics(built))
+    if config.gan:
+        _refuse_unknown(typed, [(config.gan, decoder)], "")
+        encoder = pbp = None
+        decoder = _build(config, "gan", decoder, [*decoder_arguments, *shape], typed)
+    else:
+        encoder, encoder_arguments = ENCODERS.find(config.encoder_name)
+        _refuse_unknown(typed, [(config.encoder_name, encoder), (config.decoder_name, decoder)], "")
+        encoder = _build(config, "encoder", encoder, [*encoder_arguments, *shape], typed)
+        decoder = _build(config, "decoder", decoder, [*decoder_arguments, *shape], typed)
+        pbp = PBP_LOSSES.find(config.pbp)[0]()
+    disc = _build_disc(config, image_shape) if config.disc else None
+    if config.init == "dcgan":
+        for network in filter(None, (encoder, decoder, disc)):
+            network.apply(dcgan_init)
+    if config.spectral_norm:
+        disc.apply(with_spectral_norm)
     return Players(
-        *parts, latent_dim=config.latent_dim, pixel_range=config.pixel_range, precision=config.precision
+        encoder,
+        decoder,
+        pbp,
+        disc,
+        latent_dim=config.latent_dim,
+        pixel_range=config.pixel_range,
+        precision=config.precision,
+        ema=config.ema,
     )
+
+
+def _build_disc(config: Config, image_shape: tuple[int, int, int]) -> nn.Module:
+    """The discriminator. Raises: OptionError for one with batch norm under a penalty on its slope."""
+    disc, arguments = DISCRIMINATORS.find(config.disc)
+    typed = config.typed_knobs(DISC_PREFIX)
+    _refuse_unknown(typed, [(config.disc, disc)], DISC_PREFIX)
+    norm = typed.get("norm", "auto")
+    if config.slope_penalties and norm == "auto" and "norm" in signature_knobs(disc):
+        typed["norm"] = "group"
+    built = _build(config, "disc", disc, [*arguments, image_shape], typed, DISC_PREFIX)
+    if config.slope_penalties and any(is_batch_norm(module) for module in built.modules()):
+        option, use = ("disc_norm", "group or none") if norm == "batch" else ("disc", "another network")
+        penalties = ", ".join(map(flag, config.slope_penalties))
+        raise OptionError(
+            option,
+            f"batch norm makes each image's logit depend on the whole batch, and {penalties} needs the slope "
+            f"for each image by itself; use {use}",
+        )
+    return forget_running_statistics(built)
+
+
+def build_adversarial(config: Config) -> AdversarialLoss | None:
+    """The game's loss, where there is a discriminator."""
+    if not config.disc:
+        return None
+    return ADVERSARIAL.find(config.adv)[0](label_smoothing=config.label_smoothing or 0.0)
+
+
+def build_objective(config: Config, players: Players) -> Objective:
+    """The terms of each player of a resolved config."""
+    return Objective(players, build_adversarial(config), config.slope_penalties)
 
 
 def build_schedule(config: Config) -> Schedule:
     """The schedule of a resolved config."""
+    disc = {}
+    if config.disc:
+        disc = build_adversarial(config).disc_weights | config.slope_penalties
     return Schedule(
         beta=config.beta,
         pbp_weight=config.pbp_weight,
@@ -55,6 +103,13 @@ def build_schedule(config: Config) -> Schedule:
         disc_weight=config.disc_weight if config.disc else None,
         solo_epochs=config.solo_epochs or 0,
         max_disc_loss=config.max_disc_loss,
+        vae=not config.gan,
+        disc=disc,
+        disc_steps=config.disc_steps or 1,
+        lazy=tuple(config.slope_penalties),
+        lazy_every=config.penalty_every or 1,
+        noise=config.instance_noise or 0.0,
+        noise_epochs=config.instance_noise_epochs or 1,
     )
 
 

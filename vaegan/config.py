@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
+    PositiveInt,
     ValidationError,
     ValidationInfo,
     create_model,
@@ -20,8 +21,10 @@ from pydantic import (
 )
 
 from vaegan.augment import AUGMENTATIONS, build_augmentation
+from vaegan.diffaugment import DIFFAUGMENTS, build_diffaugment
 from vaegan.errors import OptionError, OptionErrors, did_you_mean
 from vaegan.knobs import DISC_PREFIX, Knob, knobs
+from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
@@ -30,7 +33,14 @@ from vaegan.pixels import INTERVALS, PixelRange
 from vaegan.seeds import LARGEST_SEED
 from vaegan.weights import Weight
 
+DEFAULT_FAMILY = "conv"
+DEFAULT_ADV = "nonsaturating"
 DEFAULT_DISC_WEIGHT = Weight(10.0)
+DEFAULT_LR = 1e-3
+DEFAULT_BETAS = (0.9, 0.999)
+
+Beta = Annotated[FiniteFloat, Field(ge=0, lt=1)]
+Betas = tuple[Beta, Beta]
 
 
 def families() -> list[str]:
@@ -60,6 +70,11 @@ def _listed(given: Any) -> Any:
     return [part.strip() for part in given.split(",")] if isinstance(given, str) else given
 
 
+def _unquoted_01(given: Any) -> Any:
+    """01 as text: without quotes, YAML reads it as the number 1."""
+    return "01" if given == 1 else given
+
+
 class Section(BaseModel):
     """A group of options; the docstring is its heading in --help."""
 
@@ -77,19 +92,26 @@ class Section(BaseModel):
 class Networks(Section):
     """Networks"""
 
-    vae: str = option("conv", "family of the encoder and the decoder", names=families)
+    vae: str | None = option(None, "family of the encoder and the decoder", shown="conv", names=families)
     encoder: str | None = option(None, "encoder", shown="the --vae family", names=ENCODERS.names)
     decoder: str | None = option(None, "decoder", shown="the --vae family", names=DECODERS.names)
+    gan: str | None = option(
+        None, "generator fed with noise, in place of a VAE", shown="none", names=DECODERS.names
+    )
     disc: str | None = option(
         None,
-        "discriminator that adds a learned loss",
+        "discriminator that adds a learned loss, or that a GAN plays against",
         shown="none: a VAE alone",
         names=DISCRIMINATORS.names,
     )
     latent_dim: int = option(20, "latent dimensions", ge=1)
-    # YAML reads an unquoted 01 as the number 1
-    pixel_range: Annotated[PixelRange, BeforeValidator(lambda given: "01" if given == 1 else given)] = option(
-        "01", "pixels in [0, 1] behind a sigmoid (01), or in [-1, 1] behind a tanh (pm1)"
+    pixel_range: Annotated[PixelRange | None, BeforeValidator(_unquoted_01)] = option(
+        None,
+        "pixels in [0, 1] behind a sigmoid (01), or in [-1, 1] behind a tanh (pm1)",
+        shown="01; pm1 with --gan",
+    )
+    init: Literal["default", "dcgan"] | None = option(
+        None, "initial weights: PyTorch's, or DCGAN's N(0, 0.02)", shown="default; dcgan with --gan deep_conv"
     )
 
 
@@ -105,6 +127,53 @@ class Losses(Section):
     pbp_decay_every: int = option(25, "combo epochs between two decays", ge=1)
     disc_weight: Weight | None = option(
         None, "weight of the learned loss", shown=f"{DEFAULT_DISC_WEIGHT} with --disc"
+    )
+    adv: str | None = option(
+        None, "adversarial loss of both players", shown=DEFAULT_ADV, names=ADVERSARIAL.names
+    )
+
+
+class Balance(Section):
+    """Keeping the two players in balance"""
+
+    disc_steps: int | None = option(
+        None, "discriminator's steps for one of the generator", shown="1; 5 in a WGAN", ge=1
+    )
+    gp: FiniteFloat | None = option(
+        None, "weight of WGAN-GP's gradient penalty", shown="none; 10 with --adv wgan-gp", gt=0
+    )
+    r1: FiniteFloat | None = option(
+        None, "gamma of R1, half the squared slope of D at originals", shown="none", gt=0
+    )
+    r2: FiniteFloat | None = option(None, "gamma of R2, the same at fakes", shown="none", gt=0)
+    penalty_every: int | None = option(
+        None, "D's steps between two with a penalty, which then weighs as much more", shown="1", ge=1
+    )
+    weight_clip: FiniteFloat | None = option(
+        None, "bound on D's weights after each of its steps", shown="none", gt=0
+    )
+    spectral_norm: bool | None = option(None, "spectral norm in all of D's layers", shown="false")
+    label_smoothing: FiniteFloat | None = option(
+        None, "taken off the originals' label of 1", shown="0", ge=0, lt=1
+    )
+    instance_noise: FiniteFloat | None = option(
+        None, "standard deviation of Gaussian noise on all that D sees, in its range", shown="0", ge=0
+    )
+    instance_noise_epochs: int | None = option(
+        None, "epochs over which that noise falls to 0 in a straight line", shown="all that D plays", ge=1
+    )
+    diffaug: Annotated[list[str] | None, BeforeValidator(_listed)] = option(
+        None,
+        "DiffAugment's random changes to all that D sees, separated by commas",
+        shown="none",
+        names=DIFFAUGMENTS.names,
+    )
+    ema: FiniteFloat | None = option(
+        None,
+        "decay per step of the average of the decoder's weights that draws and is measured",
+        shown="none",
+        gt=0,
+        lt=1,
     )
 
 
@@ -127,8 +196,22 @@ class Training(Section):
     """Training"""
 
     batch_size: int = option(64, "images a step", ge=1)
-    lr: FiniteFloat = option(1e-3, "Adam's learning rate", gt=0)
+    lr: FiniteFloat | None = option(
+        None, "Adam's learning rate", shown=f"{DEFAULT_LR}; that of --adv's paper with --gan", gt=0
+    )
     disc_lr: FiniteFloat | None = option(None, "the discriminator's learning rate", shown="--lr", gt=0)
+    betas: Annotated[Betas | None, BeforeValidator(_listed)] = option(
+        None, "Adam's betas, two numbers", shown="0.9,0.999; those of --adv's paper with --gan"
+    )
+    disc_betas: Annotated[Betas | None, BeforeValidator(_listed)] = option(
+        None, "the discriminator's betas", shown="--betas"
+    )
+    lr_schedule: Literal["constant", "cosine", "poly", "step", "tanh"] = option(
+        "constant", "timm's schedule of both learning rates over the run"
+    )
+    lr_decay: FiniteFloat = option(0.1, "factor of --lr-schedule step", gt=0, le=1)
+    lr_decay_every: int = option(30, "epochs between two such factors", ge=1)
+    warmup_epochs: int = option(0, "epochs over which the learning rates rise at the start", ge=0)
     seed: int = option(0, "seed of weights, order and noise", ge=0, le=LARGEST_SEED)
     device: Literal["auto", "cpu", "cuda", "mps"] = option(
         "auto", "where to train; auto takes a GPU if there is one"
@@ -174,6 +257,9 @@ class Output(Section):
 
     run_name: str | None = option(None, "name of the run's folder", shown="what it is, and a counter")
     runs_dir: str = option("runs", "folder of the run folders")
+    figure_epochs: Annotated[list[PositiveInt] | None, BeforeValidator(_listed)] = option(
+        None, "epochs after which pictures are drawn, from 1; the last always is", shown="all"
+    )
 
 
 class Tracking(Section):
@@ -190,19 +276,38 @@ class Tracking(Section):
     wandb_notes: str | None = option(None, "a remark on the run", shown="none")
 
 
-SECTIONS = (Networks, Losses, Epochs, Training, Data, Output, Tracking)
+SECTIONS = (Networks, Losses, Balance, Epochs, Training, Data, Output, Tracking)
+
+# what needs a discriminator, beside its knobs
+DISC_OPTIONS = (
+    *("disc_weight", "adv", "solo_epochs", "max_disc_loss", "disc_lr", "disc_betas"),
+    *(name for name in Balance.model_fields if name != "ema"),
+)
+# what only a VAE has
+VAE_OPTIONS = (
+    *("vae", "encoder", "decoder", "pbp", "beta", "pbp_weight", "pbp_decay", "pbp_decay_every"),
+    *("disc_weight", "solo_epochs"),
+)
 
 
-class Config(Tracking, Output, Data, Training, Epochs, Losses, Networks):
+class Config(Tracking, Output, Data, Training, Epochs, Balance, Losses, Networks):
     """A run's options. `config_type` gives the class that also has the networks' knobs."""
 
     @property
     def encoder_name(self) -> str:
-        return self.encoder or self.vae
+        """The encoder; a GAN has none."""
+        return "" if self.gan else self.encoder or self.vae or DEFAULT_FAMILY
 
     @property
     def decoder_name(self) -> str:
-        return self.decoder or self.vae
+        """The decoder, which is a GAN's generator."""
+        return self.gan or self.decoder or self.vae or DEFAULT_FAMILY
+
+    @property
+    def slope_penalties(self) -> dict[str, float]:
+        """The weights of the penalties on D's slope."""
+        weights = {name: getattr(self, name) for name in ("gp", "r1", "r2")}
+        return {name: weight for name, weight in weights.items() if weight is not None}
 
     def typed_knobs(self, prefix: str = "") -> dict[str, Any]:
         """The networks' knobs that were set: those with `disc_` in front, or the others."""
@@ -217,7 +322,8 @@ class Config(Tracking, Output, Data, Training, Epochs, Losses, Networks):
 
         The run's name is left out, since two runs cannot share one.
         """
-        return self.model_dump(exclude_none=True, exclude={"run_name"})
+        unused = VAE_OPTIONS if self.gan else ()
+        return self.model_dump(mode="json", exclude_none=True, exclude={"run_name", *unused})
 
 
 def config_type() -> type[Config]:
@@ -248,7 +354,8 @@ def make_config(values: Mapping[str, Any]) -> Config:
     try:
         config = cls(**values)
     except ValidationError as error:
-        errors += [_option_error(detail, cls) for detail in error.errors()]
+        found = [_option_error(detail, cls) for detail in error.errors()]
+        errors += {str(each): each for each in found}.values()  # a list may be wrong in one way twice
     else:
         errors += _contradictions(config)
     if errors:
@@ -258,12 +365,32 @@ def make_config(values: Mapping[str, Any]) -> Config:
 
 def resolved(config: Config, image_size: int) -> Config:
     """The config with the values that depend on other options written in."""
-    update: dict[str, Any] = {"image_size": image_size}
+    adversarial = ADVERSARIAL.find(config.adv or DEFAULT_ADV)[0]
+    settings = adversarial if config.gan else None  # what its paper trains a GAN with
+    defaults: dict[str, Any] = {
+        "lr": settings.lr if settings else DEFAULT_LR,
+        "betas": settings.betas if settings else DEFAULT_BETAS,
+        "pixel_range": "pm1" if config.gan else "01",
+        "init": "dcgan" if config.gan == "deep_conv" else "default",
+    }
+    if not config.gan:
+        defaults["vae"] = DEFAULT_FAMILY
     if config.disc:
-        update["disc_weight"] = config.disc_weight or DEFAULT_DISC_WEIGHT
-        update["solo_epochs"] = config.epochs // 2 if config.solo_epochs is None else config.solo_epochs
-        update["disc_lr"] = config.disc_lr or config.lr
-    return config.model_copy(update=update)
+        solo_epochs = 0 if config.gan else config.epochs // 2
+        defaults |= {
+            "adv": DEFAULT_ADV,
+            "disc_weight": Weight(1.0) if config.gan else DEFAULT_DISC_WEIGHT,
+            "solo_epochs": solo_epochs,
+            "disc_lr": config.lr or defaults["lr"],
+            "disc_betas": config.betas or defaults["betas"],
+            "disc_steps": settings.disc_steps if settings else 1,
+            "gp": adversarial.gp,
+        }
+        if config.instance_noise:
+            played = config.epochs - (solo_epochs if config.solo_epochs is None else config.solo_epochs)
+            defaults["instance_noise_epochs"] = max(1, played)
+    update = {name: value for name, value in defaults.items() if getattr(config, name) is None}
+    return config.model_copy(update=update | {"image_size": image_size})
 
 
 def _option_error(detail: Mapping[str, Any], cls: type[Config]) -> OptionError:
@@ -286,6 +413,8 @@ def _option_error(detail: Mapping[str, Any], cls: type[Config]) -> OptionError:
         problem = (
             f"unknown value; {did_you_mean(str(detail['input']), accepted)}Known: {', '.join(accepted)}."
         )
+    elif kind in ("missing", "too_long"):  # of the fixed number of values in a tuple
+        problem = "two numbers are accepted, separated by a comma"
     elif kind == "value_error":
         problem = str(context["error"])
     else:
@@ -296,18 +425,27 @@ def _option_error(detail: Mapping[str, Any], cls: type[Config]) -> OptionError:
 def _contradictions(config: Config) -> Iterable[OptionError]:
     """Options that cannot go together."""
     if config.disc is None:
-        needing = ["disc_weight", "solo_epochs", "max_disc_loss", "disc_lr"]
-        needing += [DISC_PREFIX + name for name in config.typed_knobs(DISC_PREFIX)]
-        for name in needing:
+        for name in (*DISC_OPTIONS, *(DISC_PREFIX + knob for knob in config.typed_knobs(DISC_PREFIX))):
             if getattr(config, name) is not None:
                 yield OptionError(name, "needs a discriminator; add --disc NAME")
-    elif config.solo_epochs is not None and config.solo_epochs > config.epochs:
+        if config.gan:
+            yield OptionError("gan", "a generator needs a discriminator to play against; add --disc NAME")
+    else:
+        yield from _game_contradictions(config)
+    if config.gan:
+        for name in VAE_OPTIONS:
+            if name in config.model_fields_set and getattr(config, name) is not None:
+                yield OptionError(name, "a GAN has no encoder and no reconstructions; leave it out, or --gan")
+    elif config.disc and config.solo_epochs is not None and config.solo_epochs > config.epochs:
         yield OptionError(
             "solo_epochs", f"more than the {config.epochs} epochs in all; raise --epochs or lower it"
         )
+    if config.warmup_epochs >= config.epochs > 1 or config.warmup_epochs > config.epochs:
+        yield OptionError("warmup_epochs", f"all of the {config.epochs} epochs or more; lower it")
     known = dict(PBP_LOSSES.entries())
-    needed = getattr(known.get(config.pbp), "pixel_range", config.pixel_range)
-    if config.pixel_range != needed:
+    given = config.pixel_range or "01"
+    needed = getattr(known.get(config.pbp), "pixel_range", given)
+    if not config.gan and given != needed:
         others = ", ".join(name for name, loss in known.items() if not hasattr(loss, "pixel_range"))
         problem = f"--pbp {config.pbp} needs pixels in {INTERVALS[needed]}; use {needed}, or --pbp {others}"
         yield OptionError("pixel_range", problem)
@@ -322,6 +460,31 @@ def _contradictions(config: Config) -> Iterable[OptionError]:
         yield OptionError("run_name", "not a folder's name; --runs-dir says where the folder goes")
 
 
+def _game_contradictions(config: Config) -> Iterable[OptionError]:
+    """Options of the two players' game that cannot go together."""
+    name = config.adv or DEFAULT_ADV
+    adversarial = dict(ADVERSARIAL.entries()).get(name)
+    if adversarial is None:  # an error of its own
+        return
+    penalties = list(config.slope_penalties) + (["gp"] if adversarial.gp else [])
+    bounded = penalties or config.weight_clip or config.spectral_norm
+    if adversarial.needs_bounded_slope and not bounded:
+        yield OptionError(
+            "adv",
+            "without a bound on the critic's slope its loss falls for ever; "
+            "add --weight-clip 0.01, --gp 10, --r1 1 or --spectral-norm, or use wgan-gp",
+        )
+    if config.label_smoothing and not adversarial.takes_smoothing:
+        with_labels = [known for known, loss in ADVERSARIAL.entries() if loss.takes_smoothing]
+        yield OptionError(
+            "label_smoothing", f"--adv {name} has no labels to smooth; {', '.join(with_labels)} have"
+        )
+    if config.penalty_every is not None and not penalties:
+        yield OptionError("penalty_every", "there is no penalty; add --gp, --r1 or --r2")
+    if config.instance_noise_epochs is not None and not config.instance_noise:
+        yield OptionError("instance_noise_epochs", "there is no noise; add --instance-noise")
+
+
 def _is_folder_name(name: str) -> bool:
     return name not in ("", ".", "..") and not set(name) & set("/\\\0") and len(name.encode()) <= 255
 
@@ -331,20 +494,23 @@ def _unknown_names(values: Mapping[str, Any]) -> Iterable[OptionError]:
     for name, registry in (
         ("encoder", ENCODERS),
         ("decoder", DECODERS),
+        ("gan", DECODERS),
         ("disc", DISCRIMINATORS),
         ("pbp", PBP_LOSSES),
+        ("adv", ADVERSARIAL),
     ):
         if isinstance(given := values.get(name), str):
             try:
                 registry.find(given)
             except ValueError as error:
                 yield OptionError(name, str(error))
-    augment = _listed(values.get("augment"))
-    if isinstance(augment, list) and all(isinstance(name, str) for name in augment):
-        try:
-            build_augmentation(augment)
-        except ValueError as error:
-            yield OptionError("augment", str(error))
+    for name, build in (("augment", build_augmentation), ("diffaug", build_diffaugment)):
+        given = _listed(values.get(name))
+        if isinstance(given, list) and all(isinstance(part, str) for part in given):
+            try:
+                build(given)
+            except ValueError as error:
+                yield OptionError(name, str(error))
     family = values.get("vae")
     unused = "encoder" in values and "decoder" in values
     if isinstance(family, str) and family not in families() and not unused:

@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from vaegan.alarms import MEANINGS
 from vaegan.meters import Meter, weighed
 from vaegan.nets.blocks import parameter_count
 from vaegan.nets.players import Players
@@ -31,11 +32,16 @@ SUMMARY = [
     ("test/gen/pbp", "PBP loss", "an image"),
     ("test/gen/pbp_excess", "PBP loss above the images' own entropy", "nats an image"),
     ("test/gen/kl", "KL divergence", "nats an image"),
-    ("test/gen/adv", "learned loss, unweighted", "nats"),
-    ("test/gen/total", "VAE's total, weighted", "an image"),
-    ("test/disc/total", "discriminator's loss (draw: 1.386)", "nats"),
+    ("test/gen/adv", "{gen}'s adversarial loss, unweighted", ""),
+    ("test/gen/total", "{gen}'s total, weighted", ""),
+    ("test/disc/total", "discriminator's loss{draw}", ""),
     ("test/disc/acc_real", "originals the discriminator recognises", "share"),
-    ("test/disc/acc_fake", "reconstructions it recognises", "share"),
+    ("test/disc/acc_fake", "fakes it recognises", "share"),
+    ("test/disc/acc_pairs", "pairs in which it prefers the original", "share"),
+    ("test/disc/jsd", "Jensen-Shannon divergence, at least", "nats"),
+    ("test/disc/w1", "Wasserstein-1 distance, estimated", ""),
+    ("test/disc/w1_up_to_scale", "Wasserstein-1 up to an unknown scale", ""),
+    ("test/gen/diversity", "samples' distance over originals'", ""),
 ]
 
 
@@ -45,11 +51,16 @@ def make_console() -> Console:
 
 
 def network_lines(players: Players, names: Mapping[str, str]) -> list[str]:
-    """A line for each network with its number of parameters, and the sum of the VAE's."""
+    """A line for each network with its number of parameters, and the sum of the VAE's or of both players'."""
     counts = {part: parameter_count(network) for part, network in players.networks().items()}
-    lines = [f"{part:10}{names[part]:24}{count:>14,} parameters" for part, count in counts.items()]
-    vae = counts["encoder"] + counts["decoder"]
-    return [*lines, f"{'vae':10}{'':24}{vae:>14,} parameters"]
+    gan = players.encoder is None
+    called = {"decoder": "generator"} if gan else {}
+    lines = [
+        f"{called.get(part, part):10}{names[part]:24}{count:>14,} parameters"
+        for part, count in counts.items()
+    ]
+    whole, parts = ("gan", ("decoder", "disc")) if gan else ("vae", ("encoder", "decoder"))
+    return [*lines, f"{whole:10}{'':24}{sum(counts[part] for part in parts):>14,} parameters"]
 
 
 def schedule_lines(schedule: Schedule, epochs: int, terms: Mapping[str, Iterable[str]]) -> list[str]:
@@ -96,6 +107,7 @@ class ProgressBar:
         self.task = self.bar.add_task("", total=epochs * steps_per_epoch, rate=0.0, losses="")
         self._seen = 0
         self._since = time.monotonic()
+        self._alarmed: set[str] = set()
 
     def __enter__(self) -> "ProgressBar":
         self.bar.start()
@@ -115,12 +127,16 @@ class ProgressBar:
             self._show(epoch, phase.name, self._seen / elapsed, weighed(meter.means(), phase.weights), "")
 
     def on_epoch(self, record: dict[str, Any], players: Players) -> None:
-        """A line with the epoch's main figures."""
+        """A line with the epoch's main figures, and one for each alarm that has begun."""
         self.console.print(
             f"epoch {record['epoch'] + 1}/{self.epochs} {record['phase']:5}  "
             f"train {_losses(record, 'train/')}  |  test {_losses(record, 'test/')}  |  "
             f"{record['time/epoch_s']:.1f} s, {record['time/images_per_s']:,.0f} images/s",
         )
+        alarmed = {key for key in MEANINGS if record.get(key)}
+        for key in sorted(alarmed - self._alarmed):
+            self.console.print(f"note: {MEANINGS[key]}")
+        self._alarmed = alarmed
         self._show(record["epoch"], record["phase"], record["time/images_per_s"], record, "train/")
 
     def _show(self, epoch: int, phase: str, rate: float, losses: Mapping[str, float], prefix: str) -> None:
@@ -140,19 +156,33 @@ def _losses(record: Mapping[str, float], prefix: str) -> str:
         ("kl", "gen/kl", ".2f"),
         ("adv", "gen/adv", ".3f"),
         ("disc", "disc/total", ".3f"),
+        ("jsd", "disc/jsd", ".3f"),
+        ("w1", "disc/w1", ".3f"),
+        ("w1*", "disc/w1_up_to_scale", ".2g"),
     )
     return "  ".join(f"{name} {record[prefix + key]:{f}}" for name, key, f in shown if prefix + key in record)
 
 
-def summary_lines(record: Mapping[str, Any], seconds: float, folder: Path) -> list[str]:
-    """The last epoch's main figures on held-out images, and where things are."""
+def summary_lines(
+    record: Mapping[str, Any], draws: Mapping[str, float], seconds: float, folder: Path, weights: list[Path]
+) -> list[str]:
+    """The last epoch's main figures on held-out images, and where things are.
+
+    draws: of the game's loss. weights: the files of the trained networks.
+    """
+    gen = "generator" if record["phase"] == "gan" else "VAE"
+    draw = f" (draw: {draws['disc/total']:.3f})" if draws else ""
     lines = [f"After epoch {record['epoch'] + 1}, on held-out images:"]
-    lines += [f"  {name:42}{record[key]:>10.3f} {unit}" for key, name, unit in SUMMARY if key in record]
+    lines += [
+        f"  {name.format(gen=gen, draw=draw):42}{record[key]:>10.3f} {unit}".rstrip()
+        for key, name, unit in SUMMARY
+        if key in record
+    ]
     lines += [
         f"Trained in {seconds:.0f} s.",
         f"  pictures  {folder / 'figures'}",
         f"  metrics   {folder / 'metrics.jsonl'}",
-        f"  weights   {folder / 'VAE_model.pth'}, {folder / 'checkpoints'}",
+        f"  weights   {', '.join(map(str, weights))}, {folder / 'checkpoints'}",
         f"Run folder: {folder}",
     ]
     return lines

@@ -56,12 +56,12 @@ DASHBOARD = (
         ),
     ),
     Section(
-        "VAE",
+        "VAE or generator",
         (
             Curves("PBP loss", both("gen/pbp"), "an image"),
             Curves("PBP loss above the images' own entropy", both("gen/pbp_excess"), "nats an image"),
             Curves("KL divergence", both("gen/kl"), "nats an image"),
-            Curves("Learned loss, unweighted", both("gen/adv"), "nats"),
+            Curves("Adversarial loss, unweighted", both("gen/adv"), ""),
             Curves(
                 "What each term adds to the total",
                 ("train/gen/pbp_weighted", "train/gen/kl_weighted", "train/gen/adv_weighted"),
@@ -73,33 +73,49 @@ DASHBOARD = (
     Section(
         "Discriminator",
         (
-            Curves("Loss on originals", both("disc/real"), "nats"),
-            Curves("Loss on reconstructions", both("disc/fake"), "nats"),
-            Curves("Total (draw: 1.386)", both("disc/total"), "nats"),
+            Curves("Loss on originals", both("disc/real"), ""),
+            Curves("Loss on fakes", both("disc/fake"), ""),
+            Curves("Loss on pairs (rpgan)", both("disc/pairs"), ""),
+            Curves("Total (draw: 1.386 for logistic losses)", both("disc/total"), ""),
+            Curves(
+                "Penalties, unweighted", ("train/disc/gp", "train/disc/r1", "train/disc/r2"), "", log=True
+            ),
+        ),
+    ),
+    Section(
+        "Distance between originals and fakes",
+        (
+            Curves("Jensen-Shannon divergence, at least", both("disc/jsd"), "nats"),
+            Curves("Wasserstein-1 (gradient penalty)", both("disc/w1"), ""),
+            Curves("Wasserstein-1 up to an unknown scale (clipping)", both("disc/w1_up_to_scale"), ""),
+            Curves("Distance among samples over that among originals", ("test/gen/diversity",), "ratio"),
         ),
     ),
     Section(
         "Who is winning",
         (
             Curves("Originals that D recognises", both("disc/acc_real"), "share", SHARE),
-            Curves("Reconstructions that D recognises", both("disc/acc_fake"), "share", SHARE),
-            Curves("Gap between D's logits of originals and reconstructions", both("disc/logit_gap"), "nats"),
+            Curves("Fakes that D recognises", both("disc/acc_fake"), "share", SHARE),
+            Curves("Pairs in which D prefers the original", both("disc/acc_pairs"), "share", SHARE),
+            Curves("Gap between D's logits of originals and fakes", both("disc/logit_gap"), ""),
             Curves("Saturated logits", both("disc/saturated"), "share", SHARE),
+            Curves("Alarms", ("alarm/collapse", "alarm/disc_wins"), "", SHARE),
         ),
     ),
     Section(
         "Gradients",
         (
-            Curves("Gradient norm of the VAE", ("train/gen/grad_norm",), "", log=True),
+            Curves("Gradient norm of the VAE or generator", ("train/gen/grad_norm",), "", log=True),
             Curves("Gradient norm of D", ("train/disc/grad_norm",), "", log=True),
         ),
     ),
     Section(
-        "Weights of the terms",
+        "Weights of the terms and learning rates",
         (
             Curves("PBP loss", ("weight/gen/pbp",), ""),
             Curves("KL divergence", ("weight/gen/kl",), ""),
-            Curves("Learned loss", ("weight/gen/adv",), ""),
+            Curves("Adversarial loss", ("weight/gen/adv",), ""),
+            Curves("Learning rates", ("lr/gen", "lr/disc"), "", log=True),
         ),
     ),
     Section(

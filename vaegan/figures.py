@@ -1,6 +1,8 @@
-"""Pictures of a run as PNG files: reconstructions, samples, curves."""
+"""Pictures of a run: reconstructions, samples, curves as PNG files, and samples over the epochs as a GIF."""
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,16 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from vaegan.evals.samples import prior_samples
 from vaegan.files import write_whole
-from vaegan.losses.adversarial import DRAW
 from vaegan.nets.players import Players
 from vaegan.pixels import to_model_range, to_unit_range
-from vaegan.seeds import generator_for
 
 SMALLEST_TILE = 96  # pixels a side; smaller images are enlarged by a whole factor
 GAP = 2
-N_SAMPLES = 64
-SAMPLE_SEED = 0  # the same noise in every run, so that runs with as many latents compare
+MOST_FRAMES = 60
+FRAME_MS = 300
+LAST_FRAME_MS = 2000
 
 
 @torch.no_grad()
@@ -32,15 +34,20 @@ def save_reconstructions(path: Path, players: Players, images: Tensor) -> None:
     save_grid(path, to_unit_range(pair, players.pixel_range), columns=len(images))
 
 
-@torch.no_grad()
 def save_samples(path: Path, players: Players) -> None:
     """A square of images decoded from draws of the prior, the same draws each time."""
-    players.eval()
-    noise = torch.randn(N_SAMPLES, players.latent_dim, generator=generator_for(SAMPLE_SEED, "samples"))
-    device = next(players.parameters()).device
-    samples = players.pixels(players.decode(noise.to(device)))
-    players.train()
-    save_grid(path, to_unit_range(samples, players.pixel_range), columns=math.isqrt(N_SAMPLES))
+    samples = prior_samples(players)
+    save_grid(path, samples, columns=math.isqrt(len(samples)))
+
+
+def save_animation(path: Path, pictures: Sequence[Path]) -> None:
+    """Pictures of one size, one after the other without an end; of very many, some evenly spaced ones."""
+    stride = -(-len(pictures) // MOST_FRAMES)
+    shown = pictures[::-1][::stride][::-1]  # so that the last is among them
+    frames = [Image.open(picture).convert("RGB") for picture in shown]
+    durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
+    options = {"append_images": frames[1:], "duration": durations, "loop": 0}
+    write_whole(path, lambda temporary: frames[0].save(temporary, format="gif", save_all=True, **options))
 
 
 def save_grid(path: Path, images: Tensor, columns: int) -> None:
@@ -57,45 +64,76 @@ def grid(images: Tensor, columns: int) -> Image.Image:
     return Image.fromarray(pixels.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy())
 
 
-PANELS = [
-    # title, unit, keys of a record behind the split
-    ("VAE: total", "loss an image", ["gen/total"]),
-    ("VAE: PBP", "loss an image", ["gen/pbp"]),
-    ("VAE: KL", "nats an image", ["gen/kl"]),
-    ("Discriminator: total", "nats", ["disc/total"]),
-    ("Discriminator: accuracy", "share right", ["disc/acc_real", "disc/acc_fake"]),
-]
+@dataclass(frozen=True)
+class Panel:
+    """One drawing of curves. keys: of a record, behind the split."""
+
+    title: str
+    unit: str
+    keys: tuple[str, ...]
+
+
+PANELS = (
+    Panel("{gen}: total", "loss an image", ("gen/total",)),
+    Panel("{gen}: PBP", "loss an image", ("gen/pbp",)),
+    Panel("{gen}: KL", "nats an image", ("gen/kl",)),
+    Panel("{gen}: adversarial, unweighted", "", ("gen/adv",)),
+    Panel("Discriminator: total", "", ("disc/total",)),
+    Panel("Discriminator: terms", "", ("disc/real", "disc/fake", "disc/pairs")),
+    Panel("Discriminator: penalties, unweighted", "", ("disc/gp", "disc/r1", "disc/r2")),
+    Panel("Jensen-Shannon estimate (a lower bound)", "nats", ("disc/jsd",)),
+    Panel("Wasserstein-1 estimate", "distance in pixels", ("disc/w1",)),
+    Panel("Wasserstein-1, up to an unknown scale", "critic's gap", ("disc/w1_up_to_scale",)),
+    Panel("Discriminator: accuracy", "share right", ("disc/acc_real", "disc/acc_fake", "disc/acc_pairs")),
+    Panel("Discriminator: saturated logits", "share", ("disc/saturated",)),
+    Panel("Samples: distance over originals'", "ratio", ("gen/diversity",)),
+)
 PANEL_COLUMNS = 3
-LABELS = {"disc/acc_real": "originals", "disc/acc_fake": "reconstructions"}
+LABELS = {
+    "disc/acc_real": "originals",
+    "disc/acc_fake": "fakes",
+    "disc/acc_pairs": "pairs",
+    "disc/real": "originals",
+    "disc/fake": "fakes",
+    "disc/pairs": "pairs",
+    "disc/gp": "gp",
+    "disc/r1": "R1",
+    "disc/r2": "R2",
+}
 
 
-def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
+def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, float]) -> None:
     """The losses over the epochs, train and test, read from the records of metrics.jsonl.
 
-    The discriminator's panel has a line at its draw; a dotted line stands where combo epochs begin.
+    draws: what a term ("disc/real") is worth when D cannot tell; a grey line stands there. A dotted line
+    stands where combo epochs begin.
     """
-    panels = [panel for panel in PANELS if any(f"test/{panel[2][0]}" in record for record in records)]
+    seen = {key for record in records for key in record}
+    panels = [panel for panel in PANELS if any(f"test/{key}" in seen for key in panel.keys)]
+    gen = "Generator" if records[0]["phase"] == "gan" else "VAE"
+    if gen == "Generator":  # its total is its one term
+        panels = [panel for panel in panels if panel.keys != ("gen/total",)]
     columns = min(len(panels), PANEL_COLUMNS)
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
     first_combo = next((record["epoch"] for record in records if record["phase"] == "combo"), 0)
-    for place, (title, unit, keys) in enumerate(panels, start=1):
+    for place, panel in enumerate(panels, start=1):
         axes = figure.add_subplot(rows, columns, place)
-        for colour, key in enumerate(keys):
+        for colour, key in enumerate(key for key in panel.keys if f"test/{key}" in seen):
             for split, style in (("train", "-"), ("test", "--")):
                 points = [(r["epoch"] + 1, r[f"{split}/{key}"]) for r in records if f"{split}/{key}" in r]
                 if not points:  # a term that weighs nothing is not computed in training
                     continue
                 label = f"{split} {LABELS.get(key, '')}".strip()
                 axes.plot(*zip(*points, strict=True), style, color=f"C{colour}", label=label, marker=".")
-        if keys == ["disc/total"]:
-            axes.axhline(DRAW, color="grey", linewidth=1)
-            axes.annotate("draw", (0.01, DRAW), xycoords=("axes fraction", "data"), va="bottom", color="grey")
-        elif first_combo and "disc" not in keys[0]:
+        for draw in sorted({draws[key] for key in panel.keys if key in draws and f"test/{key}" in seen}):
+            axes.axhline(draw, color="grey", linewidth=1)
+            axes.annotate("draw", (0.01, draw), xycoords=("axes fraction", "data"), va="bottom", color="grey")
+        if first_combo and "disc" not in panel.keys[0]:
             axes.axvline(first_combo + 0.5, color="grey", linestyle=":", linewidth=1)
-        axes.set_title(title)
+        axes.set_title(panel.title.format(gen=gen))
         axes.set_xlabel("epoch")
-        axes.set_ylabel(unit)
+        axes.set_ylabel(panel.unit)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
     write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))

@@ -97,7 +97,7 @@ def _parser(prog: str, datasets: Iterable[str]) -> Parser:
     """Flags for every option, by section; all values are text, which the config makes typed."""
     parser = Parser(
         prog=prog,
-        description="Train a VAE, or a VAE with a discriminator that adds a learned loss.",
+        description="Train a VAE, a VAE with a discriminator that adds a learned loss, or a GAN.",
         epilog="Flags override the YAML file, which overrides the defaults. Where there need not be a value, "
         "`none` takes away what a file sets: --disc none.",
         argument_default=argparse.SUPPRESS,
@@ -116,7 +116,7 @@ def _parser(prog: str, datasets: Iterable[str]) -> Parser:
         for name in section.model_fields:
             _add_option(group, cls, name, datasets if name == "dataset" else ())
     for prefix, title in (
-        ("", "Knobs of the encoder and the decoder"),
+        ("", "Knobs of the encoder and the decoder or generator"),
         (DISC_PREFIX, "Knobs of the discriminator"),
     ):
         group = parser.add_argument_group(title, "each network has those with a default beside its name")

@@ -39,6 +39,6 @@ def weighed(means: dict[str, float], weights: dict[str, dict[str, float]]) -> di
             for term, weight in terms.items()
             if f"{player}/{term}" in means
         }
-        record |= products
-        record[f"{player}/total"] = sum(products.values())
+        if products:  # in a short epoch a player may not have had its turn
+            record |= products | {f"{player}/total": sum(products.values())}
     return record

@@ -1,39 +1,46 @@
 """What each player minimises: named terms, each a function of what is seen of one batch."""
 
-import math
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
-from vaegan.losses import adversarial
+from vaegan.losses import penalties
+from vaegan.losses.adversarial import AdversarialLoss
 from vaegan.losses.kl import kl_to_standard_normal
 from vaegan.nets.players import Players
-
-SATURATED = math.log(0.99 / 0.01)  # the logit of a probability of 99 %
 
 
 class Views:
     """What the terms see of one batch x [B, C, H, W], each part computed once, on first use.
 
-    The encoder-decoder pass is made once and shared by both players. Whose turn it is decides what
-    they may change: on `disc`'s turn the fakes come without their graph, on `gen`'s turn with it.
-    Terms therefore never detach, freeze or step anything.
+    The pass through encoder and decoder is made once and shared by both players. Whose turn it is
+    decides what they may change: on `disc`'s turn the fakes come without their graph, on `gen`'s turn
+    with it. Terms therefore never detach, freeze or step anything.
 
     gen_plays: whether `gen` will play on this batch; if not, its pass is made without a graph.
+    shown: what is done to originals and fakes alike before D sees them; None for nothing.
     """
 
-    def __init__(self, players: Players, x: Tensor, *, gen_plays: bool = True):
+    def __init__(
+        self,
+        players: Players,
+        x: Tensor,
+        *,
+        gen_plays: bool = True,
+        shown: Callable[[Tensor], Tensor] | None = None,
+    ):
         self.players = players
         self.x = x
         self.gen_plays = gen_plays
+        self.shown = shown
         self.player = "gen"
 
     def turn(self, player: str) -> None:
-        """Begin a player's turn; the discriminator's logits are computed anew in it."""
+        """Begin a player's turn; what D is shown and its logits are computed anew in it."""
         self.player = player
-        for name in ("logits_real", "logits_fake"):
+        for name in ("shown_real", "shown_fake", "logits_real", "logits_fake"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -44,7 +51,9 @@ class Views:
 
     @cached_property
     def z(self) -> Tensor:
-        """One sample of the posterior for each image, by reparameterisation: [B, latent_dim]."""
+        """[B, latent_dim]: one sample of each image's posterior, by reparameterisation, or of the prior."""
+        if self.players.encoder is None:
+            return torch.randn(len(self.x), self.players.latent_dim, device=self.x.device)
         mu, logvar = self.posterior
         return mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
 
@@ -56,23 +65,34 @@ class Views:
 
     @cached_property
     def x_hat(self) -> Tensor:
-        """The reconstruction [B, C, H, W] in the model's range."""
+        """The decoded image [B, C, H, W] in the model's range: a reconstruction, or a GAN's sample."""
         return self.players.pixels(self.pixel_logits)
 
     @property
     def fake(self) -> Tensor:
-        """What the discriminator is shown beside the originals: the reconstruction."""
+        """What the discriminator is to tell from the originals."""
         return self.x_hat if self.player == "gen" else self.x_hat.detach()
 
     @cached_property
+    def shown_real(self) -> Tensor:
+        """The originals as D sees them."""
+        return self.x if self.shown is None else self.shown(self.x)
+
+    @cached_property
+    def shown_fake(self) -> Tensor:
+        """The fakes as D sees them."""
+        return self.fake if self.shown is None else self.shown(self.fake)
+
+    @cached_property
     def logits_real(self) -> Tensor:
-        """D's logits [B] for the originals."""
-        return self.players.discriminate(self.x)
+        """D's logits [B] for the originals; on `gen`'s turn nothing that it could change."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.player == "disc"):
+            return self.players.discriminate(self.shown_real)
 
     @cached_property
     def logits_fake(self) -> Tensor:
         """D's logits [B] for the fakes, as D is now."""
-        return self.players.discriminate(self.fake)
+        return self.players.discriminate(self.shown_fake)
 
 
 Term = Callable[[Views], Tensor]
@@ -88,40 +108,69 @@ def kl(views: Views) -> Tensor:
     return kl_to_standard_normal(*views.posterior)
 
 
-class Objective:
-    """The terms of each player, by name, built from the parts that are there."""
+def adv(views: Views, adversarial: AdversarialLoss) -> Tensor:
+    """The generator's side of the game."""
+    real = views.logits_real if adversarial.gen_sees_originals else None
+    return adversarial.gen(real, views.logits_fake)
 
-    def __init__(self, players: Players):
-        self.terms: dict[str, dict[str, Term]] = {"gen": {"pbp": pbp, "kl": kl}}
-        if players.disc is not None:
-            self.terms["gen"]["adv"] = lambda views: adversarial.gen(views.logits_fake)
+
+def disc_term(views: Views, adversarial: AdversarialLoss, name: str) -> Tensor:
+    """One of the terms of D's side."""
+    return getattr(adversarial, name)(views.logits_real, views.logits_fake)
+
+
+PENALTIES: dict[str, Term] = {
+    # called on the network itself, outside autocast
+    "gp": lambda views: penalties.wgan_gp(views.players.disc, views.shown_real, views.shown_fake),
+    "r1": lambda views: penalties.zero_centred(views.players.disc, views.shown_real),
+    "r2": lambda views: penalties.zero_centred(views.players.disc, views.shown_fake),
+}
+
+
+class Objective:
+    """The terms of each player, by name, built from the parts that are there.
+
+    adversarial: both sides of the game, where there is a D. slope_penalties: names in PENALTIES.
+    """
+
+    def __init__(
+        self,
+        players: Players,
+        adversarial: AdversarialLoss | None = None,
+        slope_penalties: Iterable[str] = (),
+    ):
+        self.adversarial = adversarial
+        self.terms: dict[str, dict[str, Term]] = {"gen": {}}
+        if players.encoder is not None:
+            self.terms["gen"] |= {"pbp": pbp, "kl": kl}
+        if adversarial is not None:
+            self.terms["gen"]["adv"] = partial(adv, adversarial=adversarial)
             self.terms["disc"] = {
-                "real": lambda views: adversarial.disc_real(views.logits_real),
-                "fake": lambda views: adversarial.disc_fake(views.logits_fake),
-            }
+                name: partial(disc_term, adversarial=adversarial, name=name)
+                for name in adversarial.disc_weights
+            } | {name: PENALTIES[name] for name in slope_penalties}
 
     def play(self, player: str, views: Views, weights: dict[str, float]) -> dict[str, Tensor]:
         """The player's terms on this batch, each a scalar before it is weighed; only those with a weight."""
         views.turn(player)
         return {name: self.terms[player][name](views) for name in weights}
 
+    def disc_figures(self, views: Views) -> dict[str, Tensor]:
+        """How D stands on the current turn: its accuracy, saturation and, on clean inputs, its estimate.
+
+        logit_gap: the originals' mean logit less the fakes'. The estimate of the Wasserstein-1 distance
+        is called w1_up_to_scale unless a gradient penalty holds D's slope at 1.
+        """
+        real, fake = views.logits_real.detach(), views.logits_fake.detach()
+        figures = self.adversarial.accuracy(real, fake) | self.adversarial.saturation(real, fake)
+        figures["logit_gap"] = real.mean() - fake.mean()
+        if views.shown is None:
+            figures |= self.adversarial.estimates(real, fake)
+        if "w1" in figures and "gp" not in self.terms["disc"]:
+            figures["w1_up_to_scale"] = figures.pop("w1")
+        return figures
+
 
 def weighted_sum(terms: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
     """What the player minimises: the sum of weight * term."""
     return sum(weights[name] * term for name, term in terms.items())
-
-
-def disc_figures(views: Views) -> dict[str, Tensor]:
-    """How D stands on the current turn.
-
-    acc_real, acc_fake: the share of originals and of fakes that it takes for what they are. logit_gap:
-    the originals' mean logit less the fakes'. saturated: the share of all logits for which D is over 99 %
-    sure, where its loss has hardly any gradient left.
-    """
-    real, fake = views.logits_real, views.logits_fake
-    return {
-        "acc_real": (real > 0).float().mean(),
-        "acc_fake": (fake <= 0).float().mean(),
-        "logit_gap": real.mean() - fake.mean(),
-        "saturated": (torch.cat([real, fake]).abs() > SATURATED).float().mean(),
-    }

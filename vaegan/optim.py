@@ -1,19 +1,41 @@
 """One optimiser for each player, which touches that player's parameters alone."""
 
 import torch
+from timm.scheduler import create_scheduler_v2
+from timm.scheduler.scheduler import Scheduler
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
+from vaegan.config import Config
 from vaegan.nets.players import Players
+
+WARMUP_START = 0.01  # of the learning rate, in the first step of a warm-up
 
 
 class PlayerOptimiser:
-    """Adam on one player's parameters. Source: Kingma & Ba, Adam (arXiv 1412.6980), algorithm 1."""
+    """Adam on one player's parameters. Source: Kingma & Ba, Adam (arXiv 1412.6980), algorithm 1.
 
-    def __init__(self, players: Players, player: str, lr: float):
+    betas: Adam's. weight_clip: bound on the absolute value of every parameter after each step, as in
+    Arjovsky et al., Wasserstein GAN (arXiv 1701.07875), algorithm 1.
+    """
+
+    def __init__(
+        self,
+        players: Players,
+        player: str,
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_clip: float | None = None,
+    ):
         self.parameters = list(players.parameters_of(player))
+        self.weight_clip = weight_clip
         fused = self.parameters[0].device.type in ("cpu", "cuda")
-        self.adam = torch.optim.Adam(self.parameters, lr=lr, fused=fused)
+        self.adam = torch.optim.Adam(self.parameters, lr=lr, betas=betas, fused=fused)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return self.adam.param_groups[0]["lr"]
 
     def minimise(self, loss: Tensor) -> Tensor:
         """One step down the loss; returns the L2 norm of its gradient, a scalar on the device.
@@ -25,4 +47,27 @@ class PlayerOptimiser:
         # a term that weighs nothing leaves parameters without a gradient
         norm = get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         self.adam.step()
+        if self.weight_clip is not None:
+            with torch.no_grad():
+                for parameter in self.parameters:
+                    parameter.clamp_(-self.weight_clip, self.weight_clip)
         return norm
+
+
+def lr_schedule(optimiser: PlayerOptimiser, config: Config, steps_per_epoch: int) -> Scheduler | None:
+    """timm's schedule of a player's learning rate, to be told every step; None where it is constant."""
+    if config.lr_schedule == "constant" and not config.warmup_epochs:
+        return None
+    constant = config.lr_schedule == "constant"
+    schedule, _ = create_scheduler_v2(
+        optimiser.adam,
+        sched="step" if constant else config.lr_schedule,
+        num_epochs=config.epochs,
+        decay_epochs=config.lr_decay_every,
+        decay_rate=1.0 if constant else config.lr_decay,
+        warmup_epochs=config.warmup_epochs,
+        warmup_lr=WARMUP_START * optimiser.lr,
+        step_on_epochs=False,
+        updates_per_epoch=steps_per_epoch,
+    )
+    return schedule

@@ -5,7 +5,9 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,14 @@ from typing import Any
 import torch
 import yaml
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from vaegan.config import Config
+from vaegan.build import build_adversarial
+from vaegan.config import DEFAULT_ADV, Config
 from vaegan.errors import OptionError
-from vaegan.figures import save_curves, save_reconstructions, save_samples
+from vaegan.figures import save_animation, save_curves, save_reconstructions, save_samples
 from vaegan.files import write_whole
-from vaegan.nets.blocks import parameter_count
+from vaegan.nets.blocks import parameter_count, without_spectral_norm
 from vaegan.nets.players import Players
 
 LONGEST_NAME = 100  # characters of a name made by us
@@ -55,49 +58,51 @@ def new_run(config: Config, reference: Tensor) -> "Run":
     """A run in a folder of its own, also when others start in the same moment."""
     while True:
         try:
-            return Run(plan_folder(config), reference)
+            return Run(plan_folder(config), config, reference)
         except FileExistsError:
             continue  # made by another run in between: the next number, or the name is taken
 
 
 def describe(config: Config) -> str:
-    """A name that says what the run is: data set, networks, weight of the learned loss."""
+    """A name that says what the run is: data set, networks, the game's loss, its weight in a VAE's."""
     data = Path(config.dataset).name or "folder"
-    networks = [config.encoder_name, config.decoder_name]
-    if networks[0] == networks[1]:
-        networks.pop()
+    if config.gan or config.encoder_name == config.decoder_name:
+        networks = [config.decoder_name]
+    else:
+        networks = [config.encoder_name, config.decoder_name]
     if config.disc:
-        networks += [config.disc, f"w{config.disc_weight}"]
-    name = "_".join([data, *networks])[:LONGEST_NAME]
+        networks += [config.disc, "" if config.gan else f"w{config.disc_weight}"]
+        networks += ["" if config.adv == DEFAULT_ADV else config.adv]
+    name = "_".join(filter(None, [data, "gan" if config.gan else "", *networks]))[:LONGEST_NAME]
     return name.replace(":", "-").replace("/", "-").replace(" ", "-")
 
 
 class Run:
     """Writes one run's folder. Made only when all else is ready, so that a mistake leaves nothing behind."""
 
-    def __init__(self, folder: Path, reference: Tensor):
-        """folder: made here. reference: uint8 [N, C, H, W], the images whose reconstructions are drawn.
+    def __init__(self, folder: Path, config: Config, reference: Tensor):
+        """folder: made here. config: resolved. reference: uint8 [N, C, H, W], drawn as reconstructed.
 
         Raises: FileExistsError when there is such a folder, OptionError when none can be made.
         """
         self.folder = folder
+        self.config = config
         self.reference = reference
         try:
             folder.mkdir(parents=True)
             self.figures = folder / "figures"
             self.checkpoints = folder / "checkpoints"
-            self.figures.mkdir()
+            self.samples = self.figures / "samples"
+            self.samples.mkdir(parents=True)
             self.checkpoints.mkdir()
         except FileExistsError:
             raise
         except OSError as error:
             raise OptionError("runs_dir", f"cannot make the folder {folder} ({error.strerror})") from None
 
-    def write_setting(
-        self, config: Config, players: Players, device: torch.device, command: list[str]
-    ) -> None:
+    def write_setting(self, players: Players, device: torch.device, command: list[str]) -> None:
         """config.yaml, which --config takes back, and environment.json."""
-        text = yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(self.config.to_dict(), sort_keys=False, allow_unicode=True)
         (self.folder / "config.yaml").write_text(text, encoding="utf-8")
         setting = environment(device, command)
         setting["parameters"] = {name: parameter_count(net) for name, net in players.networks().items()}
@@ -115,8 +120,17 @@ class Run:
         write_whole(
             self.checkpoints / "last.safetensors", lambda path: save_file(state, path, metadata=metadata)
         )
-        save_reconstructions(self.figures / "reconstructions.png", players, self.reference)
-        save_samples(self.figures / "samples.png", players)
+        epoch = record["epoch"] + 1
+        if self.config.figure_epochs is None or epoch in (*self.config.figure_epochs, self.config.epochs):
+            self._draw(epoch, players)
+
+    def _draw(self, epoch: int, players: Players) -> None:
+        """Reconstructions, if there is an encoder, and samples; those of each epoch are kept."""
+        if players.encoder is not None:
+            save_reconstructions(self.figures / "reconstructions.png", players, self.reference)
+        of_epoch = self.samples / f"epoch-{epoch:04}.png"
+        save_samples(of_epoch, players)
+        write_whole(self.figures / "samples.png", lambda path: shutil.copyfile(of_epoch, path))
 
     def records(self) -> list[dict[str, Any]]:
         """The records of the epochs so far."""
@@ -127,17 +141,38 @@ class Run:
     def draw_curves(self) -> None:
         """The curves of the epochs so far, if there are any."""
         if records := self.records():
-            save_curves(self.figures / "curves.png", records)
+            adversarial = build_adversarial(self.config)
+            save_curves(self.figures / "curves.png", records, adversarial.draws() if adversarial else {})
 
-    def finish(self, players: Players) -> None:
-        """The curves, and VAE_model.pth: a plain state dictionary of the encoder and the decoder."""
+    def finish(self, players: Players) -> list[Path]:
+        """The curves, the samples' animation, and the trained networks; returns the networks' files.
+
+        VAE_model.pth, or DCGAN_model_G.pth and DCGAN_model_D.pth: plain state dictionaries, with averaged
+        weights where there are any.
+        """
         self.draw_curves()
-        vae = {
-            name: value.detach().cpu().contiguous()
-            for name, value in players.state_dict().items()
-            if name.startswith(("encoder.", "decoder."))
+        pictures = sorted(self.samples.glob("*.png"))
+        if len(pictures) > 1:
+            save_animation(self.figures / "samples.gif", pictures)
+        if players.encoder is None:
+            return [
+                self._save("DCGAN_model_G.pth", {"": players.trained_decoder}),
+                self._save("DCGAN_model_D.pth", {"": without_spectral_norm(players.disc)}),
+            ]
+        return [
+            self._save("VAE_model.pth", {"encoder.": players.encoder, "decoder.": players.trained_decoder})
+        ]
+
+    def _save(self, name: str, networks: Mapping[str, nn.Module]) -> Path:
+        """Write the networks' weights, each name behind its prefix, into one file."""
+        state = {
+            prefix + key: value.detach().cpu().contiguous()
+            for prefix, network in networks.items()
+            for key, value in network.state_dict().items()
         }
-        write_whole(self.folder / "VAE_model.pth", lambda path: torch.save(vae, path))
+        path = self.folder / name
+        write_whole(path, lambda temporary: torch.save(state, temporary))
+        return path
 
 
 def environment(device: torch.device, command: list[str]) -> dict[str, Any]:

@@ -37,6 +37,8 @@ SUMMARIES = [
     ("*/gen/pbp_excess", "min,last"),
     ("*/gen/kl", "min,last"),
     ("*/grad_norm", "max,last"),  # a step that blew up
+    ("test/gen/diversity", "min,last"),  # the deepest fall
+    ("alarm/*", "max,last"),
     ("time/*", "mean"),
     ("memory/*", "max"),
     # totals follow the weights, and the players' game has no best epoch: no minimum is worth having

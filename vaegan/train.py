@@ -2,31 +2,39 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from vaegan.alarms import DIVERSITY, alarms
 from vaegan.augment import build_augmentation
+from vaegan.build import build_objective
 from vaegan.config import Config
 from vaegan.devices import peak_memory_mib
+from vaegan.diffaugment import build_diffaugment
 from vaegan.errors import TrainingError
 from vaegan.evals.losses import evaluate
+from vaegan.evals.samples import originals, prior_samples, spread
+from vaegan.finite import FiniteCheck
 from vaegan.meters import Meter, weighed
 from vaegan.nets.players import Players
-from vaegan.objective import Objective, Views, disc_figures, weighted_sum
-from vaegan.optim import PlayerOptimiser
+from vaegan.objective import Objective, Views, weighted_sum
+from vaegan.optim import PlayerOptimiser, lr_schedule
 from vaegan.pixels import from_uint8, to_model_range
 from vaegan.schedule import Phase, Schedule
 from vaegan.seeds import seed_for
 
 
 class Loader(Protocol):
-    """The batches of an epoch, uint8 [B, C, H, W] on `device`, of `n_images` in all."""
+    """The batches of an epoch, uint8 [B, C, H, W] on `device`: `len` batches of `n_images` images in all."""
 
     device: torch.device
     n_images: int
+
+    def __len__(self) -> int: ...
 
     def epoch(self, epoch: int = 0) -> Iterator[Tensor]: ...
 
@@ -52,17 +60,24 @@ def train(
     Training images go through the config's augmentations first, and are what is then reconstructed.
     Raises: TrainingError when a mean is not finite, before the watchers would save such weights.
     """
-    objective = Objective(players)
-    learning_rates = {"gen": config.lr, "disc": config.disc_lr}
-    optims = {player: PlayerOptimiser(players, player, learning_rates[player]) for player in objective.terms}
+    objective = build_objective(config, players)
+    optims = {"gen": PlayerOptimiser(players, "gen", config.lr, config.betas)}
+    if "disc" in objective.terms:
+        optims["disc"] = PlayerOptimiser(
+            players, "disc", config.disc_lr, config.disc_betas, config.weight_clip
+        )
+    lr_schedules = [lr_schedule(optim, config, len(train_set)) for optim in optims.values()]
     augment = build_augmentation(config.augment or ())
+    diffaugment = build_diffaugment(config.diffaug or ()).to(train_set.device)
     floors = {"test": pbp_floor(players, test_set)}
+    spread_of_originals = spread(originals(test_set.epoch()))
+    finite = FiniteCheck()
     step = 0
-    record: dict[str, Any] | None = None
+    records: list[dict[str, Any]] = []
     players.train()
     for epoch in range(config.epochs):
-        phase = schedule.at(epoch, record)
-        playing = phase.playing()
+        phase = schedule.at(epoch, records[-1] if records else None)
+        shown = partial(shown_to_disc, diffaugment, phase.noise) if config.diffaug or phase.noise else None
         meter = Meter()
         started = time.perf_counter()
         for images in train_set.epoch(epoch):
@@ -70,19 +85,26 @@ def train(
             if config.augment:
                 images = augment(from_uint8(images))
             x = to_model_range(images, players.pixel_range)
-            views = Views(players, x, gen_plays="gen" in playing)
+            playing = phase.playing(step)
+            views = Views(players, x, gen_plays="gen" in playing, shown=shown)
             if config.augment or "train" not in floors:
                 meter.add("gen", floor_figure(players, images), len(x))
             for player, weights in playing.items():  # disc first, then gen
                 terms = objective.play(player, views, weights)
                 meter.add(player, terms, len(x))
                 if player == "disc":
-                    meter.add(player, disc_figures(views), len(x))
+                    meter.add(player, objective.disc_figures(views), len(x))
                 norm = optims[player].minimise(weighted_sum(terms, weights))
                 meter.add(player, {"grad_norm": norm}, len(x))
+                finite.add(epoch, step, player, terms | {"grad_norm": norm})
+            if "gen" in playing:
+                players.average()
             step += 1
+            for each in filter(None, lr_schedules):
+                each.step_update(step)
             for watcher in watchers:
                 watcher.on_step(epoch, phase, meter, len(x))
+        finite.check()
         means = {"train": meter.means()}  # waits for the device, so that the time is the epoch's
         floors["train"] = means["train"].pop("gen/pbp_floor", floors.get("train"))
         trained = time.perf_counter()
@@ -91,14 +113,27 @@ def train(
         for split in means:
             record |= loss_record(split, means[split], phase, floors[split])
         record |= weight_record(objective, phase)
+        record |= {f"lr/{player}": optim.lr for player, optim in optims.items()}
+        if config.instance_noise:
+            record["weight/disc/instance_noise"] = phase.noise
+        if spread_of_originals > 0:
+            record[DIVERSITY] = spread(prior_samples(players)) / spread_of_originals
         record |= {f"train/gen/{name}": value for name, value in pbp_figures(players).items()}
         record["time/epoch_s"] = trained - started
         record["time/test_s"] = time.perf_counter() - trained
         record["time/images_per_s"] = train_set.n_images / record["time/epoch_s"]
         record["memory/peak_mib"] = peak_memory_mib(train_set.device)
         refuse_non_finite(record)
+        records.append(record)
+        record |= alarms(records)
         for watcher in watchers:
             watcher.on_epoch(record, players)
+
+
+def shown_to_disc(diffaugment: Callable[[Tensor], Tensor], noise: float, images: Tensor) -> Tensor:
+    """Images as D sees them in training: changed by DiffAugment, under Gaussian noise of this deviation."""
+    changed = diffaugment(images)
+    return changed + noise * torch.randn_like(changed) if noise else changed
 
 
 def loss_record(split: str, means: dict[str, float], phase: Phase, floor: float | None) -> dict[str, float]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vaegan.meters import Meter
 from vaegan.nets.players import Players
-from vaegan.objective import Objective, Views, disc_figures
+from vaegan.objective import Objective, Views
 from vaegan.pixels import to_model_range
 from vaegan.schedule import Phase
 from vaegan.seeds import seed_for
@@ -20,7 +20,8 @@ def evaluate(
     """The mean over images of every term in the phase, unweighted, as "gen/pbp" and so on.
 
     batches: uint8 [B, C, H, W]. The posterior is sampled, with the same noise after every epoch, so
-    that pbp + kl bounds the likelihood where the PBP loss is one. Networks are in evaluation mode.
+    that pbp + kl bounds the likelihood where the PBP loss is one. Networks are in evaluation mode, and D
+    sees clean images: neither augmented nor under noise.
     """
     torch.manual_seed(seed_for(seed, "test"))
     players.eval()
@@ -30,6 +31,6 @@ def evaluate(
         for player, weights in phase.weights.items():
             meter.add(player, objective.play(player, views, weights), len(images))
             if player == "disc":
-                meter.add(player, disc_figures(views), len(images))
+                meter.add(player, objective.disc_figures(views), len(images))
     players.train()
     return meter.means()

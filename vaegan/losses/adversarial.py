@@ -1,28 +1,245 @@
-"""The non-saturating adversarial loss, from a discriminator's logits [B]. Scalars in nats, batch means.
+"""Adversarial losses: both players' sides, from D's logits [B] for originals and for fakes.
 
-Binary cross-entropy with originals labelled 1 and fakes 0, written with softplus, since
--log sigmoid(l) = softplus(-l). A discriminator that cannot tell scores log 2 on each half.
-Source: Goodfellow et al., Generative Adversarial Nets (arXiv 1406.2661), section 3.
+Batch means throughout. Logistic losses are written with softplus, since -log sigmoid(l) = softplus(-l).
 """
 
 import math
+from collections.abc import Callable
+from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-DRAW = 2 * math.log(2)  # the discriminator's loss, both halves, when it answers 1/2 everywhere
+from vaegan.registry import Registry
+
+ADVERSARIAL = Registry("adversarial loss")
+register_adversarial: Callable = ADVERSARIAL.register
+
+SATURATED = math.log(0.99 / 0.01)  # the logit of a probability of 99 %
 
 
-def disc_real(logits_real: Tensor) -> Tensor:
-    """-log D(x): low when originals are taken for originals."""
-    return F.softplus(-logits_real).mean()
+class AdversarialLoss:
+    """Both sides of a two-player game.
+
+    D minimises the sum of the terms that `disc_weights` names, each a method called with the logits of
+    originals and of fakes; `gen` is the generator's term.
+    """
+
+    disc_weights: ClassVar = {"real": 1.0, "fake": 1.0}
+    takes_smoothing = False  # whether originals have a label that could be smoothed
+    needs_bounded_slope = False
+    gen_sees_originals = False  # else `gen` is called with None for their logits
+    gp: float | None = None  # the weight of the gradient penalty that belongs to it
+    # what its paper trains a GAN with: Adam's learning rate and betas, D's steps for one of the generator
+    lr = 2e-4
+    betas = (0.5, 0.999)
+    disc_steps = 1
+
+    def __init__(self, label_smoothing: float = 0.0):
+        """label_smoothing: what is taken off the originals' label of 1, where the loss has labels."""
+        self.real_label = 1.0 - label_smoothing
+
+    @property
+    def draw_logit(self) -> float:
+        """The best answer of a D that cannot tell."""
+        return 0.0
+
+    def draws(self) -> dict[str, float]:
+        """Every term's value at a draw, when D answers `draw_logit` to everything: gen/adv, disc/real, ...
+
+        The distances that it estimates are 0 there.
+        """
+        at = torch.tensor([self.draw_logit], dtype=torch.float64)
+        terms = {f"disc/{name}": getattr(self, name)(at, at).item() for name in self.disc_weights}
+        total = sum(weight * terms[f"disc/{name}"] for name, weight in self.disc_weights.items())
+        distances = {f"disc/{name}": 0.0 for name in self.estimates(at, at)}
+        return {"gen/adv": self.gen(at, at).item(), **terms, "disc/total": total, **distances}
+
+    def gen(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def accuracy(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """The share of originals and of fakes that D takes for what they are."""
+        boundary = self.draw_logit
+        return {
+            "acc_real": (real > boundary).float().mean(),
+            "acc_fake": (fake <= boundary).float().mean(),
+        }
+
+    def saturation(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """The share of logits at which D's loss has hardly any gradient left, for losses that flatten."""
+        return {}
+
+    def estimates(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """What D's loss says of the distance between originals and fakes; true of clean inputs alone."""
+        return {}
 
 
-def disc_fake(logits_fake: Tensor) -> Tensor:
-    """-log(1 - D(fake)): low when fakes are seen through."""
-    return F.softplus(logits_fake).mean()
+class PairedAccuracy(AdversarialLoss):
+    """For losses that any constant added to all logits leaves as they are: there is no boundary."""
+
+    def accuracy(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """The share of pairs of an original and a fake in which the original has the higher logit."""
+        return {"acc_pairs": (real > fake).float().mean()}
 
 
-def gen(logits_fake: Tensor) -> Tensor:
-    """-log D(fake): low when fakes are taken for originals."""
-    return F.softplus(-logits_fake).mean()
+class Logistic(AdversarialLoss):
+    """Binary cross-entropy with originals labelled 1 and fakes 0; a draw is log 2 for each half.
+
+    Source: Goodfellow et al., Generative Adversarial Nets (arXiv 1406.2661), equation 1; one-sided
+    label smoothing: Salimans et al., Improved Techniques for Training GANs (arXiv 1606.03498), 3.4.
+    """
+
+    takes_smoothing = True
+
+    @property
+    def draw_logit(self) -> float:
+        # D = label / 2 minimises -label log D - (1 - label) log(1 - D) - log(1 - D)
+        return math.log(self.real_label / (2 - self.real_label))
+
+    def real(self, real: Tensor, fake: Tensor) -> Tensor:
+        """-log D(x): low when originals are taken for originals."""
+        # softplus(l) = softplus(-l) + l, so (1 - label) of the other side's loss is a linear term
+        return F.softplus(-real).mean() + (1 - self.real_label) * real.mean()
+
+    def fake(self, real: Tensor, fake: Tensor) -> Tensor:
+        """-log(1 - D(fake)): low when fakes are seen through."""
+        return F.softplus(fake).mean()
+
+    def saturation(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        return {"saturated": (torch.cat([real, fake]).abs() > SATURATED).float().mean()}
+
+    def estimates(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """A lower bound of the Jensen-Shannon divergence, nats: log 2 less half of D's unsmoothed loss.
+
+        Source: Goodfellow et al. (arXiv 1406.2661), theorem 1: D's best loss is 2 log 2 - 2 JSD.
+        """
+        return {"jsd": math.log(2) - (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2}
+
+
+@register_adversarial("nonsaturating")
+class NonSaturating(Logistic):
+    """The generator maximises log D(fake), which has a gradient also where D sees through it.
+
+    Source: Goodfellow et al., Generative Adversarial Nets (arXiv 1406.2661), section 3.
+    """
+
+    def gen(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return F.softplus(-fake).mean()
+
+
+@register_adversarial("saturating")
+class Saturating(Logistic):
+    """The minimax game as it is written down: the generator minimises log(1 - D(fake)).
+
+    Source: Goodfellow et al., Generative Adversarial Nets (arXiv 1406.2661), equation 1.
+    """
+
+    def gen(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return -F.softplus(fake).mean()
+
+
+@register_adversarial("lsgan")
+class LeastSquares(AdversarialLoss):
+    """Squared errors against the labels 1 and 0; D takes the mean of its halves, a draw is 0.25 for each.
+
+    Source: Mao et al., Least Squares Generative Adversarial Networks (arXiv 1611.04076), equation 9,
+    without the 1/2 on the generator's side.
+    """
+
+    disc_weights: ClassVar = {"real": 0.5, "fake": 0.5}
+    takes_smoothing = True
+
+    @property
+    def draw_logit(self) -> float:
+        return self.real_label / 2
+
+    def real(self, real: Tensor, fake: Tensor) -> Tensor:
+        return (real - self.real_label).square().mean()
+
+    def fake(self, real: Tensor, fake: Tensor) -> Tensor:
+        return fake.square().mean()
+
+    def gen(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return (fake - 1).square().mean()
+
+
+@register_adversarial("hinge")
+class Hinge(AdversarialLoss):
+    """D is content with logits beyond 1 and -1; the generator raises its logits without a limit.
+
+    Source: Lim & Ye, Geometric GAN (arXiv 1705.02894), equations 13 and 14; Miyato et al., Spectral
+    Normalization (arXiv 1802.05957), equations 16 and 17.
+    """
+
+    def real(self, real: Tensor, fake: Tensor) -> Tensor:
+        return F.relu(1 - real).mean()
+
+    def fake(self, real: Tensor, fake: Tensor) -> Tensor:
+        return F.relu(1 + fake).mean()
+
+    def gen(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return -fake.mean()
+
+    def saturation(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        return {"saturated": (torch.cat([real, -fake]) >= 1).float().mean()}
+
+
+@register_adversarial("wgan")
+class Wasserstein(PairedAccuracy):
+    """The critic's gap between originals and fakes; needs something that bounds the critic's slope.
+
+    Source: Arjovsky et al., Wasserstein GAN (arXiv 1701.07875), equation 2 and algorithm 1, with Adam
+    without momentum for its RMSProp.
+    """
+
+    needs_bounded_slope = True
+    lr = 5e-5
+    betas = (0.0, 0.9)
+    disc_steps = 5
+
+    def real(self, real: Tensor, fake: Tensor) -> Tensor:
+        return -real.mean()
+
+    def fake(self, real: Tensor, fake: Tensor) -> Tensor:
+        return fake.mean()
+
+    def gen(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return -fake.mean()
+
+    def estimates(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """The Wasserstein-1 distance, in the model's range of pixels, if the critic's slope is 1."""
+        return {"w1": real.mean() - fake.mean()}
+
+
+@register_adversarial("wgan-gp")
+class WassersteinGP(Wasserstein):
+    """`wgan` with a gradient penalty of weight 10.
+
+    Source: Gulrajani et al., Improved Training of Wasserstein GANs (arXiv 1704.00028), algorithm 1.
+    """
+
+    gp = 10.0
+    lr = 1e-4
+
+
+@register_adversarial("rpgan")
+class RelativisticPairing(PairedAccuracy):
+    """D tells which of a pair, an original and a fake, is the original; a draw is log 2.
+
+    Source: Jolicoeur-Martineau, The relativistic discriminator (arXiv 1807.00734), section 4.1; Huang et
+    al., The GAN is dead; long live the GAN! (arXiv 2501.05441), equation 2.
+    """
+
+    disc_weights: ClassVar = {"pairs": 1.0}
+    gen_sees_originals = True
+
+    def pairs(self, real: Tensor, fake: Tensor) -> Tensor:
+        return F.softplus(fake - real).mean()
+
+    def gen(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return F.softplus(real - fake).mean()
+
+    def saturation(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        return {"saturated": ((real - fake).abs() > SATURATED).float().mean()}

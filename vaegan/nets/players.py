@@ -1,29 +1,35 @@
-"""The two players of a run: `gen` (encoder, decoder and what the PBP loss learns) and `disc`."""
+"""The two players of a run: `gen` (encoder, decoder, what the PBP loss learns, or a decoder) and `disc`."""
 
 from collections.abc import Iterator
 
 import torch
+from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
+from vaegan.errors import UserError
 from vaegan.pixels import PixelRange, output_activation
 
 
 class Players(nn.Module):
     """The networks of both players, called in the run's precision; what they return is float32.
 
+    encoder, pbp: None in a GAN, whose decoder is fed with noise.
     precision: "fp32", or "bf16" for autocast (parameters stay float32).
+    ema: decay per step of an average of the decoder's weights, which decodes in evaluation mode; its
+    batch-norm statistics are copies. None for no average.
     """
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: nn.Module | None,
         decoder: nn.Module,
-        pbp: nn.Module,
+        pbp: nn.Module | None,
         disc: nn.Module | None = None,
         *,
         latent_dim: int,
         pixel_range: PixelRange = "01",
         precision: str = "fp32",
+        ema: float | None = None,
     ):
         super().__init__()
         self.encoder = encoder
@@ -33,6 +39,7 @@ class Players(nn.Module):
         self.latent_dim = latent_dim
         self.pixel_range: PixelRange = pixel_range
         self.precision = precision
+        self.ema = None if ema is None else ModelEmaV3(decoder, decay=ema, exclude_buffers=True)
 
     def networks(self) -> dict[str, nn.Module]:
         """The networks that are there, by part."""
@@ -42,8 +49,18 @@ class Players(nn.Module):
     def parameters_of(self, player: str) -> Iterator[nn.Parameter]:
         """What this player's optimiser adjusts."""
         parts = [self.disc] if player == "disc" else [self.encoder, self.decoder, self.pbp]
-        for part in parts:
+        for part in filter(None, parts):
             yield from part.parameters()
+
+    def average(self) -> None:
+        """Take the decoder's weights into their average, if there is one; once after each step of `gen`."""
+        if self.ema is not None:
+            self.ema.update(self.decoder)
+
+    @property
+    def trained_decoder(self) -> nn.Module:
+        """The decoder that a run is worth: the averaged one, if there is one."""
+        return self.decoder if self.ema is None else self.ema.module
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, C, H, W] -> the posterior's mu and logvar, each [B, latent_dim]."""
@@ -53,8 +70,9 @@ class Players(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """z [B, latent_dim] -> pixel logits [B, C, H, W]."""
+        decoder = self.decoder if self.training else self.trained_decoder
         with self._autocast(z):
-            logits = self.decoder(z)
+            logits = decoder(z)
         return logits.float()
 
     def discriminate(self, x: Tensor) -> Tensor:
@@ -68,7 +86,12 @@ class Players(nn.Module):
         return output_activation(logits, self.pixel_range)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """x_hat [B, C, H, W] decoded from the posterior's mean, in the model's range."""
+        """x_hat [B, C, H, W] decoded from the posterior's mean, in the model's range.
+
+        Raises: UserError for a GAN, which has no encoder.
+        """
+        if self.encoder is None:
+            raise UserError("a GAN has no encoder and reconstructs nothing; train a VAE for reconstructions")
         return self.pixels(self.decode(self.encode(x)[0]))
 
     def _autocast(self, tensor: Tensor) -> torch.autocast:

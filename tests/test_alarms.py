@@ -1,0 +1,60 @@
+"""When samples have become alike and when D wins, from written-out records."""
+
+import pytest
+
+from vaegan.alarms import MEANINGS, alarms
+
+
+def record(diversity=0.9, real=0.7, fake=0.7, **more):
+    return {
+        "phase": "gan",
+        "test/gen/diversity": diversity,
+        "test/disc/acc_real": real,
+        "test/disc/acc_fake": fake,
+        **more,
+    }
+
+
+def over_the_epochs(key, records):
+    return [alarms(records[: n + 1]).get(key) for n in range(len(records))]
+
+
+@pytest.mark.parametrize(
+    ("diversities", "expected"),
+    [
+        ([0.1, 0.4, 0.8, 0.9, 0.7], [0, 0, 0, 0, 0]),  # rises from nothing, wavers
+        ([0.8, 0.9, 0.44, 0.46], [0, 0, 1, 0]),  # below half of the highest, and over it again
+        ([0.1, 0.1, 0.1, 0.1, 0.19, 0.2], [0, 0, 0, 1, 1, 0]),  # alike from the start
+    ],
+)
+def test_collapse(diversities, expected):
+    assert over_the_epochs("alarm/collapse", [record(d) for d in diversities]) == expected
+
+
+def test_d_wins_when_it_is_right_on_both_for_three_epochs():
+    accuracies = [(1, 1), (1, 1), (1, 0.97), (1, 0.9), (0.99, 0.98), (1, 1), (1, 1), (1, 0.96)]
+    records = [record(real=real, fake=fake) for real, fake in accuracies]
+    assert over_the_epochs("alarm/disc_wins", records) == [0, 0, 1, 0, 0, 0, 1, 0]
+
+
+def test_pairs_count_as_accuracy_and_a_wasserstein_critic_is_meant_to_be_right():
+    pairs = {"phase": "gan", "test/gen/diversity": 1.0, "test/disc/acc_pairs": 1.0}
+    assert alarms([pairs] * 3) == {"alarm/collapse": 0, "alarm/disc_wins": 1}
+    for key in ("test/disc/w1", "test/disc/w1_up_to_scale"):
+        assert alarms([pairs | {key: 3.0}] * 3) == {"alarm/collapse": 0}
+
+
+def test_epochs_without_a_discriminator_have_no_alarms_and_count_for_none():
+    solo = {"phase": "solo", "test/gen/diversity": 0.95, "test/gen/pbp": 100.0}
+    assert alarms([solo]) == {}
+    assert alarms([solo, record(0.4, 1, 1), record(0.4, 1, 1)]) == {"alarm/collapse": 0, "alarm/disc_wins": 0}
+
+
+def test_originals_that_are_all_one_image_raise_no_alarm():
+    without = record()
+    del without["test/gen/diversity"]
+    assert alarms([without] * 5)["alarm/collapse"] == 0
+
+
+def test_every_alarm_has_its_words():
+    assert set(MEANINGS) == set(alarms([record()]))

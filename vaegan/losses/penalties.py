@@ -1,0 +1,40 @@
+"""Penalties on the slope of a discriminator: x [B, ...] -> logits [B]. Scalars, batch means, in float32.
+
+They belong outside autocast. Each image's logit must depend on that image alone, so batch norm is out.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Disc = Callable[[Tensor], Tensor]
+
+
+def wgan_gp(disc: Disc, real: Tensor, fake: Tensor) -> Tensor:
+    """(slope - 1)^2 at a random point between each original and its fake; weighed by lambda.
+
+    real, fake: [B, ...], what D was shown.
+    Source: Gulrajani et al., Improved Training of Wasserstein GANs (arXiv 1704.00028), equation 3.
+    """
+    share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
+    slopes = gradient(disc, torch.lerp(fake, real, share)).flatten(1)
+    # the norm's gradient at 0 is 0 here, where that of a square root would not be a number
+    return (torch.linalg.vector_norm(slopes, dim=1) - 1).square().mean()
+
+
+def zero_centred(disc: Disc, x: Tensor) -> Tensor:
+    """Half of the squared slope at x: R1 on originals, R2 on fakes; weighed by gamma.
+
+    Source: Mescheder et al., Which Training Methods for GANs do actually Converge? (arXiv 1801.04406),
+    equations 9 and 10.
+    """
+    return gradient(disc, x).flatten(1).square().sum(1).mean() / 2
+
+
+def gradient(disc: Disc, x: Tensor) -> Tensor:
+    """d disc(x) / d x for each image, with its graph where gradients are on."""
+    graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(disc(x).sum(), x, create_graph=graph)[0]
