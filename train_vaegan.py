@@ -102,8 +102,10 @@ def run(given: Given, command: list[str]) -> None:
         except (KeyboardInterrupt, TrainingError):
             saved.draw_curves()
             if finished := len(saved.records()):
-                console.print(f"{finished} epochs were finished; the weights after the last of them are kept")
-            console.print(f"the run's folder is {saved.folder}")
+                console.print(
+                    f"the weights after epoch {finished}, the last whole one, are in {saved.weights}"
+                )
+            console.print(f"Run folder: {saved.folder}")
             raise
         weights = saved.finish(players)
         seconds = time.perf_counter() - started

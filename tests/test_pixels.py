@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vaegan.pixels import output_activation, to_model_range, to_unit_range
+from vaegan.pixels import in_model_range, output_activation, to_model_range, to_unit_range
 
 IMAGES = torch.tensor([[0, 51, 255]], dtype=torch.uint8)
 
@@ -18,3 +18,10 @@ def test_output_activation_is_a_sigmoid_or_a_tanh():
     logits = torch.linspace(-3, 3, 7)
     torch.testing.assert_close(output_activation(logits, "01"), 1 / (1 + (-logits).exp()))
     torch.testing.assert_close(output_activation(logits, "pm1"), logits.tanh())
+
+
+@pytest.mark.parametrize("pixel_range", ["01", "pm1"])
+def test_a_change_written_for_the_symmetric_range_is_the_same_in_either(pixel_range):
+    x = to_model_range(IMAGES, pixel_range)
+    darker = in_model_range(lambda x: x - 0.5, pixel_range)(x)
+    assert to_unit_range(darker, pixel_range)[0].tolist() == pytest.approx([-0.25, -0.05, 0.75])

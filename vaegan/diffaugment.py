@@ -1,9 +1,9 @@
 """DiffAugment: random changes to what the discriminator sees, with gradients through them, by kornia.
 
-A class registered here takes x [B, C, H, W] in the model's range to the same shape and dtype, each image
-changed by a draw of its own. All are affine in x and clip nothing, so that colours may leave the range and
-gradients of any order are exact. They hold no state. Draws come from torch's global generator on the CPU,
-wherever x is, so that a seed means the same changes on every device.
+A class registered here takes x [B, C, H, W] in [-1, 1] to the same shape and dtype, each image changed by a
+draw of its own; what is left empty is 0, a mid-grey. All are affine in x and clip nothing, so that colours
+may leave the range and gradients of any order are exact. They hold no state. Draws come from torch's global
+generator on the CPU, wherever x is, so that a seed means the same changes on every device.
 
 Source: Zhao et al., Differentiable Augmentation for Data-Efficient GAN Training (arXiv 2006.10738), and its
 DiffAugment_pytorch.py (mit-han-lab/data-efficient-gans), whose strengths and rounding these are.
@@ -30,10 +30,7 @@ def build_diffaugment(names: Sequence[str]) -> nn.Sequential:
 
 @register_diffaugment("colour")
 class Colour(nn.Module):
-    """Brightness shifted by up to 0.5, contrast times 0.5 to 1.5, saturation, in colour, times 0 to 2.
-
-    The shift is in units of x: a quarter of the width of [-1, 1], as in the paper, but half that of [0, 1].
-    """
+    """Brightness shifted by up to 0.5, contrast times 0.5 to 1.5, saturation, in colour, times 0 to 2."""
 
     def forward(self, x: Tensor) -> Tensor:
         from kornia.enhance import adjust_brightness

@@ -4,6 +4,7 @@ Images are uint8 on disk and in memory, in the model's range ("01": [0, 1] behin
 [-1, 1] behind a tanh) in the networks and the losses, and in [0, 1] in every figure and metric.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -32,3 +33,8 @@ def output_activation(logits: Tensor, pixel_range: PixelRange) -> Tensor:
 def to_unit_range(x: Tensor, pixel_range: PixelRange) -> Tensor:
     """Pixels in the model's range -> [0, 1], for figures and metrics."""
     return x if pixel_range == "01" else (x + 1) / 2
+
+
+def in_model_range(change: Callable[[Tensor], Tensor], pixel_range: PixelRange) -> Callable[[Tensor], Tensor]:
+    """A change of images in [-1, 1] as one of images in the model's range."""
+    return change if pixel_range == "pm1" else lambda x: (change(x.mul(2).sub(1)) + 1) / 2

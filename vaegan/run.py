@@ -91,10 +91,10 @@ class Run:
         try:
             folder.mkdir(parents=True)
             self.figures = folder / "figures"
-            self.checkpoints = folder / "checkpoints"
+            self.weights = folder / "checkpoints" / "last.safetensors"
             self.samples = self.figures / "samples"
             self.samples.mkdir(parents=True)
-            self.checkpoints.mkdir()
+            self.weights.parent.mkdir()
         except FileExistsError:
             raise
         except OSError as error:
@@ -117,9 +117,7 @@ class Run:
             file.write(json.dumps(record) + "\n")
         state = {name: value.detach().cpu().contiguous() for name, value in players.state_dict().items()}
         metadata = {"epoch": str(record["epoch"])}
-        write_whole(
-            self.checkpoints / "last.safetensors", lambda path: save_file(state, path, metadata=metadata)
-        )
+        write_whole(self.weights, lambda path: save_file(state, path, metadata=metadata))
         epoch = record["epoch"] + 1
         if self.config.figure_epochs is None or epoch in (*self.config.figure_epochs, self.config.epochs):
             self._draw(epoch, players)

@@ -23,7 +23,7 @@ from vaegan.meters import Meter, weighed
 from vaegan.nets.players import Players
 from vaegan.objective import Objective, Views, weighted_sum
 from vaegan.optim import PlayerOptimiser, lr_schedule
-from vaegan.pixels import from_uint8, to_model_range
+from vaegan.pixels import from_uint8, in_model_range, to_model_range
 from vaegan.schedule import Phase, Schedule
 from vaegan.seeds import seed_for
 
@@ -68,7 +68,9 @@ def train(
         )
     lr_schedules = [lr_schedule(optim, config, len(train_set)) for optim in optims.values()]
     augment = build_augmentation(config.augment or ())
-    diffaugment = build_diffaugment(config.diffaug or ()).to(train_set.device)
+    diffaugment = None
+    if config.diffaug:
+        diffaugment = in_model_range(build_diffaugment(config.diffaug), players.pixel_range)
     floors = {"test": pbp_floor(players, test_set)}
     spread_of_originals = spread(originals(test_set.epoch()))
     finite = FiniteCheck()
@@ -77,7 +79,7 @@ def train(
     players.train()
     for epoch in range(config.epochs):
         phase = schedule.at(epoch, records[-1] if records else None)
-        shown = partial(shown_to_disc, diffaugment, phase.noise) if config.diffaug or phase.noise else None
+        shown = partial(shown_to_disc, diffaugment, phase.noise) if diffaugment or phase.noise else None
         meter = Meter()
         started = time.perf_counter()
         for images in train_set.epoch(epoch):
@@ -130,10 +132,10 @@ def train(
             watcher.on_epoch(record, players)
 
 
-def shown_to_disc(diffaugment: Callable[[Tensor], Tensor], noise: float, images: Tensor) -> Tensor:
+def shown_to_disc(change: Callable[[Tensor], Tensor] | None, noise: float, images: Tensor) -> Tensor:
     """Images as D sees them in training: changed by DiffAugment, under Gaussian noise of this deviation."""
-    changed = diffaugment(images)
-    return changed + noise * torch.randn_like(changed) if noise else changed
+    x = images if change is None else change(images)
+    return x + noise * torch.randn_like(x) if noise else x
 
 
 def loss_record(split: str, means: dict[str, float], phase: Phase, floor: float | None) -> dict[str, float]:

@@ -68,7 +68,7 @@ class AdversarialLoss:
         }
 
     def saturation(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """The share of logits at which D's loss has hardly any gradient left, for losses that flatten."""
+        """The share of logits so far out that a loss flattens, for losses that do."""
         return {}
 
     def estimates(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
@@ -108,6 +108,7 @@ class Logistic(AdversarialLoss):
         return F.softplus(fake).mean()
 
     def saturation(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """The share of logits for which D is over 99 % sure, rightly or wrongly."""
         return {"saturated": (torch.cat([real, fake]).abs() > SATURATED).float().mean()}
 
     def estimates(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
@@ -183,6 +184,7 @@ class Hinge(AdversarialLoss):
         return -fake.mean()
 
     def saturation(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """The share of logits beyond their margin, where D's loss is flat."""
         return {"saturated": (torch.cat([real, -fake]) >= 1).float().mean()}
 
 
