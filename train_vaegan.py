@@ -159,12 +159,18 @@ def _names(config: Config) -> dict[str, str]:
 
 
 def check_size(given: Given, config: Config, n_train: int | None) -> None:
-    """Raises: OptionError for fewer training images than two batches."""
+    """Raises: OptionError for fewer images than two batches, and fewer steps than gen waits for its turn."""
     if n_train is not None and n_train < SMALLEST_SET * config.batch_size:
         raise OptionError(
             "batch_size" if "batch_size" in given.origins else "dataset",
             f"there are {n_train} training images, fewer than two batches of {config.batch_size}",
         )
+    if n_train is not None and config.disc:
+        steps = -(-n_train // config.batch_size) * (config.epochs - config.solo_epochs)
+        if 0 < steps < config.disc_steps:
+            raise OptionError(
+                "disc_steps", f"D plays {steps} steps in all, and gen would never have its turn"
+            )
 
 
 if __name__ == "__main__":

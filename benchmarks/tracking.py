@@ -95,16 +95,17 @@ def fields_s(objective: Objective, players: Players, images: torch.Tensor) -> di
     """Seconds that a step spends on each player's gradient norm and, for D, on its figures."""
     views = Views(players, to_model_range(images, players.pixel_range))
     seconds = {}
-    for player, terms in (("disc", ("real", "fake")), ("gen", ("pbp", "kl", "adv"))):
-        weights = dict.fromkeys(terms, 1.0)
-        loss = weighted_sum(objective.play(player, views, weights), weights)
+    for player, names in (("disc", ("real", "fake")), ("gen", ("pbp", "kl", "adv"))):
+        weights = dict.fromkeys(names, 1.0)
+        terms = objective.play(player, views, weights)
+        loss = weighted_sum(terms, weights)
         gradients = torch.autograd.grad(loss, list(players.parameters_of(player)), retain_graph=True)
         logits = [views.logits_real, views.logits_fake] if player == "disc" else []
         began = time.perf_counter()
         for _repeat in range(REPEATS):
             get_total_norm(gradients)
             if logits:
-                objective.disc_figures(views)
+                objective.disc_figures(views, terms)
         seconds[player] = (time.perf_counter() - began) / REPEATS
     return seconds
 

@@ -38,7 +38,7 @@ class Game:
     def __init__(self, players, adv, penalties=None, **adam):
         loss = ADVERSARIAL.find(adv)[0]()
         self.players = players
-        self.objective = Objective(players, loss, penalties or {})
+        self.objective = Objective(players, loss, penalties or {}, unit_slope="gp" in (penalties or {}))
         self.weights = {"disc": loss.disc_weights | (penalties or {}), "gen": {"adv": 1.0}}
         self.optims = {
             player: PlayerOptimiser(players, player, **adam)
@@ -48,7 +48,7 @@ class Game:
 
     def step(self, player, views):
         terms = self.objective.play(player, views, self.weights[player])
-        figures = self.objective.disc_figures(views) if player == "disc" else {}
+        figures = self.objective.disc_figures(views, terms) if player == "disc" else {}
         self.optims[player].minimise(weighted_sum(terms, self.weights[player]))
         return figures
 
@@ -151,11 +151,11 @@ def play_on_the_ring(seed, steps=800):
     torch.manual_seed(seed)
     players = plane_players(ema=0.98)
     game = Game(players, "nonsaturating", {"r1": 0.03}, lr=2e-3, betas=(0.5, 0.99))
-    for _ in range(steps):
+    for step in range(1, steps + 1):
         views = Views(players, ring(512))
         for player in ("disc", "gen"):
             game.step(player, views)
-        players.average()
+        players.average(step)
     players.eval()
     with torch.no_grad():
         return shares_of_modes(players.decode(torch.randn(5000, 2)))

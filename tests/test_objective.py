@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from vaegan.build import build_players
+from vaegan.build import build_objective, build_players
 from vaegan.config import make_config, resolved
 from vaegan.losses.adversarial import ADVERSARIAL, NonSaturating
 from vaegan.losses.pbp import PBP_LOSSES
@@ -170,10 +170,13 @@ def test_weighted_sum():
     assert weighted_sum(terms, {"a": 1.0, "b": 10.0}).item() == 32
 
 
-def figures(name, views, slope_penalties=()):
-    players = SimpleNamespace(encoder=None)
-    objective = Objective(players, ADVERSARIAL.find(name)[0](), slope_penalties)
-    return {name: value.item() for name, value in objective.disc_figures(views).items()}
+def figures(name, views, *, disc=None, unit_slope=False):
+    """The figures of hand-made logits; each of D's terms is 1."""
+    players = SimpleNamespace(encoder=None, disc=disc or torch.nn.Linear(1, 1))
+    loss = ADVERSARIAL.find(name)[0]()
+    objective = Objective(players, loss, unit_slope=unit_slope)
+    terms = dict.fromkeys([*loss.disc_weights, "gp"], torch.tensor(1.0))
+    return {name: value.item() for name, value in objective.disc_figures(views, terms).items()}
 
 
 HAND_MADE = SimpleNamespace(
@@ -188,6 +191,7 @@ def test_the_figures_of_a_discriminator_from_hand_made_logits():
     found.pop("jsd")  # see the tests of the losses
     assert found == pytest.approx(
         {
+            "adv": 2,  # without the penalty
             "acc_real": 3 / 4,
             "acc_fake": 2 / 4,
             "logit_gap": 9.5 / 4 - 0.7 / 4,
@@ -203,10 +207,31 @@ def test_distances_are_estimated_on_clean_inputs_alone(loss, key):
     assert key not in figures(loss, shown)
 
 
-def test_the_wasserstein_distance_has_its_scale_under_a_gradient_penalty_alone():
-    assert figures("wgan", HAND_MADE, ["gp"])["w1"] == pytest.approx(9.5 / 4 - 0.7 / 4)
-    assert figures("wgan", HAND_MADE, ["r1"])["w1_up_to_scale"] == pytest.approx(9.5 / 4 - 0.7 / 4)
-    assert "w1" not in figures("wgan", HAND_MADE, ["r1"])
+def test_a_d_with_batch_norm_judges_batches_and_bounds_no_divergence_of_images():
+    assert "jsd" not in figures("nonsaturating", HAND_MADE, disc=torch.nn.BatchNorm1d(1))
+
+
+def test_the_wasserstein_distance_has_its_scale_where_d_has_a_slope_of_one():
+    assert figures("wgan", HAND_MADE, unit_slope=True)["w1"] == pytest.approx(9.5 / 4 - 0.7 / 4)
+    assert figures("wgan", HAND_MADE)["w1_up_to_scale"] == pytest.approx(9.5 / 4 - 0.7 / 4)
+    assert "w1" not in figures("wgan", HAND_MADE)
+
+
+@pytest.mark.parametrize(
+    ("options", "known"),
+    [
+        ({"adv": "wgan-gp"}, True),
+        ({"adv": "wgan", "gp": 5}, True),
+        ({"adv": "wgan-gp", "weight_clip": 0.01}, False),
+        ({"adv": "wgan", "weight_clip": 0.01}, False),
+        ({"adv": "wgan", "r1": 1}, False),
+        ({"adv": "wgan", "spectral_norm": True}, False),
+    ],
+    ids=str,
+)
+def test_the_slope_is_one_under_a_gradient_penalty_alone(options, known):
+    config = resolved(make_config({"gan": "dense", "disc": "dense", **options}), SHAPE[1])
+    assert build_objective(config, build_players(config, SHAPE)).unit_slope is known
     assert not {"w1", "w1_up_to_scale", "jsd"} & set(figures("hinge", HAND_MADE))
 
 

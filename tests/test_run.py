@@ -139,7 +139,7 @@ def test_the_curves_have_each_draw_at_its_place(tmp_path, monkeypatch, name, dra
     lines = []
     drawn = Axes.axhline
     monkeypatch.setattr(Axes, "axhline", lambda self, y, **how: (lines.append(y), drawn(self, y, **how))[1])
-    keys = ("disc/real", "disc/fake", "disc/total", "gen/adv", "gen/pbp")
+    keys = ("disc/real", "disc/fake", "disc/adv", "gen/adv", "gen/pbp")
     records = [{"epoch": 0, "phase": "combo"} | {f"{s}/{k}": 1.2 for s in ("train", "test") for k in keys}]
     save_curves(tmp_path / "curves.png", records, ADVERSARIAL.find(name)[0]().draws())
     assert sorted(set(lines)) == pytest.approx(draws)

@@ -65,7 +65,7 @@ def test_half_of_the_epochs_are_solo_unless_typed():
 def test_the_gate_leaves_the_learned_loss_out_of_the_epoch_after_a_loss_above_it():
     options = {"disc": "conv", "epochs": 6, "solo_epochs": 1, "max_disc_loss": 2}
     losses = [None, None, 1.5, 2.1, 2.0, 2.5]  # of the epoch before: none before or in the solo epoch
-    records = [None if loss is None else {"train/disc/total": loss} for loss in losses]
+    records = [None if loss is None else {"train/disc/adv": loss} for loss in losses]
     assert weights(options, "gen/adv", records) == [None, 10, 10, 0, 10, 0]
     assert weights(options, "disc/real", records) == [None, 1, 1, 1, 1, 1]
 
@@ -77,7 +77,7 @@ def test_the_gate_is_open_in_the_first_combo_epoch_after_a_solo_record():
 
 def test_without_a_gate_no_loss_closes_it():
     options = {"disc": "conv", "epochs": 2, "solo_epochs": 0}
-    assert weights(options, "gen/adv", [None, {"train/disc/total": 1e9}]) == [10, 10]
+    assert weights(options, "gen/adv", [None, {"train/disc/adv": 1e9}]) == [10, 10]
 
 
 def test_what_weighs_nothing_does_not_play():

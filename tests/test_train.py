@@ -78,7 +78,7 @@ def test_the_record_of_a_solo_and_of_a_combo_epoch():
     always = {"epoch", "phase", "time/epoch_s", "time/test_s", "time/images_per_s", "memory/peak_mib"}
     always |= {f"weight/{key}" for key in weights}
     always |= {"lr/gen", "lr/disc", "test/gen/diversity"}
-    more += ["disc/jsd", "disc/real_weighted", "disc/fake_weighted"]
+    more += ["disc/jsd", "disc/adv", "disc/real_weighted", "disc/fake_weighted"]
     solo_keys = {f"{split}/{key}" for split in ("train", "test") for key in losses}
     combo_keys = {f"{split}/{key}" for split in ("train", "test") for key in losses + more}
     assert set(solo) == always | solo_keys | {"train/gen/grad_norm"}

@@ -10,7 +10,13 @@ from vaegan.errors import OptionError, OptionErrors, flag
 from vaegan.knobs import DISC_PREFIX, signature_knobs
 from vaegan.losses.adversarial import ADVERSARIAL, AdversarialLoss
 from vaegan.losses.pbp import PBP_LOSSES
-from vaegan.nets.blocks import dcgan_init, forget_running_statistics, is_batch_norm, with_spectral_norm
+from vaegan.nets.blocks import (
+    dcgan_init,
+    forget_running_statistics,
+    is_batch_norm,
+    is_norm,
+    with_spectral_norm,
+)
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
@@ -42,8 +48,10 @@ def build_players(config: Config, image_shape: tuple[int, int, int]) -> Players:
         pbp = PBP_LOSSES.find(config.pbp)[0]()
     disc = _build_disc(config, image_shape) if config.disc else None
     if config.init == "dcgan":
+        pretrained = {encoder: config.typed_knobs(), disc: config.typed_knobs(DISC_PREFIX)}
         for network in filter(None, (encoder, decoder, disc)):
-            network.apply(dcgan_init)
+            if not pretrained.get(network, {}).get("pretrained"):
+                network.apply(dcgan_init)
     if config.spectral_norm:
         disc.apply(with_spectral_norm)
     return Players(
@@ -75,6 +83,13 @@ def _build_disc(config: Config, image_shape: tuple[int, int, int]) -> nn.Module:
             f"batch norm makes each image's logit depend on the whole batch, and {penalties} needs the slope "
             f"for each image by itself; use {use}",
         )
+    bounded = config.slope_penalties or config.weight_clip
+    if build_adversarial(config).needs_bounded_slope and not bounded and any(map(is_norm, built.modules())):
+        raise OptionError(
+            "spectral_norm",
+            f"--adv {config.adv} needs a bound on the critic's slope, and its normalisation layers undo this "
+            "one; add --weight-clip or a penalty, or take --disc-norm none",
+        )
     return forget_running_statistics(built)
 
 
@@ -87,7 +102,8 @@ def build_adversarial(config: Config) -> AdversarialLoss | None:
 
 def build_objective(config: Config, players: Players) -> Objective:
     """The terms of each player of a resolved config."""
-    return Objective(players, build_adversarial(config), config.slope_penalties)
+    unit_slope = config.gp is not None and config.weight_clip is None
+    return Objective(players, build_adversarial(config), config.slope_penalties, unit_slope)
 
 
 def build_schedule(config: Config) -> Schedule:

@@ -66,8 +66,10 @@ def option(
 
 
 def _listed(given: Any) -> Any:
-    """A flag's "a,b" as the list that YAML would give."""
-    return [part.strip() for part in given.split(",")] if isinstance(given, str) else given
+    """A flag's "a,b" as the list that YAML would give; a number alone is a list of one."""
+    if isinstance(given, str):
+        return [part.strip() for part in given.split(",")]
+    return [given] if isinstance(given, (int, float)) else given
 
 
 def _unquoted_01(given: Any) -> Any:
@@ -137,7 +139,7 @@ class Balance(Section):
     """Keeping the two players in balance"""
 
     disc_steps: int | None = option(
-        None, "discriminator's steps for one of the generator", shown="1; 5 in a WGAN", ge=1
+        None, "discriminator's steps for one of the generator", shown="1; 5 with --gan and a wgan", ge=1
     )
     gp: FiniteFloat | None = option(
         None, "weight of WGAN-GP's gradient penalty", shown="none; 10 with --adv wgan-gp", gt=0
@@ -186,7 +188,8 @@ class Epochs(Section):
     )
     max_disc_loss: FiniteFloat | None = option(
         None,
-        "leave the learned loss out in the epoch after one whose D loss was above this (a draw is 1.386)",
+        "leave the adversarial loss out of the VAE's or generator's update in the epoch after one whose "
+        "D loss, without penalties, was above this (a draw is 1.386 for logistic losses)",
         shown="never",
         ge=0,
     )
@@ -197,11 +200,11 @@ class Training(Section):
 
     batch_size: int = option(64, "images a step", ge=1)
     lr: FiniteFloat | None = option(
-        None, "Adam's learning rate", shown=f"{DEFAULT_LR}; that of --adv's paper with --gan", gt=0
+        None, "Adam's learning rate", shown=f"{DEFAULT_LR}; with --gan 2e-4, wgan 5e-5, wgan-gp 1e-4", gt=0
     )
     disc_lr: FiniteFloat | None = option(None, "the discriminator's learning rate", shown="--lr", gt=0)
     betas: Annotated[Betas | None, BeforeValidator(_listed)] = option(
-        None, "Adam's betas, two numbers", shown="0.9,0.999; those of --adv's paper with --gan"
+        None, "Adam's betas, two numbers", shown="0.9,0.999; with --gan 0.5,0.999, a wgan 0,0.9"
     )
     disc_betas: Annotated[Betas | None, BeforeValidator(_listed)] = option(
         None, "the discriminator's betas", shown="--betas"
@@ -209,8 +212,8 @@ class Training(Section):
     lr_schedule: Literal["constant", "cosine", "poly", "step", "tanh"] = option(
         "constant", "timm's schedule of both learning rates over the run"
     )
-    lr_decay: FiniteFloat = option(0.1, "factor of --lr-schedule step", gt=0, le=1)
-    lr_decay_every: int = option(30, "epochs between two such factors", ge=1)
+    lr_decay: FiniteFloat | None = option(None, "factor of --lr-schedule step", shown="0.1", gt=0, le=1)
+    lr_decay_every: int | None = option(None, "epochs between two such factors", shown="30", ge=1)
     warmup_epochs: int = option(0, "epochs over which the learning rates rise at the start", ge=0)
     seed: int = option(0, "seed of weights, order and noise", ge=0, le=LARGEST_SEED)
     device: Literal["auto", "cpu", "cuda", "mps"] = option(
@@ -366,7 +369,7 @@ def make_config(values: Mapping[str, Any]) -> Config:
 def resolved(config: Config, image_size: int) -> Config:
     """The config with the values that depend on other options written in."""
     adversarial = ADVERSARIAL.find(config.adv or DEFAULT_ADV)[0]
-    settings = adversarial if config.gan else None  # what its paper trains a GAN with
+    settings = adversarial if config.gan else None
     defaults: dict[str, Any] = {
         "lr": settings.lr if settings else DEFAULT_LR,
         "betas": settings.betas if settings else DEFAULT_BETAS,
@@ -375,6 +378,8 @@ def resolved(config: Config, image_size: int) -> Config:
     }
     if not config.gan:
         defaults["vae"] = DEFAULT_FAMILY
+    if config.lr_schedule == "step":
+        defaults |= {"lr_decay": 0.1, "lr_decay_every": 30}
     if config.disc:
         solo_epochs = 0 if config.gan else config.epochs // 2
         defaults |= {
@@ -413,7 +418,7 @@ def _option_error(detail: Mapping[str, Any], cls: type[Config]) -> OptionError:
         problem = (
             f"unknown value; {did_you_mean(str(detail['input']), accepted)}Known: {', '.join(accepted)}."
         )
-    elif kind in ("missing", "too_long"):  # of the fixed number of values in a tuple
+    elif kind in ("missing", "too_long", "tuple_type"):  # of the fixed number of values in a tuple
         problem = "two numbers are accepted, separated by a comma"
     elif kind == "value_error":
         problem = str(context["error"])
@@ -435,11 +440,16 @@ def _contradictions(config: Config) -> Iterable[OptionError]:
     if config.gan:
         for name in VAE_OPTIONS:
             if name in config.model_fields_set and getattr(config, name) is not None:
-                yield OptionError(name, "a GAN has no encoder and no reconstructions; leave it out, or --gan")
+                yield OptionError(
+                    name, "a GAN has no encoder and no reconstructions; leave out this, or --gan"
+                )
     elif config.disc and config.solo_epochs is not None and config.solo_epochs > config.epochs:
         yield OptionError(
             "solo_epochs", f"more than the {config.epochs} epochs in all; raise --epochs or lower it"
         )
+    for name in ("lr_decay", "lr_decay_every"):
+        if getattr(config, name) is not None and config.lr_schedule != "step":
+            yield OptionError(name, f"--lr-schedule {config.lr_schedule} has none; step has")
     if config.warmup_epochs >= config.epochs > 1 or config.warmup_epochs > config.epochs:
         yield OptionError("warmup_epochs", f"all of the {config.epochs} epochs or more; lower it")
     known = dict(PBP_LOSSES.entries())
@@ -467,12 +477,19 @@ def _game_contradictions(config: Config) -> Iterable[OptionError]:
     if adversarial is None:  # an error of its own
         return
     penalties = list(config.slope_penalties) + (["gp"] if adversarial.gp else [])
-    bounded = penalties or config.weight_clip or config.spectral_norm
+    bounded = penalties or config.weight_clip or config.spectral_norm  # build refuses it beside norm layers
     if adversarial.needs_bounded_slope and not bounded:
         yield OptionError(
             "adv",
             "without a bound on the critic's slope its loss falls for ever; "
             "add --weight-clip 0.01, --gp 10, --r1 1 or --spectral-norm, or use wgan-gp",
+        )
+    if adversarial.gp and "gp" in config.model_fields_set and config.gp is None:
+        yield OptionError("gp", f"--adv {name} is the loss with this penalty; take --adv wgan without it")
+    if config.weight_clip and config.spectral_norm:
+        yield OptionError(
+            "weight_clip",
+            "--spectral-norm divides weights by their size, so clipping bounds nothing; take one",
         )
     if config.label_smoothing and not adversarial.takes_smoothing:
         with_labels = [known for known, loss in ADVERSARIAL.entries() if loss.takes_smoothing]

@@ -76,7 +76,8 @@ DASHBOARD = (
             Curves("Loss on originals", both("disc/real"), ""),
             Curves("Loss on fakes", both("disc/fake"), ""),
             Curves("Loss on pairs (rpgan)", both("disc/pairs"), ""),
-            Curves("Total (draw: 1.386 for logistic losses)", both("disc/total"), ""),
+            Curves("Without penalties (draw: 1.386 for logistic losses)", both("disc/adv"), ""),
+            Curves("Total", both("disc/total"), ""),
             Curves(
                 "Penalties, unweighted", ("train/disc/gp", "train/disc/r1", "train/disc/r2"), "", log=True
             ),

@@ -1,5 +1,7 @@
 """Stops a run whose losses are no longer finite, and says which, and where."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -29,6 +31,6 @@ class FiniteCheck:
         """Raises: TrainingError naming the first term that is not finite, its epoch and its step."""
         values = torch.stack(self._values).tolist() if self._values else []
         for name, value in zip(self._names, values, strict=True):
-            if value - value != 0:  # true of nan and of both infinities
+            if not math.isfinite(value):
                 raise TrainingError(f"{name.format(value)}; a lower --lr is the usual remedy")
-        self.__init__()
+        self._names, self._values, self._steps = [], [], 0

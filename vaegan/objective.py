@@ -9,6 +9,7 @@ from torch import Tensor
 from vaegan.losses import penalties
 from vaegan.losses.adversarial import AdversarialLoss
 from vaegan.losses.kl import kl_to_standard_normal
+from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
 
 
@@ -131,6 +132,7 @@ class Objective:
     """The terms of each player, by name, built from the parts that are there.
 
     adversarial: both sides of the game, where there is a D. slope_penalties: names in PENALTIES.
+    unit_slope: whether a penalty, and nothing else, holds D's slope at 1.
     """
 
     def __init__(
@@ -138,12 +140,15 @@ class Objective:
         players: Players,
         adversarial: AdversarialLoss | None = None,
         slope_penalties: Iterable[str] = (),
+        unit_slope: bool = False,
     ):
         self.adversarial = adversarial
+        self.unit_slope = unit_slope
         self.terms: dict[str, dict[str, Term]] = {"gen": {}}
         if players.encoder is not None:
             self.terms["gen"] |= {"pbp": pbp, "kl": kl}
         if adversarial is not None:
+            self.disc_sees_one_image = not any(map(is_batch_norm, players.disc.modules()))
             self.terms["gen"]["adv"] = partial(adv, adversarial=adversarial)
             self.terms["disc"] = {
                 name: partial(disc_term, adversarial=adversarial, name=name)
@@ -155,22 +160,26 @@ class Objective:
         views.turn(player)
         return {name: self.terms[player][name](views) for name in weights}
 
-    def disc_figures(self, views: Views) -> dict[str, Tensor]:
-        """How D stands on the current turn: its accuracy, saturation and, on clean inputs, its estimate.
+    def disc_figures(self, views: Views, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """How D stands on its turn, whose terms are given: accuracy, saturation, estimates on clean images.
 
-        logit_gap: the originals' mean logit less the fakes'. The estimate of the Wasserstein-1 distance
-        is called w1_up_to_scale unless a gradient penalty holds D's slope at 1.
+        adv: its loss without penalties. logit_gap: the originals' mean logit less the fakes'. jsd is left
+        out for a D with batch norm, which judges whole batches: those differ far more than images do.
+        w1 is called w1_up_to_scale unless a gradient penalty holds D's slope at 1.
         """
         real, fake = views.logits_real.detach(), views.logits_fake.detach()
-        figures = self.adversarial.accuracy(real, fake) | self.adversarial.saturation(real, fake)
+        figures = {"adv": weighted_sum(terms, self.adversarial.disc_weights)}
+        figures |= self.adversarial.accuracy(real, fake) | self.adversarial.saturation(real, fake)
         figures["logit_gap"] = real.mean() - fake.mean()
         if views.shown is None:
             figures |= self.adversarial.estimates(real, fake)
-        if "w1" in figures and "gp" not in self.terms["disc"]:
+        if not self.disc_sees_one_image:
+            figures.pop("jsd", None)
+        if "w1" in figures and not self.unit_slope:
             figures["w1_up_to_scale"] = figures.pop("w1")
         return figures
 
 
 def weighted_sum(terms: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
     """What the player minimises: the sum of weight * term."""
-    return sum(weights[name] * term for name, term in terms.items())
+    return sum(weight * terms[name] for name, weight in weights.items())

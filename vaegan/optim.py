@@ -58,13 +58,12 @@ def lr_schedule(optimiser: PlayerOptimiser, config: Config, steps_per_epoch: int
     """timm's schedule of a player's learning rate, to be told every step; None where it is constant."""
     if config.lr_schedule == "constant" and not config.warmup_epochs:
         return None
-    constant = config.lr_schedule == "constant"
     schedule, _ = create_scheduler_v2(
         optimiser.adam,
-        sched="step" if constant else config.lr_schedule,
+        sched="step" if config.lr_schedule == "constant" else config.lr_schedule,
         num_epochs=config.epochs,
-        decay_epochs=config.lr_decay_every,
-        decay_rate=1.0 if constant else config.lr_decay,
+        decay_epochs=config.lr_decay_every or 1,
+        decay_rate=config.lr_decay or 1.0,  # 1 is none; as the power of "poly" it is a straight line
         warmup_epochs=config.warmup_epochs,
         warmup_lr=WARMUP_START * optimiser.lr,
         step_on_epochs=False,

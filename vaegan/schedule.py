@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from vaegan.weights import Weight
 
-DISC_LOSS = "train/disc/total"  # the key of an epoch's record that the gate reads
+DISC_LOSS = "train/disc/adv"  # the key of an epoch's record that the gate reads
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Schedule:
     given. In combo epoch c (from 0) the PBP weight is pbp_weight * pbp_decay ** (c // pbp_decay_every).
     Without a discriminator (`disc_weight` None) every epoch is the VAE's alone, weighed as combo epochs.
     Without a VAE (`vae` False) all epochs are a GAN's, with `gen`'s adversarial term alone.
-    After an epoch in which the discriminator's mean loss was above `max_disc_loss`, `gen` does without
-    the adversarial term for one epoch; the discriminator goes on training.
+    After an epoch in which the discriminator's mean loss, without penalties, was above `max_disc_loss`,
+    `gen` does without the adversarial term for one epoch (a GAN's generator rests); D goes on training.
 
     disc: the weights of D's terms. disc_steps, lazy, lazy_every: see Phase. noise: what Phase has in D's
     first epoch; it falls in a straight line to 0 over `noise_epochs`, and stays there.

@@ -95,12 +95,12 @@ def train(
                 terms = objective.play(player, views, weights)
                 meter.add(player, terms, len(x))
                 if player == "disc":
-                    meter.add(player, objective.disc_figures(views), len(x))
+                    meter.add(player, objective.disc_figures(views, terms), len(x))
                 norm = optims[player].minimise(weighted_sum(terms, weights))
                 meter.add(player, {"grad_norm": norm}, len(x))
                 finite.add(epoch, step, player, terms | {"grad_norm": norm})
             if "gen" in playing:
-                players.average()
+                players.average((step + 1) // phase.disc_steps)
             step += 1
             for each in filter(None, lr_schedules):
                 each.step_update(step)

@@ -29,8 +29,9 @@ def evaluate(
     for images in batches:
         views = Views(players, to_model_range(images, players.pixel_range), gen_plays=False)
         for player, weights in phase.weights.items():
-            meter.add(player, objective.play(player, views, weights), len(images))
+            terms = objective.play(player, views, weights)
+            meter.add(player, terms, len(images))
             if player == "disc":
-                meter.add(player, objective.disc_figures(views), len(images))
+                meter.add(player, objective.disc_figures(views, terms), len(images))
     players.train()
     return meter.means()

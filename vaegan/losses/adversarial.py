@@ -31,7 +31,8 @@ class AdversarialLoss:
     needs_bounded_slope = False
     gen_sees_originals = False  # else `gen` is called with None for their logits
     gp: float | None = None  # the weight of the gradient penalty that belongs to it
-    # what its paper trains a GAN with: Adam's learning rate and betas, D's steps for one of the generator
+    # what a GAN is trained with unless told otherwise: Adam's learning rate and betas, which are DCGAN's
+    # (arXiv 1511.06434, section 4), and D's steps for one of the generator
     lr = 2e-4
     betas = (0.5, 0.999)
     disc_steps = 1
@@ -48,13 +49,13 @@ class AdversarialLoss:
     def draws(self) -> dict[str, float]:
         """Every term's value at a draw, when D answers `draw_logit` to everything: gen/adv, disc/real, ...
 
-        The distances that it estimates are 0 there.
+        disc/adv is D's loss without penalties. The distances that it estimates are 0 there.
         """
         at = torch.tensor([self.draw_logit], dtype=torch.float64)
         terms = {f"disc/{name}": getattr(self, name)(at, at).item() for name in self.disc_weights}
         total = sum(weight * terms[f"disc/{name}"] for name, weight in self.disc_weights.items())
         distances = {f"disc/{name}": 0.0 for name in self.estimates(at, at)}
-        return {"gen/adv": self.gen(at, at).item(), **terms, "disc/total": total, **distances}
+        return {"gen/adv": self.gen(at, at).item(), **terms, "disc/adv": total, **distances}
 
     def gen(self, real: Tensor | None, fake: Tensor) -> Tensor:
         raise NotImplementedError
@@ -210,8 +211,12 @@ class Wasserstein(PairedAccuracy):
     def gen(self, real: Tensor | None, fake: Tensor) -> Tensor:
         return -fake.mean()
 
+    def draws(self) -> dict[str, float]:
+        """Of D's loss and the distance alone: single terms move with the constant that logits may have."""
+        return {key: draw for key, draw in super().draws().items() if key == "disc/adv" or "w1" in key}
+
     def estimates(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """The Wasserstein-1 distance, in the model's range of pixels, if the critic's slope is 1."""
+        """The Wasserstein-1 distance, if the critic's slope is 1; Euclidean, in the model's pixel range."""
         return {"w1": real.mean() - fake.mean()}
 
 

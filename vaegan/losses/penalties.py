@@ -14,7 +14,8 @@ Disc = Callable[[Tensor], Tensor]
 def wgan_gp(disc: Disc, real: Tensor, fake: Tensor) -> Tensor:
     """(slope - 1)^2 at a random point between each original and its fake; weighed by lambda.
 
-    real, fake: [B, ...], what D was shown.
+    real, fake: [B, ...], what D was shown. In a VAE's game an original's fake is its own reconstruction,
+    where the paper's pairs are drawn independently.
     Source: Gulrajani et al., Improved Training of Wasserstein GANs (arXiv 1704.00028), equation 3.
     """
     share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)

@@ -218,13 +218,18 @@ def is_batch_norm(layer: nn.Module) -> bool:
     return isinstance(layer, nn.modules.batchnorm._BatchNorm)
 
 
+def is_norm(layer: nn.Module) -> bool:
+    """Whether the layer divides by the spread of what passes through it."""
+    return is_batch_norm(layer) or isinstance(layer, (nn.GroupNorm, nn.LayerNorm))
+
+
 def dcgan_init(layer: nn.Module) -> None:
     """DCGAN's initial weights: N(0, 0.02), around 1 for a normalisation's factors; biases 0.
 
     Source: Radford et al., Unsupervised Representation Learning with DCGANs (arXiv 1511.06434), section 4;
     the normalisation's as in the authors' code.
     """
-    normalises = is_batch_norm(layer) or isinstance(layer, nn.GroupNorm)
+    normalises = is_norm(layer)
     if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)) or normalises:
         if layer.weight is not None:
             nn.init.normal_(layer.weight, mean=1.0 if normalises else 0.0, std=0.02)

@@ -15,8 +15,8 @@ class Players(nn.Module):
 
     encoder, pbp: None in a GAN, whose decoder is fed with noise.
     precision: "fp32", or "bf16" for autocast (parameters stay float32).
-    ema: decay per step of an average of the decoder's weights, which decodes in evaluation mode; its
-    batch-norm statistics are copies. None for no average.
+    ema: decay per step, once it has warmed up, of an average of the decoder's weights, which decodes in
+    evaluation mode; its batch-norm statistics are copies. None for no average.
     """
 
     def __init__(
@@ -39,7 +39,9 @@ class Players(nn.Module):
         self.latent_dim = latent_dim
         self.pixel_range: PixelRange = pixel_range
         self.precision = precision
-        self.ema = None if ema is None else ModelEmaV3(decoder, decay=ema, exclude_buffers=True)
+        self.ema = (
+            None if ema is None else ModelEmaV3(decoder, decay=ema, use_warmup=True, exclude_buffers=True)
+        )
 
     def networks(self) -> dict[str, nn.Module]:
         """The networks that are there, by part."""
@@ -52,10 +54,13 @@ class Players(nn.Module):
         for part in filter(None, parts):
             yield from part.parameters()
 
-    def average(self) -> None:
-        """Take the decoder's weights into their average, if there is one; once after each step of `gen`."""
+    def average(self, step: int) -> None:
+        """Take the decoder's weights into their average, if there is one, after `gen`'s step (from 1).
+
+        The first are copied, so that the initial weights, which are noise, are no part of it.
+        """
         if self.ema is not None:
-            self.ema.update(self.decoder)
+            self.ema.update(self.decoder, step)
 
     @property
     def trained_decoder(self) -> nn.Module:
