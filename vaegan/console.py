@@ -34,7 +34,7 @@ SUMMARY = [
     ("test/gen/kl", "KL divergence", "nats an image"),
     ("test/gen/adv", "{gen}'s adversarial loss, unweighted", ""),
     ("test/gen/total", "VAE's total, weighted", ""),
-    ("test/disc/adv", "discriminator's loss, no penalty{draw}", ""),
+    ("test/disc/adv", "discriminator's loss{draw}", ""),
     ("test/disc/acc_real", "originals the discriminator recognises", "share"),
     ("test/disc/acc_fake", "fakes it recognises", "share"),
     ("test/disc/acc_pairs", "pairs in which it prefers the original", "share"),
