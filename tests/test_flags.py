@@ -217,7 +217,7 @@ MISTAKES = [
     ("--disc conv --disc-norm batch --r1 1", "--disc-norm batch: ", ("--r1", "group or none", "image")),
     (f"--disc {BATCH_NORMED} --gp 10", f"--disc {BATCH_NORMED}: ", ("--gp", "another network")),
     ("--disc dense --ema 1", "--ema 1: ", ("less than 1",)),
-    ("--disc dense --adv wgan-gp --gp none", "--gp None: ", ("--adv wgan without it",)),
+    ("--disc dense --adv wgan-gp --gp none", "--gp none: ", ("--adv wgan without it",)),
     (
         "--disc conv --adv wgan --spectral-norm",
         "--spectral-norm true: ",

@@ -45,7 +45,8 @@ class Given:
         if name not in self.origins:
             return str(error)
         separator = " " if self.origins[name].startswith("--") else ": "
-        return f"{self.origins[name]}{separator}{self.values[name]}: {error.problem}"
+        given = "none" if self.values[name] is None else self.values[name]
+        return f"{self.origins[name]}{separator}{given}: {error.problem}"
 
 
 def parse(argv: list[str], *, prog: str, datasets: Iterable[str]) -> Given:
