@@ -1,9 +1,15 @@
 """Train a VAE, a VAE with a learned loss, or a GAN: `python train_vaegan.py --help`."""
 
+import contextlib
+import hashlib
 import os
+import shlex
+import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -13,75 +19,254 @@ import datasets
 from datasets.base import default_cache_dir
 from datasets.batches import Batches
 from vaegan import console as terminal
+from vaegan.alarms import DIVERSITY
 from vaegan.arguments import print_any_text
+from vaegan.background import Background, Beside
 from vaegan.build import build_adversarial, build_objective, build_players, build_schedule
-from vaegan.config import Config, resolved
+from vaegan.checkpoint import Best, Checkpoints, Found, last_checkpoint, newest
+from vaegan.config import Config, changes, resolved
 from vaegan.devices import bf16_is_emulated, pick_device
-from vaegan.errors import OptionError, TrainingError, UserError
+from vaegan.errors import NotFinite, OptionError, OptionErrors, TrainingError, UserError, did_you_mean
+from vaegan.evals.losses import evaluate
 from vaegan.flags import Given, parse
-from vaegan.run import N_REFERENCE, new_run, plan_folder
+from vaegan.nets.blocks import is_batch_norm
+from vaegan.nets.players import Players
+from vaegan.parallel import LEAST_SHARE, Ranks, join, launched_ranks, leave
+from vaegan.precision import faster_precision
+from vaegan.run import Run, new_run, plan_folder
+from vaegan.schedule import Schedule
+from vaegan.signals import Stopped, StopSignals
 from vaegan.trackers import WandbTracker
-from vaegan.train import train
+from vaegan.train import N_REFERENCE, loss_record, train
 
 SMALLEST_SET = 2  # batches of training images
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 1 for a run that failed, 2 for a user's mistake."""
+    """Run the command line; returns the exit status.
+
+    0; 1 for a run that failed; 2 for a user's mistake; 128 and the signal's number for a run stopped by one.
+    """
     print_any_text()
     arguments = sys.argv[1:] if argv is None else argv
     given = Given()
+    ranks = launched_ranks()
     try:
         given = parse(arguments, prog="train_vaegan.py", datasets=datasets.DATASETS.names())
-        run(given, ["train_vaegan.py", *arguments])
+        run(given, ["train_vaegan.py", *arguments], ranks)
+        return 0
     except UserError as error:
-        print(given.explain(error), file=sys.stderr)
-        return 2
+        said, status = given.explain(error), 2
     except TrainingError as error:
-        print(f"stopped: {error}", file=sys.stderr)
-        return 1
+        said, status = f"stopped: {error}", 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        said, status = f"stopped: {where}{error.strerror or error}", 1
+    except Stopped as stop:
+        said, status = "stopped as asked, and saved", 128 + stop.number
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    return 0
+        said, status = "interrupted", 128 + signal.SIGINT
+    if ranks.first:
+        print(said, file=sys.stderr)
+    return status
 
 
-def run(given: Given, command: list[str]) -> None:
-    """Show the run, or make it. Raises: UserError before anything is written."""
+def run(given: Given, command: list[str], ranks: Ranks) -> None:
+    """Show the run, make it, or go on with one, in one of its processes.
+
+    Raises: UserError before anything is written; from training TrainingError, Stopped and OSError.
+    """
     config = given.config()
-    console = terminal.make_console()
+    console = terminal.make_console(quiet=not ranks.first)
     source = datasets.open_source(_request(config))
     description = source.describe()
     config = resolved(config, description.shape[1])
-    check_size(given, config, description.n_train)
+    check_size(given, config, description.n_train, ranks)
     device = pick_device(config.device)
-    folder = plan_folder(config)
+    folder = given.resume or (plan_folder(config) if ranks.first else Path())
+    last_seen = last_checkpoint(folder / "checkpoints")
+    found = find_checkpoint(config, folder) if given.resume and ranks.first else None
     if given.dry_run:
-        show_plan(console, config, description, folder)
+        show_plan(console, config, description, folder, found)
         return
 
-    players = build_players(config, description.shape)
-    splits = source.load()
-    for path, reason in splits.skipped:
-        console.print(f"skipped {path}: {reason}")
+    join(ranks, device)
+    with ranks.one_on_each_machine_first():
+        splits = source.load()
+    for path, problem in splits.skipped:
+        console.print(f"skipped {path}: {problem}")
     if splits.skipped:
         console.print(f"skipped {len(splits.skipped)} files that cannot be read")
-    check_size(given, config, len(splits.train))
-    # channels-last: a CPU's convolutions took 0.5 to 0.8 of the time
-    players = players.to(device, memory_format=torch.channels_last)
-
-    if config.precision == "bf16" and bf16_is_emulated(device):
-        console.print("note: this CPU has no bf16 instructions; --precision fp32 is faster on it")
-    train_set = Batches(splits.train.images, config.batch_size, shuffle_seed=config.seed, device=device)
-    test_set = Batches(splits.test.images, config.batch_size, device=device)
-    saved = new_run(config, reference=splits.test.images[:N_REFERENCE].to(device))
-    saved.write_setting(players, device, command)
-    for line in terminal.network_lines(players, _names(config)):
-        console.print(line)
-    console.print(
-        f"{train_set.n_images:,} training and {test_set.n_images:,} held-out images, {device}; "
-        f"into {saved.folder}"
+    check_size(given, config, len(splits.train), ranks)
+    config = with_precision(config, description.shape, device, ranks, console)
+    players = prepare_players(config, description.shape, device, ranks, console)
+    train_set, test_set = (
+        Batches(split.images, config.batch_size, seed, device, ranks)
+        for split, seed in ((splits.train, config.seed), (splits.test, None))
     )
+    schedule = build_schedule(config)
+    check_keep_best(config, players, schedule, test_set)
+    data = data_facts(train_set, test_set)
+    if found is not None:
+        check_data(data, found.facts["data"])
+    training = partial(train, config, players, schedule, train_set, test_set, ranks=ranks)
+    checkpoints = partial(Checkpoints, config=config, data=data, found=found, ranks=ranks)
+    if not ranks.first:
+        with StopSignals(alone=False) as signals:
+            records = ranks.from_first(None)
+            training((), checkpoints=checkpoints(Path()), records=records, signals=signals)
+        return
+
+    saved = Run(folder, config, resume=True) if given.resume else new_run(config)
+    try:
+        if given.resume and last_checkpoint(saved.checkpoints) != last_seen:
+            raise OptionError("resume", "another process has gone on with the run meanwhile; try again")
+        records = saved.keep_records(found.epochs if found else 0)
+        saved.note_start(players, device, command, ranks.size)
+        for line in terminal.network_lines(players, _names(config)):
+            console.print(line)
+        console.print(
+            f"{train_set.n_images:,} training and {test_set.n_images:,} held-out images, "
+            f"{f'{ranks.size} processes on ' if ranks.size > 1 else ''}{device}; into {saved.folder}"
+        )
+        say_where_it_goes_on(found, console)
+        with track(saved, config, console) as tracker:
+            bar = terminal.ProgressBar(console, config.epochs, len(train_set), found.step if found else 0)
+            started = time.perf_counter()
+            try:
+                with bar, StopSignals(alone=ranks.size == 1) as signals, Background() as background:
+                    training(
+                        [bar, Beside(saved, background), Beside(tracker, background)],
+                        checkpoints=checkpoints(saved.checkpoints, background=background),
+                        records=ranks.from_first(records),
+                        signals=signals,
+                    )
+                weights = saved.finish(players)
+            except (KeyboardInterrupt, Stopped, TrainingError, OSError) as error:
+                say_how_to_go_on(saved, error, ranks, console)
+                raise
+            seconds = time.perf_counter() - started
+        adversarial = build_adversarial(config)
+        draws = adversarial.draws() if adversarial else {}
+        for line in terminal.summary_lines(saved.records()[-1], draws, seconds, saved.folder, weights):
+            console.print(line)
+    finally:
+        saved.close()
+
+
+def find_checkpoint(config: Config, folder: Path) -> Found | None:
+    """What a run is to go on from; None when it was ended before its first checkpoint.
+
+    Raises: OptionErrors with the options that the run was not made with, UserError when no checkpoint
+    can be read.
+    """
+    found = newest(folder / "checkpoints")
+    if found is None:
+        made_with = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    else:
+        made_with = found.facts["config"]
+    if errors := changes(config, made_with):
+        raise OptionErrors(errors)
+    if found is not None and config.epochs < found.epochs:
+        raise OptionError("epochs", f"{found.epochs} are done already; at least as many are accepted")
+    return found
+
+
+def with_precision(
+    config: Config,
+    image_shape: tuple[int, int, int],
+    device: torch.device,
+    ranks: Ranks,
+    console: Console,
+) -> Config:
+    """The config with the arithmetic to use; what is asked of `auto` is measured once."""
+    precision = config.precision or ("auto" if device.type == "cuda" else "fp32")
+    if precision == "auto":
+        precision = ranks.from_first(faster_precision(config, image_shape, device))
+        console.print(f"--precision auto: {precision} is the faster one here")
+    elif precision == "bf16" and bf16_is_emulated(device):
+        console.print("note: this CPU has no bf16 instructions; --precision fp32 is faster on it")
+    return config.model_copy(update={"precision": precision})
+
+
+def prepare_players(
+    config: Config,
+    image_shape: tuple[int, int, int],
+    device: torch.device,
+    ranks: Ranks,
+    console: Console,
+) -> Players:
+    """The networks as they train: on the device, batch norm over all processes where that is possible."""
+    players = build_players(config, image_shape)
+    if ranks.size > 1 and any(map(is_batch_norm, players.modules())):
+        if device.type == "cuda":
+            players = torch.nn.SyncBatchNorm.convert_sync_batchnorm(players)
+        else:
+            console.print(
+                "note: without GPUs batch norm sees each process's own images alone, so that results depend "
+                "on the number of processes; --norm group and --disc-norm group do not"
+            )
+    # channels-last: a CPU's convolutions took 0.5 to 0.8 of the time
+    return players.to(device, memory_format=torch.channels_last)
+
+
+def check_keep_best(config: Config, players: Players, schedule: Schedule, test_set: Batches) -> None:
+    """Raises: OptionError for a --keep-best that no epoch of the run will have."""
+    if config.keep_best is None:
+        return
+    best = Best.parse(config.keep_best)
+    phase = schedule.at(config.epochs - 1)
+    few = Batches(test_set.first(LEAST_SHARE), LEAST_SHARE, device=test_set.device)
+    means = evaluate(players, build_objective(config, players), phase, few, config.seed)
+    keys = [*loss_record("test", means, phase, 0.0 if hasattr(players.pbp, "floor") else None), DIVERSITY]
+    if best.key not in keys:
+        problem = f"no figure on held-out images; {did_you_mean(best.key, keys)}Known: {', '.join(keys)}."
+        raise OptionError("keep_best", problem)
+
+
+def data_facts(train_set: Batches, test_set: Batches) -> dict[str, Any]:
+    """What tells these images from others, so that no run goes on with others."""
+    pixels = test_set.first(N_REFERENCE).cpu().numpy()
+    return {
+        "training images": train_set.n_images,
+        "held-out images": test_set.n_images,
+        "the first held-out images": hashlib.sha256(pixels.tobytes()).hexdigest(),
+    }
+
+
+def check_data(data: dict[str, Any], before: dict[str, Any]) -> None:
+    """Raises: OptionError when a run to go on with had other images."""
+    for name, value in data.items():
+        if value != before[name]:
+            said = f"{value:,} {name}, where it had {before[name]:,}" if isinstance(value, int) else name
+            raise OptionError("resume", f"the run had other images ({said}); a run goes on with its own")
+
+
+def say_where_it_goes_on(found: Found | None, console: Console) -> None:
+    """Which checkpoint a resumed run goes on from, and which ones it could not use."""
+    if found is None:
+        return
+    for path, problem in found.damaged.items():
+        console.print(f"note: {path}: {problem}; it is put aside")
+    console.print(f"going on from {found.path.name}: epoch {found.epochs + 1}, step {found.step + 1}")
+
+
+def say_how_to_go_on(saved: Run, error: BaseException, ranks: Ranks, console: Console) -> None:
+    """After an end before the last epoch: what there is, and the command that goes on."""
+    with contextlib.suppress(OSError):  # the disk may be what failed
+        saved.draw_curves()
+    last = last_checkpoint(saved.checkpoints)
+    if isinstance(error, NotFinite):
+        if last is not None:
+            console.print(f"the last checkpoint, from before that, is {last}")
+    else:
+        launcher = f"torchrun --nproc-per-node {ranks.on_this_machine}" if ranks.size > 1 else "python"
+        console.print(f"to go on: {launcher} train_vaegan.py --resume {shlex.quote(str(saved.folder))}")
+    console.print(f"Run folder: {saved.folder}")
+
+
+def track(saved: Run, config: Config, console: Console) -> WandbTracker:
+    """The run's Weights & Biases, the same as before when it goes on."""
     tracker = WandbTracker(
         saved.folder,
         config.wandb,
@@ -91,32 +276,25 @@ def run(given: Given, command: list[str]) -> None:
         group=config.wandb_group,
         tags=config.wandb_tags or (),
         notes=config.wandb_notes,
+        run_id=saved.wandb_id,
     )
+    saved.note_wandb_id(tracker.run_id)
     if tracker.line:
         console.print(tracker.line)
-    started = time.perf_counter()
-    with tracker:
-        try:
-            with terminal.ProgressBar(console, config.epochs, len(train_set)) as bar:
-                train(config, players, build_schedule(config), train_set, test_set, [bar, saved, tracker])
-        except (KeyboardInterrupt, TrainingError):
-            saved.draw_curves()
-            if finished := len(saved.records()):
-                console.print(
-                    f"the weights after epoch {finished}, the last whole one, are in {saved.weights}"
-                )
-            console.print(f"Run folder: {saved.folder}")
-            raise
-        weights = saved.finish(players)
-        seconds = time.perf_counter() - started
-    adversarial = build_adversarial(config)
-    draws = adversarial.draws() if adversarial else {}
-    for line in terminal.summary_lines(saved.records()[-1], draws, seconds, saved.folder, weights):
-        console.print(line)
+    return tracker
 
 
-def show_plan(console: Console, config: Config, description: datasets.Description, folder: Path) -> None:
-    """Print the config, the networks, the data, the weights over the epochs and where the run would go."""
+def show_plan(
+    console: Console,
+    config: Config,
+    description: datasets.Description,
+    folder: Path,
+    found: Found | None,
+) -> None:
+    """Print the config, the networks, the data, the weights over the epochs and where the run would go.
+
+    found: what it would go on from.
+    """
     without_downloads = config.model_copy(update={"pretrained": None, "disc_pretrained": None})
     players = build_players(without_downloads, description.shape)
     console.print("# config")
@@ -139,6 +317,7 @@ def show_plan(console: Console, config: Config, description: datasets.Descriptio
     for line in terminal.schedule_lines(build_schedule(config), config.epochs, terms):
         console.print(line)
     console.print(f"\n# run folder\n{folder}")
+    say_where_it_goes_on(found, console)
 
 
 def _request(config: Config) -> datasets.Request:
@@ -158,8 +337,17 @@ def _names(config: Config) -> dict[str, str]:
     return {"encoder": config.encoder_name, "decoder": config.decoder_name, "disc": config.disc or ""}
 
 
-def check_size(given: Given, config: Config, n_train: int | None) -> None:
-    """Raises: OptionError for fewer images than two batches, and fewer steps than gen waits for its turn."""
+def check_size(given: Given, config: Config, n_train: int | None, ranks: Ranks) -> None:
+    """Whether there are images enough.
+
+    Raises: OptionError for fewer than two batches, for steps fewer than gen waits for its turn, and for
+    batches too small to be shared out among the processes.
+    """
+    if config.batch_size < LEAST_SHARE * ranks.size * config.accumulate:
+        problem = f"{ranks.size} processes need {LEAST_SHARE} images each"
+        if config.accumulate > 1:
+            problem += f" in each of {config.accumulate} parts"
+        raise OptionError("batch_size", problem)
     if n_train is not None and n_train < SMALLEST_SET * config.batch_size:
         raise OptionError(
             "batch_size" if "batch_size" in given.origins else "dataset",
@@ -174,4 +362,4 @@ def check_size(given: Given, config: Config, n_train: int | None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

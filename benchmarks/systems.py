@@ -71,9 +71,9 @@ class TimedBatches(Batches):
         self.seconds = seconds
         self.step_s: list[list[float]] = []
 
-    def epoch(self, epoch: int = 0) -> Iterator[Tensor]:
+    def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Tensor]:
         ticks: list[float] = []  # before each round, and after the last
-        for step, images in enumerate(super().epoch(epoch)):
+        for step, images in enumerate(super().epoch(epoch, start)):
             if step % self.round_steps == 0:
                 ticks.append(time.perf_counter())
                 if step >= self.round_steps + LEAST_STEPS and ticks[-1] - ticks[1] > self.seconds:

@@ -93,7 +93,8 @@ def main() -> None:
 
 def fields_s(objective: Objective, players: Players, images: torch.Tensor) -> dict[str, float]:
     """Seconds that a step spends on each player's gradient norm and, for D, on its figures."""
-    views = Views(players, to_model_range(images, players.pixel_range))
+    x = to_model_range(images, players.pixel_range)
+    views = Views(players, x, torch.randn(len(x), players.latent_dim))
     seconds = {}
     for player, names in (("disc", ("real", "fake")), ("gen", ("pbp", "kl", "adv"))):
         weights = dict.fromkeys(names, 1.0)

@@ -36,6 +36,7 @@ class StoredImages:
 
     def __init__(self, file: Path, places: Tensor, image_shape: Sequence[int]):
         """places: int64 [N], where in the file each image lies. image_shape: [C, H, W]."""
+        self._file = file
         with file.open("rb") as opened:
             self._map = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
         _advise(self._map, "MADV_RANDOM")  # a shuffle has no use for what lies next in the file
@@ -52,7 +53,9 @@ class StoredImages:
         return (len(self), *self._image_shape)
 
     def __getitem__(self, index: Tensor | slice) -> Tensor:
-        """uint8 [B, C, H, W] in memory."""
+        """uint8 [B, C, H, W] in memory. Raises: OSError when the file has been cut short meanwhile."""
+        if self._map.size() < len(self._map):  # reading what is gone would end the process
+            raise OSError(None, "the file was cut short while it was read", str(self._file))
         n_whole = len(self._map) // math.prod(self._image_shape)
         file = np.frombuffer(self._map, np.uint8, n_whole * math.prod(self._image_shape))
         images = file.reshape(n_whole, *self._image_shape)[self._places[index].numpy()]

@@ -12,13 +12,15 @@ REFUSAL = {"errors": [{"message": "user is not logged in"}]}
 class FakeWandb:
     """url: what WANDB_BASE_URL has to be. requests: (path, body) of all that came in.
 
-    status: of every answer from now on. silent: when set, no request is answered any more.
+    status: of every answer from now on. silent: when set, no request is answered any more. last_step: of
+    the history that it has of a run which is asked for; None for no such run.
     """
 
     def __init__(self):
         self.requests: list[tuple[str, bytes]] = []
         self.status = 200
         self.silent = False
+        self.last_step: int | None = None
         self._closed = threading.Event()
         fake = self
 
@@ -94,6 +96,23 @@ class FakeWandb:
         if "mutation UpsertView" in query:
             view = {"id": "view", "name": variables["name"]}
             return {"data": {"upsertView": {"view": view, "inserted": True}}}
+        if "query RunResumeStatus" in query and self.last_step is not None:
+            bucket = {
+                "id": "bucket",
+                "name": variables["name"],
+                "summaryMetrics": json.dumps({"_step": self.last_step}),
+                "displayName": "a run",
+                "logLineCount": 0,
+                "historyLineCount": 3,
+                "eventsLineCount": 0,
+                "historyTail": json.dumps([json.dumps({"_step": self.last_step, "_runtime": 1})]),
+                "eventsTail": "[]",
+                "config": "{}",
+                "tags": [],
+                "wandbConfig": json.dumps({"t": 1}),
+            }
+            project = {"name": "vaegan", "entity": {"name": "someone"}}
+            return {"data": {"model": {"project": project, "id": "model", "bucket": bucket}}}
         if "viewer" in query:
             viewer = {
                 "id": "viewer",
@@ -104,3 +123,9 @@ class FakeWandb:
             }
             return {"data": {"viewer": viewer}}
         return {"data": {}}
+
+    def history(self) -> list[dict]:
+        """The lines of the runs' histories that have come in."""
+        streams = [json.loads(body) for path, body in self.requests if path.endswith("file_stream")]
+        files = [stream.get("files", {}).get("wandb-history.jsonl", {}) for stream in streams]
+        return [json.loads(line) for file in files for line in file.get("content", [])]

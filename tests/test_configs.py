@@ -219,7 +219,7 @@ class Records:
     def on_step(self, *_):
         pass
 
-    def on_epoch(self, record, players):
+    def on_epoch(self, record, pictures):
         self.records.append(record)
 
 

@@ -421,7 +421,11 @@ def test_help_lists_every_option_with_its_meaning_and_default(help_of, option):
 
 
 def test_help_lists_no_flag_that_is_no_option(help_of):
-    assert help_of.keys() - set(map(flag, config_type().model_fields)) == {"--config", "--dry-run"}
+    assert help_of.keys() - set(map(flag, config_type().model_fields)) == {
+        "--config",
+        "--dry-run",
+        "--resume",
+    }
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ import yaml
 from PIL import Image
 from test_train import images, run, without_timings
 
+from datasets.batches import Batches
 from vaegan.build import build_players
+from vaegan.checkpoint import last_checkpoint
 from vaegan.config import make_config, resolved
 from vaegan.errors import TrainingError, UserError
 from vaegan.losses.adversarial import ADVERSARIAL
@@ -46,9 +48,11 @@ def gan_folder(command, tmp_path):
 def test_a_gan_leaves_its_players_its_grids_and_an_animation(gan_folder):
     files = sorted(str(path.relative_to(gan_folder)) for path in gan_folder.rglob("*") if path.is_file())
     assert files == [
+        ".lock",
         "DCGAN_model_D.pth",
         "DCGAN_model_G.pth",
-        "checkpoints/last.safetensors",
+        "checkpoints/step-00000008.safetensors",
+        "checkpoints/step-00000012.safetensors",
         "config.yaml",
         "environment.json",
         "figures/curves.png",
@@ -69,7 +73,7 @@ def test_a_gan_leaves_its_players_its_grids_and_an_animation(gan_folder):
 
 
 def test_the_saved_players_are_those_of_the_checkpoint(gan_folder):
-    everything = safetensors.torch.load_file(gan_folder / "checkpoints" / "last.safetensors")
+    everything = safetensors.torch.load_file(last_checkpoint(gan_folder / "checkpoints"))
     for name, part in (("DCGAN_model_G.pth", "decoder."), ("DCGAN_model_D.pth", "disc.")):
         saved = torch.load(gan_folder / name, weights_only=True)
         assert {part + key for key in saved} == {key for key in everything if key.startswith(part)}
@@ -235,16 +239,6 @@ def test_dcgans_initial_weights():
 
 
 def test_the_average_follows_the_decoder_copies_its_buffers_and_is_what_draws():
-    class Watch:
-        def __init__(self):
-            self.decoders = []
-
-        def on_step(self, *_):
-            pass
-
-        def on_epoch(self, record, players):
-            self.players = players
-
     options = {"gan": "conv", "disc": "dense", "hidden_dim": None, "ema": 0.9}
     before = built(**options)
     torch.manual_seed(0)
@@ -269,7 +263,7 @@ def test_the_average_follows_the_decoder_copies_its_buffers_and_is_what_draws():
 def test_averaged_weights_are_what_a_run_saves(command, tmp_path):
     command("--gan dense --disc dense --ema 0.5 --epochs 1 --batch-size 400 --run-name averaged")
     folder = tmp_path / "runs" / "averaged"
-    everything = safetensors.torch.load_file(folder / "checkpoints" / "last.safetensors")
+    everything = safetensors.torch.load_file(last_checkpoint(folder / "checkpoints"))
     saved = torch.load(folder / "DCGAN_model_G.pth", weights_only=True)
     for name, value in saved.items():
         assert value.equal(everything[f"ema.module.{name}"]) and not value.equal(
@@ -364,13 +358,11 @@ def test_the_weights_of_the_last_whole_epoch_are_kept(command, tmp_path, monkeyp
     status, output, errors = command(flags + "broken")
     assert status == 1
     assert errors.startswith("stopped: train/gen/adv became nan in epoch 2, step 6; ")
-    assert (
-        f"epoch 1, the last whole one, are in {tmp_path}/runs/broken/checkpoints/last.safetensors" in output
+    last, expected = (
+        last_checkpoint(tmp_path / "runs" / name / "checkpoints") for name in ("broken", "whole")
     )
-    kept, expected = (
-        safetensors.torch.load_file(tmp_path / "runs" / name / "checkpoints" / "last.safetensors")
-        for name in ("broken", "whole")
-    )
+    assert f"the last checkpoint, from before that, is {last}" in output
+    kept, expected = (safetensors.torch.load_file(path) for path in (last, expected))
     assert all(value.equal(expected[name]) for name, value in kept.items())
     assert not list((tmp_path / "runs" / "broken").glob("*.pth"))
 
@@ -388,9 +380,8 @@ def test_alarms_are_printed_when_they_begin_and_written_down(command, tmp_path):
 def test_samples_as_different_as_originals_have_a_diversity_of_one():
     from vaegan.evals.samples import originals, spread
 
-    batches = list(images(12).split(5))
-    assert len(originals(iter(batches))) == 12
-    x = originals(iter(batches))
+    x = originals(Batches(images(12), 5))
+    assert x.equal(images(12) / 255)
     pairs = [(x[i] - x[j]).norm() for i in range(12) for j in range(i)]
     assert spread(x) == pytest.approx(torch.stack(pairs).mean().item(), rel=1e-5)
     assert spread(x[:1]) == 0

@@ -49,7 +49,7 @@ class Game:
     def step(self, player, views):
         terms = self.objective.play(player, views, self.weights[player])
         figures = self.objective.disc_figures(views, terms) if player == "disc" else {}
-        self.optims[player].minimise(weighted_sum(terms, self.weights[player]))
+        self.optims[player].minimise([weighted_sum(terms, self.weights[player])])
         return figures
 
 
@@ -66,8 +66,12 @@ def settled_estimate(name, adv, penalties, means, sigma, *, lr, late=100):
     estimates = []
     for step, mean in enumerate(means):
         game.weights["disc"] |= {name: weight * (step >= 20) for name, weight in penalties.items()}
-        views = Views(players, mean + sigma * torch.randn(1024, 1, 1, 1), gen_plays=False)
-        views.z = sigma * torch.randn(1024, 1)  # the generator has no weights and hands on its noise
+        views = Views(
+            players,
+            mean + sigma * torch.randn(1024, 1, 1, 1),
+            sigma * torch.randn(1024, 1),  # the generator has no weights and hands on its noise
+            gen_plays=False,
+        )
         estimates.append(game.step("disc", views)[name])
     return torch.stack(estimates[-late:])
 
@@ -152,7 +156,7 @@ def play_on_the_ring(seed, steps=800):
     players = plane_players(ema=0.98)
     game = Game(players, "nonsaturating", {"r1": 0.03}, lr=2e-3, betas=(0.5, 0.99))
     for step in range(1, steps + 1):
-        views = Views(players, ring(512))
+        views = Views(players, ring(512), torch.randn(512, players.latent_dim))
         for player in ("disc", "gen"):
             game.step(player, views)
         players.average(step)
@@ -174,8 +178,8 @@ def test_a_step_of_the_generator_raises_what_d_says_of_its_fakes(adv):
     players = plane_players()
     game = Game(players, adv, lr=1e-3)
     for _ in range(20):  # so that D has an opinion
-        game.step("disc", Views(players, ring(256)))
-    views = Views(players, ring(256))
+        game.step("disc", Views(players, ring(256), torch.randn(256, players.latent_dim)))
+    views = Views(players, ring(256), torch.randn(256, players.latent_dim))
     before = players.discriminate(views.fake).mean().item()
     game.step("gen", views)
     after = players.discriminate(players.pixels(players.decode(views.z))).mean().item()

@@ -45,6 +45,10 @@ def loss_of(player, views, objective, weights=None):
     return weighted_sum(objective.play(player, views, weights), weights)
 
 
+def see(players, x, **options):
+    return Views(players, x, torch.randn(len(x), players.latent_dim), **options)
+
+
 def with_gradient(players, player):
     return [p for p in players.parameters_of(player) if p.grad is not None]
 
@@ -66,10 +70,10 @@ def clear(players):
 def test_a_players_step_leaves_no_gradient_on_the_other(encoder, decoder, pbp, disc, x):
     players = hybrid(encoder=encoder, decoder=decoder, pbp=pbp, disc=disc)
     objective = game(players)
-    views = Views(players, x)
+    views = see(players, x)
     before = {name: value.clone() for name, value in players.named_parameters()}
 
-    PlayerOptimiser(players, "disc", lr=1e-3).minimise(loss_of("disc", views, objective))
+    PlayerOptimiser(players, "disc", lr=1e-3).minimise([loss_of("disc", views, objective)])
     assert not with_gradient(players, "gen")
     assert len(with_gradient(players, "disc")) == len(list(players.parameters_of("disc")))
     changed = {name for name, value in players.named_parameters() if not value.equal(before[name])}
@@ -77,7 +81,7 @@ def test_a_players_step_leaves_no_gradient_on_the_other(encoder, decoder, pbp, d
 
     clear(players)
     after_disc = {name: value.clone() for name, value in players.named_parameters()}
-    PlayerOptimiser(players, "gen", lr=1e-3).minimise(loss_of("gen", views, objective))
+    PlayerOptimiser(players, "gen", lr=1e-3).minimise([loss_of("gen", views, objective)])
     assert not with_gradient(players, "disc")
     assert len(with_gradient(players, "gen")) == len(list(players.parameters_of("gen")))
     changed = {name for name, value in players.named_parameters() if not value.equal(after_disc[name])}
@@ -86,7 +90,7 @@ def test_a_players_step_leaves_no_gradient_on_the_other(encoder, decoder, pbp, d
 
 def test_even_an_ordinary_backward_of_the_discriminators_loss_does_not_reach_the_vae(x):
     players = hybrid()
-    loss_of("disc", Views(players, x), game(players)).backward()
+    loss_of("disc", see(players, x), game(players)).backward()
     assert not with_gradient(players, "gen")
 
 
@@ -98,13 +102,13 @@ def test_signs_a_small_step_of_gen_raises_the_score_of_fakes_and_one_of_disc_low
     def score():
         torch.manual_seed(5)  # the same posterior sample each time
         with torch.no_grad():
-            views = Views(players, x, gen_plays=False)
+            views = see(players, x, gen_plays=False)
             views.turn("disc")
             return views.logits_fake.mean().item()
 
     def descend(player, weights):
         torch.manual_seed(5)
-        loss = loss_of(player, Views(players, x), objective, weights)
+        loss = loss_of(player, see(players, x), objective, weights)
         parameters = list(players.parameters_of(player))
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
         norm = torch.stack([g.norm() for g in gradients if g is not None]).norm()
@@ -126,30 +130,30 @@ def test_a_combo_step_makes_one_encoder_decoder_pass_and_three_of_the_discrimina
     calls = []
     for name, network in players.networks().items():
         network.register_forward_hook(lambda *_, name=name: calls.append(name))
-    objective, views = game(players), Views(players, x)
+    objective, views = game(players), see(players, x)
     for player in ("disc", "gen"):
-        PlayerOptimiser(players, player, lr=1e-3).minimise(loss_of(player, views, objective))
+        PlayerOptimiser(players, player, lr=1e-3).minimise([loss_of(player, views, objective)])
     assert Counter(calls) == {"encoder": 1, "decoder": 1, "disc": 3}
 
 
 def test_gen_is_judged_by_the_discriminator_as_it_is_after_its_step(x):
     players = hybrid()
-    objective, views = game(players), Views(players, x)
+    objective, views = game(players), see(players, x)
     before = objective.play("gen", views, WEIGHTS["gen"])["adv"].item()
-    PlayerOptimiser(players, "disc", lr=0.1).minimise(loss_of("disc", views, objective))
+    PlayerOptimiser(players, "disc", lr=0.1).minimise([loss_of("disc", views, objective)])
     assert objective.play("gen", views, WEIGHTS["gen"])["adv"].item() != before
 
 
 def test_terms_without_a_weight_are_not_computed(x):
     players = hybrid()
     players.disc.register_forward_hook(lambda *_: pytest.fail("the discriminator was asked"))
-    terms = game(players).play("gen", Views(players, x), {"pbp": 1.0, "kl": 1.0})
+    terms = game(players).play("gen", see(players, x), {"pbp": 1.0, "kl": 1.0})
     assert list(terms) == ["pbp", "kl"]
 
 
 def test_without_gen_playing_the_pass_has_no_graph(x):
     players = hybrid()
-    views = Views(players, x, gen_plays=False)
+    views = see(players, x, gen_plays=False)
     loss_of("disc", views, game(players)).backward()
     assert not views.x_hat.requires_grad
     assert with_gradient(players, "disc") and not with_gradient(players, "gen")
@@ -157,12 +161,9 @@ def test_without_gen_playing_the_pass_has_no_graph(x):
 
 def test_z_is_the_posterior_reparameterised(x):
     players = hybrid()
-    views = Views(players, x)
+    views = see(players, x)
     mu, logvar = views.posterior
-    torch.manual_seed(7)
-    noise = torch.randn_like(mu)
-    torch.manual_seed(7)
-    torch.testing.assert_close(views.z, mu + (0.5 * logvar).exp() * noise)
+    torch.testing.assert_close(views.z, mu + (0.5 * logvar).exp() * views.noise)
 
 
 def test_weighted_sum():
@@ -243,7 +244,7 @@ def test_both_players_see_originals_and_fakes_changed_alike(x):
         seen.append(images)
         return 1 - images
 
-    views = Views(players, x, shown=shown)
+    views = see(players, x, shown=shown)
     game(players).play("disc", views, WEIGHTS["disc"])
     assert [images.requires_grad for images in seen] == [False, False]
     assert seen[0].equal(x) and seen[1].equal(views.x_hat)
@@ -260,20 +261,17 @@ def test_in_every_gan_the_resting_player_gets_no_gradient(loss, slope_penalties,
     options = {"gan": "dense", "disc": "dense", "latent_dim": 3}
     players = build_players(resolved(make_config(options), SHAPE[1]), SHAPE)
     objective = Objective(players, ADVERSARIAL.find(loss)[0](), slope_penalties)
-    views = Views(players, x)
+    views = see(players, x)
     weights = dict.fromkeys(objective.terms["disc"], 1.0)
-    PlayerOptimiser(players, "disc", lr=1e-3).minimise(loss_of("disc", views, objective, weights))
+    PlayerOptimiser(players, "disc", lr=1e-3).minimise([loss_of("disc", views, objective, weights)])
     assert with_gradient(players, "disc") and not with_gradient(players, "gen")
     clear(players)
-    PlayerOptimiser(players, "gen", lr=1e-3).minimise(loss_of("gen", views, objective, {"adv": 1.0}))
+    PlayerOptimiser(players, "gen", lr=1e-3).minimise([loss_of("gen", views, objective, {"adv": 1.0})])
     assert with_gradient(players, "gen") and not with_gradient(players, "disc")
 
 
 def test_a_gan_decodes_draws_of_the_prior(x):
     players = build_players(resolved(make_config({"gan": "dense", "disc": "dense"}), SHAPE[1]), SHAPE)
-    views = Views(players, x)
-    torch.manual_seed(7)
-    noise = torch.randn(len(x), players.latent_dim)
-    torch.manual_seed(7)
-    torch.testing.assert_close(views.fake, players.pixels(players.decode(noise)))
+    views = see(players, x)
+    torch.testing.assert_close(views.fake, players.pixels(players.decode(views.noise)))
     assert list(game(players).terms["gen"]) == ["adv"]

@@ -12,7 +12,9 @@ from safetensors.torch import load_file
 
 import datasets
 from vaegan.build import build_players
+from vaegan.checkpoint import last_checkpoint
 from vaegan.config import make_config, resolved
+from vaegan.evals.samples import take_pictures
 from vaegan.figures import save_curves, save_reconstructions, save_samples
 from vaegan.files import write_whole
 from vaegan.losses.adversarial import ADVERSARIAL
@@ -42,8 +44,10 @@ def without_timings(records):
 def test_holds_what_it_should_and_nothing_else(run_folder):
     files = sorted(str(path.relative_to(run_folder)) for path in run_folder.rglob("*") if path.is_file())
     assert files == [
+        ".lock",
         "VAE_model.pth",
-        "checkpoints/last.safetensors",
+        "checkpoints/step-00000023.safetensors",
+        "checkpoints/step-00000046.safetensors",
         "config.yaml",
         "environment.json",
         "figures/curves.png",
@@ -92,10 +96,11 @@ def test_environment_says_how_the_run_was_made(run_folder):
 
 
 def test_weights_are_the_same_in_safetensors_and_in_the_plain_state_dictionary(run_folder):
-    everything = load_file(run_folder / "checkpoints" / "last.safetensors")
+    everything = load_file(last_checkpoint(run_folder / "checkpoints"))
     vae = torch.load(run_folder / "VAE_model.pth", weights_only=True)
     assert {name.split(".")[0] for name in vae} == {"encoder", "decoder"}
-    assert {name.split(".")[0] for name in everything} == {"encoder", "decoder", "disc"}
+    networks = {name.split(".")[0] for name in everything if "/" not in name}
+    assert networks == {"encoder", "decoder", "disc"}
     for name, value in vae.items():
         assert value.equal(everything[name])
 
@@ -115,8 +120,9 @@ def test_the_lower_row_is_decoded_from_the_posteriors_mean_in_evaluation_mode(tm
         0, 256, (10, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
     before = {name: value.clone() for name, value in players.state_dict().items()}
-    save_reconstructions(tmp_path / "picture.png", players, images)
-    save_samples(tmp_path / "samples.png", players)
+    pictures = take_pictures(players, images)
+    save_reconstructions(tmp_path / "picture.png", pictures.reconstructions)
+    save_samples(tmp_path / "samples.png", pictures.samples)
     assert all(value.equal(before[name]) for name, value in players.state_dict().items())
 
     pixels = torch.from_numpy(np.array(Image.open(tmp_path / "picture.png")))[..., 0]
@@ -204,4 +210,4 @@ def test_a_run_that_fails_says_so_and_keeps_no_broken_weights(command, tmp_path)
     status, _, errors = command(f"{SMALL} --lr 1e30 --run-name broken")
     assert status == 1
     assert errors.startswith("stopped: ") and len(errors.splitlines()) == 1
-    assert not (tmp_path / "runs" / "broken" / "checkpoints" / "last.safetensors").exists()
+    assert list((tmp_path / "runs" / "broken" / "checkpoints").iterdir()) == []

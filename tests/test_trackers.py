@@ -80,7 +80,7 @@ say("line", tracker.line)
 say("id", tracker.run_id)
 say("imported", "wandb" in sys.modules)
 for record in records:
-    draw("samples", record["epoch"])
+    draw("samples", record["epoch"] % 2)
     if record["epoch"] == 0:
         draw("reconstructions", 0)
     tracker.on_epoch(record, None)
@@ -105,13 +105,14 @@ class Tracked:
         waits=(8.0, 8.0),
         exit_code=0,
         options=None,
+        records=RECORDS,
         **environ,
     ):
         self.folder = place / "a run"
         for epoch, colour in enumerate(("red", "blue")):
             Image.new("RGB", (20, 10), colour).save(place / f"{epoch}.png")
         (place / "home").mkdir()
-        (place / "records.json").write_text(json.dumps([RECORDS, CONFIG]))
+        (place / "records.json").write_text(json.dumps([records, CONFIG]))
         if wait:
             (place / "wait").touch()
         environment = {"HOME": str(place / "home"), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
@@ -464,6 +465,15 @@ def test_online_run_sends_everything(tmp_path, server):
     assert not any(path.startswith("/sdk/otel") for path, _ in server.requests)  # no reports about itself
 
 
+def test_a_resumed_run_goes_on_where_the_server_has_it_and_no_epoch_is_doubled(tmp_path, server):
+    server.last_step = 2  # of the second epoch, after which the run was killed before it was saved
+    records = [RECORDS[1], {**RECORDS[1], "epoch": 2}]
+    run = Tracked(tmp_path, options={"run_id": "abc12345"}, records=records, **online(server)).ended()
+    assert (run.status, run.errors, run.warnings) == (0, "", [])
+    assert {query["name"] for query in server.queries("UpsertBucket")} == {"abc12345"}
+    assert [(row["_step"], row["epoch"]) for row in server.history()] == [(4, 2), (5, 2)]
+
+
 def test_wrong_key_costs_one_warning(tmp_path, server):
     server.status = 401
     run = Tracked(tmp_path, **online(server)).ended()
@@ -592,6 +602,25 @@ def test_the_program_tracks_what_it_writes_down(tmp_path):
     assert (list(started.tags), started.notes) == (["a", "b"], "a first try")
     (end,) = run.records("exit")
     assert end.exit_code == 0
+
+
+def test_a_resumed_run_is_the_same_one_offline_too(tmp_path):
+    """Its second part has the same name, and numbers its lines behind those of the first."""
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
+    flags = "--vae dense --hidden-dim 8 --image-size 16 --epochs 2 --run-name r --runs-dir runs"
+    for part in (flags, "--resume runs/r --epochs 3"):
+        command = [sys.executable, str(ROOT / "train_vaegan.py"), *part.split()]
+        done = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=2 * HANG_S
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        time.sleep(1)  # W&B's folders are named by the second
+    files = sorted((tmp_path / "runs" / "r" / "wandb").glob("offline-run-*/*.wandb"))
+    kept_id = json.loads((tmp_path / "runs" / "r" / "environment.json").read_text())["wandb_id"]
+    assert [file.stem for file in files] == [f"run-{kept_id}"] * 2
+    steps = [[r.history.step.num for r in transaction_log(file) if r.HasField("history")] for file in files]
+    assert steps == [[0, 2, 3], [4, 5]]
+    assert f"`wandb sync --id {kept_id} runs/r/wandb/*run-*` sends it" in done.stdout
 
 
 def test_a_run_that_fails_is_tracked_as_failed(tmp_path):

@@ -23,12 +23,14 @@ from pydantic import (
 from vaegan.augment import AUGMENTATIONS, build_augmentation
 from vaegan.diffaugment import DIFFAUGMENTS, build_diffaugment
 from vaegan.errors import OptionError, OptionErrors, did_you_mean
+from vaegan.intervals import Interval
 from vaegan.knobs import DISC_PREFIX, Knob, knobs
 from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
+from vaegan.parallel import LEAST_SHARE
 from vaegan.pixels import INTERVALS, PixelRange
 from vaegan.seeds import LARGEST_SEED
 from vaegan.weights import Weight
@@ -219,7 +221,14 @@ class Training(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = option(
         "auto", "where to train; auto takes a GPU if there is one"
     )
-    precision: Literal["fp32", "bf16"] = option("fp32", "arithmetic of the networks; weights stay fp32")
+    precision: Literal["auto", "fp32", "bf16"] | None = option(
+        None,
+        "arithmetic of the networks; weights stay fp32; auto measures which is faster, and writes it down",
+        shown="fp32 on a CPU, auto on a GPU",
+    )
+    accumulate: int = option(
+        1, "parts that a batch is worked on in, one after the other, for want of memory", ge=1
+    )
 
 
 class Data(Section):
@@ -263,6 +272,17 @@ class Output(Section):
     figure_epochs: Annotated[list[PositiveInt] | None, BeforeValidator(_listed)] = option(
         None, "epochs after which pictures are drawn, from 1; the last always is", shown="all"
     )
+    save_every: Interval = option(
+        Interval(minutes=10), "steps (500) or minutes (10min) between two savings within an epoch"
+    )
+    keep_epochs: Annotated[list[PositiveInt] | None, BeforeValidator(_listed)] = option(
+        None, "epochs after which the checkpoint is kept, from 1", shown="none: the last two are"
+    )
+    keep_best: str | None = option(
+        None,
+        "key of metrics.jsonl whose best epoch's checkpoint is kept: KEY, the least, or KEY:max",
+        shown="none",
+    )
 
 
 class Tracking(Section):
@@ -285,6 +305,12 @@ SECTIONS = (Networks, Losses, Balance, Epochs, Training, Data, Output, Tracking)
 DISC_OPTIONS = (
     *("disc_weight", "adv", "solo_epochs", "max_disc_loss", "disc_lr", "disc_betas"),
     *(name for name in Balance.model_fields if name != "ema"),
+)
+# what may be another in a run that goes on: where things are, how long, what is kept and shown
+CHANGEABLE = (
+    *("epochs", "accumulate", "device", "dataset", "data_dir", "memory_limit", "cache_dir"),
+    *Output.model_fields,
+    *Tracking.model_fields,
 )
 # what only a VAE has
 VAE_OPTIONS = (
@@ -398,6 +424,19 @@ def resolved(config: Config, image_size: int) -> Config:
     return config.model_copy(update=update | {"image_size": image_size})
 
 
+def changes(config: Config, made_with: Mapping[str, Any]) -> list[OptionError]:
+    """The options of a run that goes on which are not those it was made with, and have to be.
+
+    made_with: as `Config.to_dict` gave it. Raises: OptionErrors when this version does not know it.
+    """
+    before, now = make_config(made_with).to_dict(), config.to_dict()
+    return [
+        OptionError(name, f"the run was made with {before.get(name, 'none')}, and cannot change it")
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name) and name not in CHANGEABLE
+    ]
+
+
 def _option_error(detail: Mapping[str, Any], cls: type[Config]) -> OptionError:
     """One of pydantic's errors in our words."""
     name = str(detail["loc"][0])
@@ -446,6 +485,10 @@ def _contradictions(config: Config) -> Iterable[OptionError]:
     elif config.disc and config.solo_epochs is not None and config.solo_epochs > config.epochs:
         yield OptionError(
             "solo_epochs", f"more than the {config.epochs} epochs in all; raise --epochs or lower it"
+        )
+    if config.accumulate > 1 and config.batch_size < LEAST_SHARE * config.accumulate:
+        yield OptionError(
+            "accumulate", f"a batch of {config.batch_size} has fewer than {LEAST_SHARE} images for each part"
         )
     for name in ("lr_decay", "lr_decay_every"):
         if getattr(config, name) is not None and config.lr_schedule != "step":

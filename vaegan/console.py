@@ -45,9 +45,9 @@ SUMMARY = [
 ]
 
 
-def make_console() -> Console:
-    """A console that prints text as it is: not wrapped, not coloured, brackets no markup."""
-    return Console(highlight=False, soft_wrap=True, markup=False)
+def make_console(quiet: bool = False) -> Console:
+    """A console that prints text as it is (not wrapped, not coloured, brackets no markup), or nothing."""
+    return Console(quiet=quiet, highlight=False, soft_wrap=True, markup=False)
 
 
 def network_lines(players: Players, names: Mapping[str, str]) -> list[str]:
@@ -91,7 +91,8 @@ class _Losses(ProgressColumn):
 class ProgressBar:
     """One bar over the whole run on a terminal, a line an epoch where there is none."""
 
-    def __init__(self, console: Console, epochs: int, steps_per_epoch: int):
+    def __init__(self, console: Console, epochs: int, steps_per_epoch: int, done: int = 0):
+        """done: steps of a run that goes on."""
         self.console = console
         self.epochs = epochs
         self.bar = Progress(
@@ -104,7 +105,7 @@ class ProgressBar:
             console=console,
             disable=not console.is_terminal,
         )
-        self.task = self.bar.add_task("", total=epochs * steps_per_epoch, rate=0.0, losses="")
+        self.task = self.bar.add_task("", total=epochs * steps_per_epoch, completed=done, rate=0.0, losses="")
         self._seen = 0
         self._since = time.monotonic()
         self._alarmed: set[str] = set()
@@ -126,7 +127,7 @@ class ProgressBar:
         if elapsed >= REFRESH_S:
             self._show(epoch, phase.name, self._seen / elapsed, weighed(meter.means(), phase.weights), "")
 
-    def on_epoch(self, record: dict[str, Any], players: Players) -> None:
+    def on_epoch(self, record: dict[str, Any], _: Any = None) -> None:
         """A line with the epoch's main figures, and one for each alarm that has begun."""
         self.console.print(
             f"epoch {record['epoch'] + 1}/{self.epochs} {record['phase']:5}  "

@@ -30,7 +30,11 @@ class OptionErrors(UserError):
 
 
 class TrainingError(Exception):
-    """A run that cannot go on (a loss that is not finite); the commands exit with status 1."""
+    """A run that cannot go on; the commands exit with status 1."""
+
+
+class NotFinite(TrainingError):
+    """A loss that is no number any more: the run would meet it again."""
 
 
 def flag(option: str) -> str:

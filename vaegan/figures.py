@@ -6,16 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from vaegan.evals.samples import prior_samples
 from vaegan.files import write_whole
-from vaegan.nets.players import Players
-from vaegan.pixels import to_model_range, to_unit_range
 
 SMALLEST_TILE = 96  # pixels a side; smaller images are enlarged by a whole factor
 GAP = 2
@@ -24,19 +20,13 @@ FRAME_MS = 300
 LAST_FRAME_MS = 2000
 
 
-@torch.no_grad()
-def save_reconstructions(path: Path, players: Players, images: Tensor) -> None:
-    """Images (uint8 [N, C, H, W]) in a row over their reconstructions from the posterior's mean."""
-    players.eval()
-    x = to_model_range(images, players.pixel_range)
-    pair = torch.stack([x, players.reconstruct(x)]).flatten(0, 1)
-    players.train()
-    save_grid(path, to_unit_range(pair, players.pixel_range), columns=len(images))
+def save_reconstructions(path: Path, pairs: Tensor) -> None:
+    """Images in a row over their reconstructions; pairs: [2, N, C, H, W] in [0, 1]."""
+    save_grid(path, pairs.flatten(0, 1), columns=pairs.shape[1])
 
 
-def save_samples(path: Path, players: Players) -> None:
-    """A square of images decoded from draws of the prior, the same draws each time."""
-    samples = prior_samples(players)
+def save_samples(path: Path, samples: Tensor) -> None:
+    """A square of samples [N, C, H, W] in [0, 1]."""
     save_grid(path, samples, columns=math.isqrt(len(samples)))
 
 

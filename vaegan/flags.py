@@ -10,7 +10,7 @@ import yaml
 
 from vaegan.arguments import Parser
 from vaegan.config import SECTIONS, Config, config_type, make_config
-from vaegan.errors import OptionError, OptionErrors, UserError, flag
+from vaegan.errors import OptionError, OptionErrors, UserError, did_you_mean, flag
 from vaegan.knobs import DISC_PREFIX, knobs
 
 
@@ -18,12 +18,13 @@ from vaegan.knobs import DISC_PREFIX, knobs
 class Given:
     """What the user gave: values by option, and how each was written ("--lr", "a.yaml: lr").
 
-    dry_run: whether to show the run instead of making it.
+    dry_run: whether to show the run instead of making it. resume: the folder of a run to go on with.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     dry_run: bool = False
+    resume: Path | None = None
 
     def add(self, values: Mapping[str, Any], file: Path | None = None) -> None:
         """Put values over those so far, from flags or from a YAML file."""
@@ -42,6 +43,8 @@ class Given:
 
     def _line(self, error: OptionError) -> str:
         name = error.option
+        if name == "resume":
+            return f"{flag(name)} {self.resume}: {error.problem}"
         if name not in self.origins:
             return str(error)
         separator = " " if self.origins[name].startswith("--") else ": "
@@ -52,17 +55,32 @@ class Given:
 def parse(argv: list[str], *, prog: str, datasets: Iterable[str]) -> Given:
     """What a command line gives. datasets: the registered names, for --help.
 
-    Raises: UserError for a flag that does not exist or has no value, and for a YAML file that
-    cannot be read.
+    Raises: UserError for a flag that does not exist or has no value, for a YAML file that cannot be
+    read, and for a folder that holds no run.
     """
     parser = _parser(prog, datasets)
     typed = vars(parser.parse(argv))
-    given = Given(dry_run=typed.pop("dry_run"))
-    if (path := typed.pop("config")) is not None:
-        for file, values in _read_yaml(Path(path), origin=f"--config {path}"):
+    resume, path = typed.pop("resume"), typed.pop("config")
+    given = Given(dry_run=typed.pop("dry_run"), resume=resume)
+    origin = f"--config {path}"
+    if resume is not None:
+        if path is not None:
+            raise UserError(f"{origin}: --resume takes the run's own config; leave out one of them")
+        path, origin = _config_of_run(resume), f"--resume {resume}"
+    if path is not None:
+        for file, values in _read_yaml(Path(path), origin=origin):
             given.add(values, file)
     given.add({name: None if _takes_away(name, value) else value for name, value in typed.items()})
     return given
+
+
+def _config_of_run(folder: Path) -> Path:
+    """The file with a run's options. Raises: UserError for a folder that holds no run."""
+    path = folder / "config.yaml"
+    if not path.is_file():
+        near = did_you_mean(folder.name, [other.parent.name for other in folder.parent.glob("*/config.yaml")])
+        raise UserError(f"--resume {folder}: there is no {path}; {near}the folder of a run is accepted")
+    return path
 
 
 def _read_yaml(path: Path, *, origin: str, above: tuple[Path, ...] = ()) -> list[tuple[Path, dict[str, Any]]]:
@@ -107,6 +125,13 @@ def _parser(prog: str, datasets: Iterable[str]) -> Parser:
     command = parser.add_argument_group("Command")
     command.add_argument(
         "--config", metavar="FILE", default=None, help="YAML file of options, e.g. a run's config.yaml"
+    )
+    command.add_argument(
+        "--resume",
+        metavar="FOLDER",
+        type=Path,
+        default=None,
+        help="go on with the run of this folder; no other flag is needed, and more --epochs may be given",
     )
     command.add_argument(
         "--dry-run", action="store_true", default=False, help="show the run; train nothing, write nothing"

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from vaegan.parallel import ALONE, Ranks
+
 
 class Meter:
     """The mean of every value added, each batch counted by its images."""
@@ -15,16 +17,30 @@ class Meter:
         """Add batch means (scalars on the device) of a batch of `n_images`, filed under prefix/name."""
         for name, value in values.items():
             key = f"{prefix}/{name}"
-            weighed = value.detach() * n_images
+            # the mean of none, where there are more processes than images, is not a number
+            weighed = value.detach() * n_images if n_images else torch.zeros_like(value)
             self._sums[key] = self._sums[key] + weighed if key in self._sums else weighed
             self._counts[key] = self._counts.get(key, 0) + n_images
 
-    def means(self) -> dict[str, float]:
-        """The mean over images of everything added; the one transfer from the device."""
+    def means(self, ranks: Ranks = ALONE) -> dict[str, float]:
+        """The mean over images of everything added, in all of these processes; the one transfer."""
         if not self._sums:
             return {}
-        sums = torch.stack(list(self._sums.values())).tolist()
-        return {key: total / self._counts[key] for key, total in zip(self._sums, sums, strict=True)}
+        sums = torch.stack(list(self._sums.values()))
+        counts = torch.tensor(list(self._counts.values()))
+        ranks.add_up(sums)
+        ranks.add_up(counts)
+        pairs = zip(self._sums, sums.tolist(), counts.tolist(), strict=True)
+        return {key: total / count for key, total, count in pairs}
+
+    def state(self) -> dict[str, tuple[Tensor, int]]:
+        """The sum of everything added under a key, and the images that it is of."""
+        return {key: (self._sums[key], count) for key, count in self._counts.items()}
+
+    def load(self, state: dict[str, tuple[Tensor, int]]) -> None:
+        """Go on from such a state."""
+        self._sums = {key: total for key, (total, _) in state.items()}
+        self._counts = {key: count for key, (_, count) in state.items()}
 
 
 def weighed(means: dict[str, float], weights: dict[str, dict[str, float]]) -> dict[str, float]:

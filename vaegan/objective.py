@@ -11,6 +11,7 @@ from vaegan.losses.adversarial import AdversarialLoss
 from vaegan.losses.kl import kl_to_standard_normal
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
+from vaegan.parallel import Share
 
 
 class Views:
@@ -20,22 +21,28 @@ class Views:
     decides what they may change: on `disc`'s turn the fakes come without their graph, on `gen`'s turn
     with it. Terms therefore never detach, freeze or step anything.
 
+    noise: [B, latent_dim], standard normal: what the posterior is sampled with, or a GAN's latents.
     gen_plays: whether `gen` will play on this batch; if not, its pass is made without a graph.
     shown: what is done to originals and fakes alike before D sees them; None for nothing.
+    share: which part of a larger batch this is; None for all of it.
     """
 
     def __init__(
         self,
         players: Players,
         x: Tensor,
+        noise: Tensor,
         *,
         gen_plays: bool = True,
         shown: Callable[[Tensor], Tensor] | None = None,
+        share: Share | None = None,
     ):
         self.players = players
         self.x = x
+        self.noise = noise
         self.gen_plays = gen_plays
         self.shown = shown
+        self.share = share or Share(0, len(x), len(x))
         self.player = "gen"
 
     def turn(self, player: str) -> None:
@@ -54,9 +61,9 @@ class Views:
     def z(self) -> Tensor:
         """[B, latent_dim]: one sample of each image's posterior, by reparameterisation, or of the prior."""
         if self.players.encoder is None:
-            return torch.randn(len(self.x), self.players.latent_dim, device=self.x.device)
+            return self.noise
         mu, logvar = self.posterior
-        return mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
+        return mu + torch.exp(0.5 * logvar) * self.noise
 
     @cached_property
     def pixel_logits(self) -> Tensor:
@@ -77,12 +84,17 @@ class Views:
     @cached_property
     def shown_real(self) -> Tensor:
         """The originals as D sees them."""
-        return self.x if self.shown is None else self.shown(self.x)
+        return self.x if self.shown is None else self.share.changed(self.shown, self.x)
 
     @cached_property
     def shown_fake(self) -> Tensor:
         """The fakes as D sees them."""
-        return self.fake if self.shown is None else self.shown(self.fake)
+        return self.fake if self.shown is None else self.share.changed(self.shown, self.fake)
+
+    @property
+    def between(self) -> Tensor:
+        """[B, 1, 1, 1], uniform in [0, 1): how far from its fake towards each original; new each time."""
+        return self.share.of(torch.rand(self.share.whole, 1, 1, 1, device=self.x.device, dtype=self.x.dtype))
 
     @cached_property
     def logits_real(self) -> Tensor:
@@ -122,7 +134,9 @@ def disc_term(views: Views, adversarial: AdversarialLoss, name: str) -> Tensor:
 
 PENALTIES: dict[str, Term] = {
     # called on the network itself, outside autocast
-    "gp": lambda views: penalties.wgan_gp(views.players.disc, views.shown_real, views.shown_fake),
+    "gp": lambda views: penalties.wgan_gp(
+        views.players.disc, views.shown_real, views.shown_fake, views.between
+    ),
     "r1": lambda views: penalties.zero_centred(views.players.disc, views.shown_real),
     "r2": lambda views: penalties.zero_centred(views.players.disc, views.shown_fake),
 }

@@ -1,5 +1,7 @@
 """One optimiser for each player, which touches that player's parameters alone."""
 
+from collections.abc import Iterable, Mapping
+
 import torch
 from timm.scheduler import create_scheduler_v2
 from timm.scheduler.scheduler import Scheduler
@@ -8,6 +10,7 @@ from torch.nn.utils import get_total_norm
 
 from vaegan.config import Config
 from vaegan.nets.players import Players
+from vaegan.parallel import ALONE, Ranks
 
 WARMUP_START = 0.01  # of the learning rate, in the first step of a warm-up
 
@@ -37,21 +40,54 @@ class PlayerOptimiser:
         """The learning rate of the next step."""
         return self.adam.param_groups[0]["lr"]
 
-    def minimise(self, loss: Tensor) -> Tensor:
-        """One step down the loss; returns the L2 norm of its gradient, a scalar on the device.
+    def minimise(self, losses: Iterable[Tensor], ranks: Ranks = ALONE) -> Tensor:
+        """One step down the sum of the losses, in all of these processes.
 
-        Gradients are computed for this player's parameters and no others.
+        losses: one after the other, so that the graph of each can be gone before the next is made.
+        Returns the L2 norm of the gradient, a scalar on the device. Gradients are computed for this
+        player's parameters and no others.
         """
         self.adam.zero_grad()
-        loss.backward(inputs=self.parameters)
+        for loss in losses:
+            loss.backward(inputs=self.parameters)
         # a term that weighs nothing leaves parameters without a gradient
-        norm = get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        if ranks.size > 1:
+            _add_up(gradients, ranks)
+        norm = get_total_norm(gradients)
         self.adam.step()
         if self.weight_clip is not None:
             with torch.no_grad():
                 for parameter in self.parameters:
                     parameter.clamp_(-self.weight_clip, self.weight_clip)
         return norm
+
+    def state(self) -> dict[str, Tensor]:
+        """What Adam knows of each parameter, as "3/exp_avg" of the fourth."""
+        known = self.adam.state
+        return {
+            f"{i}/{name}": value
+            for i, parameter in enumerate(self.parameters)
+            for name, value in known.get(parameter, {}).items()
+        }
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from such a state."""
+        for key, value in state.items():
+            number, name = key.split("/")
+            parameter = self.parameters[int(number)]
+            # in the parameter's own layout, which the fused step takes for granted
+            kept = torch.empty_like(parameter if value.dim() else value, device=parameter.device)
+            self.adam.state[parameter][name] = kept.copy_(value).detach()
+
+
+def _add_up(gradients: list[Tensor], ranks: Ranks) -> None:
+    """Put the sum over all processes into each gradient, in one exchange for all of them."""
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    ranks.add_up(flat)
+    parts = flat.split([gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
 
 
 def lr_schedule(optimiser: PlayerOptimiser, config: Config, steps_per_epoch: int) -> Scheduler | None:

@@ -1,5 +1,6 @@
 """The run folder: config, environment, metrics, weights and figures of one run."""
 
+import io
 import itertools
 import json
 import os
@@ -14,19 +15,19 @@ from typing import Any
 
 import torch
 import yaml
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from filelock import FileLock, Timeout
+from torch import nn
 
 from vaegan.build import build_adversarial
 from vaegan.config import DEFAULT_ADV, Config
 from vaegan.errors import OptionError
+from vaegan.evals.samples import Pictures
 from vaegan.figures import save_animation, save_curves, save_reconstructions, save_samples
-from vaegan.files import write_whole
+from vaegan.files import append_line, remove_unfinished, write_whole
 from vaegan.nets.blocks import parameter_count, without_spectral_norm
 from vaegan.nets.players import Players
 
 LONGEST_NAME = 100  # characters of a name made by us
-N_REFERENCE = 10  # held-out images that every picture of reconstructions shows
 PACKAGES = (
     "torchvision",
     "timm",
@@ -54,11 +55,11 @@ def plan_folder(config: Config) -> Path:
     return next(path for i in itertools.count(1) if not os.path.lexists(path := runs_dir / f"{what}-{i}"))
 
 
-def new_run(config: Config, reference: Tensor) -> "Run":
+def new_run(config: Config) -> "Run":
     """A run in a folder of its own, also when others start in the same moment."""
     while True:
         try:
-            return Run(plan_folder(config), config, reference)
+            return Run(plan_folder(config), config)
         except FileExistsError:
             continue  # made by another run in between: the next number, or the name is taken
 
@@ -80,61 +81,108 @@ def describe(config: Config) -> str:
 class Run:
     """Writes one run's folder. Made only when all else is ready, so that a mistake leaves nothing behind."""
 
-    def __init__(self, folder: Path, config: Config, reference: Tensor):
-        """folder: made here. config: resolved. reference: uint8 [N, C, H, W], drawn as reconstructed.
+    def __init__(self, folder: Path, config: Config, resume: bool = False):
+        """folder: made here, unless the run is resumed. config: resolved.
 
-        Raises: FileExistsError when there is such a folder, OptionError when none can be made.
+        Raises: FileExistsError when there is such a folder, OptionError when none can be made, when a run
+        to be resumed may not be written, and when another process is at it.
         """
         self.folder = folder
         self.config = config
-        self.reference = reference
+        self.figures = folder / "figures"
+        self.samples = self.figures / "samples"
+        self.checkpoints = folder / "checkpoints"
+        self.metrics = folder / "metrics.jsonl"
+        self._environment = folder / "environment.json"
+        self._lock = FileLock(folder / ".lock")
         try:
-            folder.mkdir(parents=True)
-            self.figures = folder / "figures"
-            self.weights = folder / "checkpoints" / "last.safetensors"
-            self.samples = self.figures / "samples"
-            self.samples.mkdir(parents=True)
-            self.weights.parent.mkdir()
+            if not resume:
+                folder.mkdir(parents=True)
+            self._lock.acquire(blocking=False)
+            remove_unfinished(folder)
+            self._write_config()
+            self.samples.mkdir(parents=True, exist_ok=True)
+            self.checkpoints.mkdir(exist_ok=True)
+        except Timeout:
+            raise OptionError("resume", "another process is training this run") from None
         except FileExistsError:
             raise
         except OSError as error:
-            raise OptionError("runs_dir", f"cannot make the folder {folder} ({error.strerror})") from None
+            option, doing = ("resume", "write into") if resume else ("runs_dir", "make")
+            raise OptionError(option, f"cannot {doing} the folder {folder} ({error.strerror})") from None
 
-    def write_setting(self, players: Players, device: torch.device, command: list[str]) -> None:
-        """config.yaml, which --config takes back, and environment.json."""
+    def _write_config(self) -> None:
+        """config.yaml, which --config takes back."""
         text = yaml.safe_dump(self.config.to_dict(), sort_keys=False, allow_unicode=True)
-        (self.folder / "config.yaml").write_text(text, encoding="utf-8")
-        setting = environment(device, command)
-        setting["parameters"] = {name: parameter_count(net) for name, net in players.networks().items()}
-        (self.folder / "environment.json").write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
+        write_whole(self.folder / "config.yaml", lambda path: path.write_text(text, encoding="utf-8"))
+
+    def note_start(self, players: Players, device: torch.device, command: list[str], n_ranks: int) -> None:
+        """Write environment.json; a run that goes on adds what it goes on with."""
+        setting = environment(device, command) | {"processes": n_ranks}
+        if self._environment.exists():
+            before = json.loads(self._environment.read_text(encoding="utf-8"))
+            setting = before | {"resumed": [*before.get("resumed", []), setting]}
+        else:
+            setting["parameters"] = {name: parameter_count(net) for name, net in players.networks().items()}
+        self._write_environment(setting)
+
+    @property
+    def wandb_id(self) -> str | None:
+        """The name under which Weights & Biases knows the run, if it does."""
+        return json.loads(self._environment.read_text(encoding="utf-8")).get("wandb_id")
+
+    def note_wandb_id(self, run_id: str | None) -> None:
+        """Keep that name, under which a resumed run goes on."""
+        if run_id is not None and run_id != self.wandb_id:
+            setting = json.loads(self._environment.read_text(encoding="utf-8"))
+            self._write_environment(setting | {"wandb_id": run_id})
+
+    def _write_environment(self, setting: dict[str, Any]) -> None:
+        text = json.dumps(setting, indent=2) + "\n"
+        write_whole(self._environment, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def close(self) -> None:
+        """Let other processes go on with the run."""
+        self._lock.release()
 
     def on_step(self, *_: Any) -> None:
         """Nothing: a run is written after each epoch."""
 
-    def on_epoch(self, record: dict[str, Any], players: Players) -> None:
-        """The epoch's line of metrics.jsonl, the weights, and the pictures as they are now."""
-        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-        state = {name: value.detach().cpu().contiguous() for name, value in players.state_dict().items()}
-        metadata = {"epoch": str(record["epoch"])}
-        write_whole(self.weights, lambda path: save_file(state, path, metadata=metadata))
+    def on_epoch(self, record: dict[str, Any], pictures: Pictures) -> None:
+        """The pictures as they are now, and the epoch's line of metrics.jsonl."""
         epoch = record["epoch"] + 1
         if self.config.figure_epochs is None or epoch in (*self.config.figure_epochs, self.config.epochs):
-            self._draw(epoch, players)
-
-    def _draw(self, epoch: int, players: Players) -> None:
-        """Reconstructions, if there is an encoder, and samples; those of each epoch are kept."""
-        if players.encoder is not None:
-            save_reconstructions(self.figures / "reconstructions.png", players, self.reference)
-        of_epoch = self.samples / f"epoch-{epoch:04}.png"
-        save_samples(of_epoch, players)
-        write_whole(self.figures / "samples.png", lambda path: shutil.copyfile(of_epoch, path))
+            if pictures.reconstructions is not None:
+                save_reconstructions(self.figures / "reconstructions.png", pictures.reconstructions)
+            of_epoch = self.samples / f"epoch-{epoch:04}.png"
+            save_samples(of_epoch, pictures.samples)
+            write_whole(self.figures / "samples.png", lambda path: shutil.copyfile(of_epoch, path))
+        append_line(self.metrics, json.dumps(record))
 
     def records(self) -> list[dict[str, Any]]:
         """The records of the epochs so far."""
-        file = self.folder / "metrics.jsonl"
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in self._lines()]
+
+    def keep_records(self, n: int) -> list[dict[str, Any]]:
+        """The records of the first n epochs; later ones are forgotten, since those epochs are made again.
+
+        Raises: OptionError when they are not there.
+        """
+        lines = self._lines()
+        # the first epoch's may be there before anything is saved
+        lost = len(lines) > 1 and not any(self.checkpoints.iterdir())
+        if len(lines) < n or lost:
+            problem = f"{self.metrics} has {len(lines)} epochs, where the newest checkpoint has {n}"
+            raise OptionError("resume", f"{problem}; nothing was changed")
+        if self.metrics.exists():
+            text = "".join(f"{line}\n" for line in lines[:n])
+            write_whole(self.metrics, lambda path: path.write_text(text, encoding="utf-8"))
+        return [json.loads(line) for line in lines[:n]]
+
+    def _lines(self) -> list[str]:
+        """The lines of metrics.jsonl that were written to their end."""
+        text = self.metrics.read_text(encoding="utf-8") if self.metrics.exists() else ""
+        return text.split("\n")[:-1]
 
     def draw_curves(self) -> None:
         """The curves of the epochs so far, if there are any."""
@@ -169,7 +217,9 @@ class Run:
             for key, value in network.state_dict().items()
         }
         path = self.folder / name
-        write_whole(path, lambda temporary: torch.save(state, temporary))
+        content = io.BytesIO()  # into a file, a full disk would not be an OSError
+        torch.save(state, content)
+        write_whole(path, lambda temporary: temporary.write_bytes(content.getvalue()))
         return path
 
 

@@ -131,15 +131,15 @@ class WandbTracker:
     def on_step(self, *_: Any) -> None:
         """Nothing: W&B is told of epochs."""
 
-    def on_epoch(self, record: Mapping[str, Any], players: Any = None) -> None:
+    def on_epoch(self, record: Mapping[str, Any], _: Any = None) -> None:
         """Log the record under its own keys, and the pictures that were drawn since the last time."""
         self._epoch = record["epoch"]
-        self._log({key: value for key, value in record.items() if value is not None})
+        self._log(2 * self._epoch, {key: value for key, value in record.items() if value is not None})
 
     def finish(self, exit_code: int = 0) -> None:
         """Log what was drawn last (the curves), send the rest, end the run; 0 is a run that went well."""
         if self._stamps() != self._seen and self._epoch is not None:
-            self._log({"epoch": self._epoch})
+            self._log(2 * self._epoch + 1, {"epoch": self._epoch})
         if self._run is None:
             return
         run, self._run = self._run, None
@@ -175,7 +175,10 @@ class WandbTracker:
         self.run_id = self._run.id
         offline = mode == "offline" or why is not None
         command = "wandb sync" if offline else "wandb sync --include-online"  # else it skips them
-        self._sync = f"`{command} {shlex.quote(str(Path(self._run.dir).parent))}`"
+        what = shlex.quote(str(Path(self._run.dir).parent))
+        if options["id"]:  # the parts of one run, in the order in which they were made
+            what = f"--id {self.run_id} {shlex.quote(str(self.folder / 'wandb'))}/*run-*"
+        self._sync = f"`{command} {what}`"
         self.line = f"W&B: offline; {self._sync} sends it" if offline else f"W&B: {self._run.url}"
         self._chatter.complaints.clear()
         if why:
@@ -200,8 +203,12 @@ class WandbTracker:
         resume = "allow" if options["id"] and mode != "offline" else None
         return wandb.init(dir=str(self.folder), mode=mode, resume=resume, settings=settings, **options)
 
-    def _log(self, values: dict[str, Any]) -> None:
-        """One line of the run's history: the values, and the pictures that are new."""
+    def _log(self, step: int, values: dict[str, Any]) -> None:
+        """One line of the run's history: the values, and the pictures that are new.
+
+        step: the line's number. One that W&B has is not sent again, as when a resumed run makes an epoch
+        for the second time.
+        """
         if self._run is None:
             return
         try:
@@ -210,10 +217,13 @@ class WandbTracker:
             stamps = self._stamps()
             new = [path for path, stamp in stamps.items() if self._seen.get(path) != stamp]
             self._seen = stamps
+            if step < self._run.starting_step:
+                return
             for key in [*values, *map(_picture_key, new)]:
                 if key not in self._defined:
                     self._define(key)
-            self._run.log(values | {_picture_key(path): wandb.Image(str(path)) for path in new})
+            pictures = {_picture_key(path): wandb.Image(str(path)) for path in new}
+            self._run.log(values | pictures, step=step, commit=True)
         except Exception as error:
             self._lost(error)
         self._pass_on()

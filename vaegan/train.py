@@ -1,42 +1,28 @@
-"""The training loop: every player's turn on every batch, the same way."""
+"""The training loop: epochs of steps, each epoch measured, and all of it saved so that it can go on."""
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-import torch
-from torch import Tensor
-
 from vaegan.alarms import DIVERSITY, alarms
-from vaegan.augment import build_augmentation
-from vaegan.build import build_objective
+from vaegan.checkpoint import Checkpoints, Progress
 from vaegan.config import Config
 from vaegan.devices import peak_memory_mib
-from vaegan.diffaugment import build_diffaugment
-from vaegan.errors import TrainingError
+from vaegan.errors import NotFinite
 from vaegan.evals.losses import evaluate
-from vaegan.evals.samples import originals, prior_samples, spread
+from vaegan.evals.samples import Pictures, originals, spread, take_pictures
 from vaegan.finite import FiniteCheck
+from vaegan.loader import Loader
 from vaegan.meters import Meter, weighed
 from vaegan.nets.players import Players
-from vaegan.objective import Objective, Views, weighted_sum
-from vaegan.optim import PlayerOptimiser, lr_schedule
-from vaegan.pixels import from_uint8, in_model_range, to_model_range
+from vaegan.optim import lr_schedule
+from vaegan.parallel import ALONE, Ranks
 from vaegan.schedule import Phase, Schedule
-from vaegan.seeds import seed_for
+from vaegan.signals import Stopped, StopSignals
+from vaegan.step import Step, floor_figure
 
-
-class Loader(Protocol):
-    """The batches of an epoch, uint8 [B, C, H, W] on `device`: `len` batches of `n_images` images in all."""
-
-    device: torch.device
-    n_images: int
-
-    def __len__(self) -> int: ...
-
-    def epoch(self, epoch: int = 0) -> Iterator[Tensor]: ...
+N_REFERENCE = 10  # held-out images that every picture of reconstructions shows
 
 
 class Watcher(Protocol):
@@ -44,7 +30,7 @@ class Watcher(Protocol):
 
     def on_step(self, epoch: int, phase: Phase, meter: Meter, n_images: int) -> None: ...
 
-    def on_epoch(self, record: dict[str, Any], players: Players) -> None: ...
+    def on_epoch(self, record: dict[str, Any], pictures: Pictures) -> None: ...
 
 
 def train(
@@ -53,89 +39,87 @@ def train(
     schedule: Schedule,
     train_set: Loader,
     test_set: Loader,
-    watchers: list[Watcher],
+    watchers: Sequence[Watcher],
+    *,
+    ranks: Ranks = ALONE,
+    checkpoints: Checkpoints | None = None,
+    records: Sequence[dict[str, Any]] = (),
+    signals: StopSignals | None = None,
 ) -> None:
     """Train for `config.epochs`; after each, hand its record (keys as in metrics.jsonl) to the watchers.
 
     Training images go through the config's augmentations first, and are what is then reconstructed.
-    Raises: TrainingError when a mean is not finite, before the watchers would save such weights.
+    ranks: the processes that do this together. checkpoints: where the run is saved, and goes on from;
+    records: of the epochs that are done. signals: says when to stop.
+    Raises: NotFinite for a loss, before such weights would be saved. TrainingError when another process
+    is lost. Stopped when asked to stop, after saving. OSError when something cannot be written.
     """
-    objective = build_objective(config, players)
-    optims = {"gen": PlayerOptimiser(players, "gen", config.lr, config.betas)}
-    if "disc" in objective.terms:
-        optims["disc"] = PlayerOptimiser(
-            players, "disc", config.disc_lr, config.disc_betas, config.weight_clip
-        )
-    lr_schedules = [lr_schedule(optim, config, len(train_set)) for optim in optims.values()]
-    augment = build_augmentation(config.augment or ())
-    diffaugment = None
-    if config.diffaug:
-        diffaugment = in_model_range(build_diffaugment(config.diffaug), players.pixel_range)
-    floors = {"test": pbp_floor(players, test_set)}
-    spread_of_originals = spread(originals(test_set.epoch()))
+    play = Step(config, players, ranks)
+    progress = Progress()
+    if checkpoints is not None:
+        progress = checkpoints.restore(players, play.optims, list(records))
+    lr_schedules = [lr_schedule(optim, config, len(train_set)) for optim in play.optims.values()]
+    lr_schedules = [each for each in lr_schedules if each is not None]
+    for each in lr_schedules if progress.step else ():
+        each.step_update(progress.step)
+    test_floor = pbp_floor(players, test_set, ranks)
+    reference = test_set.first(N_REFERENCE)
+    spread_of_originals = spread(originals(test_set))
     finite = FiniteCheck()
-    step = 0
-    records: list[dict[str, Any]] = []
+
+    def stop_or_save() -> None:
+        """Save the run when that is due, and when it is to stop. Raises: Stopped in that case."""
+        due = checkpoints is not None and ranks.first and checkpoints.is_due(progress.step)
+        stop, due = ranks.any(signals is not None and signals.number > 0, due)
+        if (stop or due) and checkpoints is not None:
+            finite.check()
+            checkpoints.save(progress, players, play.optims)
+        if stop:
+            raise Stopped(signals.number)
+
     players.train()
-    for epoch in range(config.epochs):
+    while progress.epoch < config.epochs:
+        epoch, records = progress.epoch, progress.records
         phase = schedule.at(epoch, records[-1] if records else None)
-        shown = partial(shown_to_disc, diffaugment, phase.noise) if diffaugment or phase.noise else None
-        meter = Meter()
-        started = time.perf_counter()
-        for images in train_set.epoch(epoch):
-            torch.manual_seed(seed_for(config.seed, "step", step))
-            if config.augment:
-                images = augment(from_uint8(images))
-            x = to_model_range(images, players.pixel_range)
-            playing = phase.playing(step)
-            views = Views(players, x, gen_plays="gen" in playing, shown=shown)
-            if config.augment or "train" not in floors:
-                meter.add("gen", floor_figure(players, images), len(x))
-            for player, weights in playing.items():  # disc first, then gen
-                terms = objective.play(player, views, weights)
-                meter.add(player, terms, len(x))
-                if player == "disc":
-                    meter.add(player, objective.disc_figures(views, terms), len(x))
-                norm = optims[player].minimise(weighted_sum(terms, weights))
-                meter.add(player, {"grad_norm": norm}, len(x))
-                finite.add(epoch, step, player, terms | {"grad_norm": norm})
-            if "gen" in playing:
-                players.average((step + 1) // phase.disc_steps)
-            step += 1
-            for each in filter(None, lr_schedules):
-                each.step_update(step)
+        started = time.perf_counter() - progress.seconds
+        for images in train_set.epoch(epoch, progress.batch):
+            whole = train_set.sizes[progress.batch]
+            finite.at(epoch, progress.step)
+            floor = bool(config.augment) or progress.floor is None
+            play(images, whole, phase, progress.step, progress.meter, finite, floor)
+            progress.batch += 1
+            progress.step += 1
+            progress.seconds = time.perf_counter() - started
+            for each in lr_schedules:
+                each.step_update(progress.step)
             for watcher in watchers:
-                watcher.on_step(epoch, phase, meter, len(x))
+                watcher.on_step(epoch, phase, progress.meter, whole)
+            stop_or_save()
         finite.check()
-        means = {"train": meter.means()}  # waits for the device, so that the time is the epoch's
-        floors["train"] = means["train"].pop("gen/pbp_floor", floors.get("train"))
+        means = {"train": progress.meter.means(ranks)}  # waits for the device: the time is the epoch's
+        floor = means["train"].pop("gen/pbp_floor", progress.floor)
         trained = time.perf_counter()
-        means["test"] = evaluate(players, objective, phase, test_set.epoch(), config.seed)
+        ranks.copy_first(players.buffers())  # batch norm has seen each process's own images
+        means["test"] = evaluate(players, play.objective, phase, test_set, config.seed, ranks, stop_or_save)
         record = {"epoch": epoch, "phase": phase.name}
-        for split in means:
-            record |= loss_record(split, means[split], phase, floors[split])
-        record |= weight_record(objective, phase)
-        record |= {f"lr/{player}": optim.lr for player, optim in optims.items()}
-        if config.instance_noise:
-            record["weight/disc/instance_noise"] = phase.noise
+        record |= loss_record("train", means["train"], phase, floor)
+        record |= loss_record("test", means["test"], phase, test_floor)
+        record |= setting_record(play, phase)
+        pictures = take_pictures(players, reference)
         if spread_of_originals > 0:
-            record[DIVERSITY] = spread(prior_samples(players)) / spread_of_originals
+            record[DIVERSITY] = spread(pictures.samples) / spread_of_originals
         record |= {f"train/gen/{name}": value for name, value in pbp_figures(players).items()}
         record["time/epoch_s"] = trained - started
         record["time/test_s"] = time.perf_counter() - trained
         record["time/images_per_s"] = train_set.n_images / record["time/epoch_s"]
         record["memory/peak_mib"] = peak_memory_mib(train_set.device)
         refuse_non_finite(record)
-        records.append(record)
-        record |= alarms(records)
+        record |= alarms([*records, record])
         for watcher in watchers:
-            watcher.on_epoch(record, players)
-
-
-def shown_to_disc(change: Callable[[Tensor], Tensor] | None, noise: float, images: Tensor) -> Tensor:
-    """Images as D sees them in training: changed by DiffAugment, under Gaussian noise of this deviation."""
-    x = images if change is None else change(images)
-    return x + noise * torch.randn_like(x) if noise else x
+            watcher.on_epoch(record, pictures)
+        progress = Progress(epoch + 1, 0, progress.step, floor=floor, records=[*records, record])
+        if checkpoints is not None:
+            checkpoints.save(progress, players, play.optims)
 
 
 def loss_record(split: str, means: dict[str, float], phase: Phase, floor: float | None) -> dict[str, float]:
@@ -146,29 +130,27 @@ def loss_record(split: str, means: dict[str, float], phase: Phase, floor: float 
     return record
 
 
-def weight_record(objective: Objective, phase: Phase) -> dict[str, float]:
-    """The weight of every term in this epoch, 0 where it is left out."""
-    return {
+def setting_record(play: Step, phase: Phase) -> dict[str, float]:
+    """What this epoch was trained with: each term's weight, 0 where it is left out, noise, learning rates."""
+    record = {
         f"weight/{player}/{term}": phase.weights.get(player, {}).get(term, 0.0)
-        for player, terms in objective.terms.items()
+        for player, terms in play.objective.terms.items()
         for term in terms
     }
+    record |= {f"lr/{player}": optim.lr for player, optim in play.optims.items()}
+    if play.config.instance_noise:
+        record["weight/disc/instance_noise"] = phase.noise
+    return record
 
 
-def floor_figure(players: Players, images: Tensor) -> dict[str, Tensor]:
-    """The PBP loss of perfect reconstructions of images, where it is not zero (BCE on grey values)."""
-    floor = getattr(players.pbp, "floor", None)
-    return {} if floor is None else {"pbp_floor": floor(images)}
-
-
-def pbp_floor(players: Players, images: Loader) -> float | None:
-    """The mean of that over a set of images; None where it is zero."""
+def pbp_floor(players: Players, images: Loader, ranks: Ranks = ALONE) -> float | None:
+    """The mean PBP loss of perfect reconstructions of a set of images; None where it is zero."""
     if not hasattr(players.pbp, "floor"):
         return None
     meter = Meter()
     for batch in images.epoch():
         meter.add("gen", floor_figure(players, batch), len(batch))
-    return meter.means().get("gen/pbp_floor")
+    return meter.means(ranks).get("gen/pbp_floor")
 
 
 def pbp_figures(players: Players) -> dict[str, float]:
@@ -178,9 +160,9 @@ def pbp_figures(players: Players) -> dict[str, float]:
 
 
 def refuse_non_finite(record: dict[str, Any]) -> None:
-    """Raises: TrainingError naming a loss that is not a finite number."""
+    """Raises: NotFinite naming a loss that is not a finite number."""
     for key, value in record.items():
         if key.startswith(("train/", "test/")) and not math.isfinite(value):
-            raise TrainingError(
+            raise NotFinite(
                 f"{key} became {value} in epoch {record['epoch'] + 1}; a lower --lr is the usual remedy"
             )

@@ -68,10 +68,15 @@ def half_square(slopes):
     return slopes.square().sum(1).mean() / 2
 
 
+def somewhere_between(disc, real, fake):
+    """The gradient penalty at a point of its own for each pair."""
+    return wgan_gp(disc, real, fake, torch.rand(len(real), 1, 1, 1, dtype=real.dtype))
+
+
 PENALTY_AND_FORMULA = pytest.mark.parametrize(
     ("penalty", "formula"),
     [
-        (wgan_gp, two_sided),
+        (somewhere_between, two_sided),
         (lambda disc, real, fake: zero_centred(disc, real), half_square),
         (lambda disc, real, fake: zero_centred(disc, fake), half_square),
     ],
@@ -125,7 +130,7 @@ def test_a_linear_d_has_one_slope_everywhere(scale, real, fake):
     with torch.no_grad():
         disc.a.mul_(scale / disc.a.norm())
         disc.q.zero_()
-    assert wgan_gp(disc, real, fake).item() == pytest.approx((scale - 1) ** 2)
+    assert somewhere_between(disc, real, fake).item() == pytest.approx((scale - 1) ** 2)
     assert zero_centred(disc, real).item() == pytest.approx(scale**2 / 2)
 
 
@@ -134,7 +139,8 @@ def test_points_lie_between_originals_and_fakes_each_image_with_its_own_share():
     real, fake = (batch(seed)[:1].repeat(n, 1, 1, 1) for seed in (1, 2))
     disc = Quadratic()
     torch.manual_seed(0)
-    wgan_gp(disc, real, fake)
+    views = Views(Players(None, nn.Identity(), None, disc, latent_dim=1), real, torch.randn(n, 1))
+    wgan_gp(disc, real, fake, views.between)
     shares = ((disc.x - fake) / (real - fake)).flatten(1)
     torch.testing.assert_close(shares, shares[:, :1].expand_as(shares))  # one share for all pixels
     shares = shares[:, 0].sort().values
@@ -196,7 +202,8 @@ class Watched(nn.Module):
 def views_of(precision):
     players = Players(None, nn.Unflatten(1, SHAPE[1:]), None, Watched(), latent_dim=N, precision=precision)
     torch.manual_seed(0)
-    views = Views(players, batch(1).float())
+    x = batch(1).float()
+    views = Views(players, x, torch.randn(len(x), players.latent_dim))
     views.turn("disc")
     return views
 
@@ -219,7 +226,7 @@ def test_a_run_in_bf16_computes_its_penalties_in_float32(name):
 @pytest.mark.parametrize(
     ("name", "penalty"),
     [
-        ("gp", lambda views: wgan_gp(views.players.disc, views.x + 1, views.fake + 1)),
+        ("gp", lambda views: wgan_gp(views.players.disc, views.x + 1, views.fake + 1, views.between)),
         ("r1", lambda views: zero_centred(views.players.disc, views.x + 1)),
         ("r2", lambda views: zero_centred(views.players.disc, views.fake + 1)),
     ],

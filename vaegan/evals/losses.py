@@ -1,13 +1,14 @@
 """The terms of the losses on held-out images."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
+from vaegan.loader import Loader
 from vaegan.meters import Meter
 from vaegan.nets.players import Players
 from vaegan.objective import Objective, Views
+from vaegan.parallel import ALONE, Ranks
 from vaegan.pixels import to_model_range
 from vaegan.schedule import Phase
 from vaegan.seeds import seed_for
@@ -15,23 +16,33 @@ from vaegan.seeds import seed_for
 
 @torch.no_grad()
 def evaluate(
-    players: Players, objective: Objective, phase: Phase, batches: Iterable[Tensor], seed: int
+    players: Players,
+    objective: Objective,
+    phase: Phase,
+    images: Loader,
+    seed: int,
+    ranks: Ranks = ALONE,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
     """The mean over images of every term in the phase, unweighted, as "gen/pbp" and so on.
 
-    batches: uint8 [B, C, H, W]. The posterior is sampled, with the same noise after every epoch, so
-    that pbp + kl bounds the likelihood where the PBP loss is one. Networks are in evaluation mode, and D
-    sees clean images: neither augmented nor under noise.
+    The posterior is sampled, with the same noise after every epoch, so that pbp + kl bounds the
+    likelihood where the PBP loss is one. Networks are in evaluation mode, and D sees clean images:
+    neither augmented nor under noise. on_batch: called after each batch; it may raise.
     """
     torch.manual_seed(seed_for(seed, "test"))
     players.eval()
     meter = Meter()
-    for images in batches:
-        views = Views(players, to_model_range(images, players.pixel_range), gen_plays=False)
+    for batch, whole in zip(images.epoch(), images.sizes, strict=True):
+        share = ranks.share(whole)
+        noise = share.of(torch.randn(whole, players.latent_dim, device=batch.device))
+        x = to_model_range(batch, players.pixel_range)
+        views = Views(players, x, noise, gen_plays=False, share=share)
         for player, weights in phase.weights.items():
             terms = objective.play(player, views, weights)
-            meter.add(player, terms, len(images))
+            meter.add(player, terms, len(batch))
             if player == "disc":
-                meter.add(player, objective.disc_figures(views, terms), len(images))
+                meter.add(player, objective.disc_figures(views, terms), len(batch))
+        on_batch()
     players.train()
-    return meter.means()
+    return meter.means(ranks)

@@ -1,17 +1,47 @@
-"""Samples from the prior, and whether they differ as originals do."""
+"""What the networks draw after an epoch, and whether samples from the prior differ as originals do."""
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from vaegan.loader import Loader
 from vaegan.nets.players import Players
-from vaegan.pixels import from_uint8, to_unit_range
+from vaegan.pixels import from_uint8, to_model_range, to_unit_range
 from vaegan.seeds import generator_for
 
 N_SAMPLES = 64
 N_ORIGINALS = 256
 SEED = 0  # the same noise in every epoch and every run, so that runs with as many latents compare
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What there is to see after an epoch, on the CPU, in [0, 1].
+
+    samples: [64, C, H, W]. reconstructions: [2, N, C, H, W], the reference images and what was made of
+    them; None in a GAN.
+    """
+
+    samples: Tensor
+    reconstructions: Tensor | None
+
+
+def take_pictures(players: Players, reference: Tensor) -> Pictures:
+    """The networks' pictures as they are now. reference: uint8 [N, C, H, W]."""
+    pairs = None if players.encoder is None else reconstructions(players, reference).cpu()
+    return Pictures(prior_samples(players).cpu(), pairs)
+
+
+@torch.no_grad()
+def reconstructions(players: Players, images: Tensor) -> Tensor:
+    """Images (uint8 [N, C, H, W]) and what the posterior's mean decodes to: [2, N, C, H, W] in [0, 1]."""
+    training = players.training
+    players.eval()
+    x = to_model_range(images, players.pixel_range)
+    pairs = torch.stack([x, players.reconstruct(x)])
+    players.train(training)
+    return to_unit_range(pairs, players.pixel_range)
 
 
 @torch.no_grad()
@@ -25,14 +55,9 @@ def prior_samples(players: Players) -> Tensor:
     return to_unit_range(samples, players.pixel_range)
 
 
-def originals(batches: Iterable[Tensor]) -> Tensor:
-    """The first 256 images of the batches (uint8 [B, C, H, W]), in [0, 1]."""
-    taken: list[Tensor] = []
-    for batch in batches:
-        taken.append(batch)
-        if sum(map(len, taken)) >= N_ORIGINALS:
-            break
-    return from_uint8(torch.cat(taken)[:N_ORIGINALS])
+def originals(images: Loader) -> Tensor:
+    """The first 256 of the images, in [0, 1]."""
+    return from_uint8(images.first(min(N_ORIGINALS, images.n_images)))
 
 
 def spread(images: Tensor) -> float:

@@ -11,15 +11,15 @@ from torch import Tensor
 Disc = Callable[[Tensor], Tensor]
 
 
-def wgan_gp(disc: Disc, real: Tensor, fake: Tensor) -> Tensor:
+def wgan_gp(disc: Disc, real: Tensor, fake: Tensor, between: Tensor) -> Tensor:
     """(slope - 1)^2 at a random point between each original and its fake; weighed by lambda.
 
-    real, fake: [B, ...], what D was shown. In a VAE's game an original's fake is its own reconstruction,
+    real, fake: [B, ...], what D was shown. between: [B, 1, ...], uniform in [0, 1): where, 0 being at the
+    fake. In a VAE's game an original's fake is its own reconstruction,
     where the paper's pairs are drawn independently.
     Source: Gulrajani et al., Improved Training of Wasserstein GANs (arXiv 1704.00028), equation 3.
     """
-    share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
-    slopes = gradient(disc, torch.lerp(fake, real, share)).flatten(1)
+    slopes = gradient(disc, torch.lerp(fake, real, between)).flatten(1)
     # the norm's gradient at 0 is 0 here, where that of a square root would not be a number
     return (torch.linalg.vector_norm(slopes, dim=1) - 1).square().mean()
 

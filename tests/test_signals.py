@@ -1,0 +1,210 @@
+"""Being asked to stop, in real processes: the step is finished, the run saved, and the way on is said."""
+
+import os
+import re
+import signal
+import threading
+from functools import partial
+
+import processes
+import pytest
+from processes import HYBRID, differences, ended, go_on, outcome
+
+import train_vaegan
+import vaegan.train
+from datasets.digits import Digits
+from vaegan.checkpoint import last_checkpoint, read
+from vaegan.signals import Stopped, StopSignals
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """The outcome of the run when nobody stops it."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vaegan.run.save_curves", processes.plain_curves)
+        assert (
+            train_vaegan.main([*HYBRID.split(), "--runs-dir", str(folder.parent), "--run-name", "run"]) == 0
+        )
+    return outcome(folder)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where a test's run goes."""
+    (tmp_path / "runs").mkdir()
+    return tmp_path / "runs" / "run"
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "log"
+
+
+def command_of(log):
+    """The command that is said to go on, as its flags."""
+    return re.search(r"^to go on: python train_vaegan.py (.*)$", log.read_text(), re.MULTILINE)[1].split()
+
+
+def assert_goes_on(folder, log, expected):
+    """The command that was printed leads to where the whole run came."""
+    assert command_of(log) == ["--resume", str(folder)]
+    assert ended(processes.start(command_of(log), log)) == 0, log.read_text()
+    assert differences(folder, expected) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_training_finishes_the_step_saves_and_says_how_to_go_on(
+    number, folder, log, expected, tmp_path
+):
+    process = go_on(folder, HYBRID, log, partial(processes.hold_at_step, 7, tmp_path / "go"))
+    processes.wait_for("waiting here", log)
+    os.kill(process.pid, number)
+    processes.wait_for("stopping after this step; Ctrl-C again stops at once", log)
+    (tmp_path / "go").touch()
+    assert ended(process) == 128 + number, log.read_text()
+    assert "stopped as asked, and saved" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert not list(folder.glob("*.pth"))
+    progress = read(last_checkpoint(folder / "checkpoints"))[1]["progress"]
+    assert (progress["epoch"], progress["batch"], progress["step"]) == (1, 2, 8)
+    assert_goes_on(folder, log, expected)
+
+
+def to_itself(number):
+    """In a run's process: send it that signal."""
+    os.kill(os.getpid(), number)
+
+
+def signal_in_evaluation(number):
+    """In a run's process: that signal comes while the second epoch is measured."""
+    evaluate = vaegan.train.evaluate
+    epochs = []
+
+    def measured(players, objective, phase, images, seed, ranks, on_batch):
+        epochs.append(phase)
+
+        def signalled():
+            if len(epochs) == 2:
+                to_itself(number)
+            on_batch()
+
+        return evaluate(players, objective, phase, images, seed, ranks, signalled)
+
+    vaegan.train.evaluate = measured
+
+
+def test_a_signal_during_evaluation_does_not_wait_for_its_end(folder, log, expected):
+    process = go_on(folder, HYBRID, log, partial(signal_in_evaluation, signal.SIGINT))
+    assert ended(process) == 128 + signal.SIGINT, log.read_text()
+    progress = read(last_checkpoint(folder / "checkpoints"))[1]["progress"]
+    assert (progress["epoch"], progress["batch"], progress["step"]) == (1, 6, 12)
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 1
+    assert_goes_on(folder, log, expected)
+
+
+def signal_while_drawing(number, epoch):
+    """In a run's process: that signal comes while that epoch's pictures are drawn, from 1."""
+    take = vaegan.train.take_pictures
+    taken = []
+
+    def signalled(*arguments):
+        taken.append(arguments)
+        if len(taken) == epoch:
+            to_itself(number)
+        return take(*arguments)
+
+    vaegan.train.take_pictures = signalled
+
+
+def test_a_signal_between_two_epochs_ends_the_run_after_the_next_step(folder, log, expected):
+    process = go_on(folder, HYBRID, log, partial(signal_while_drawing, signal.SIGTERM, 1))
+    assert ended(process) == 128 + signal.SIGTERM, log.read_text()
+    assert last_checkpoint(folder / "checkpoints").name == "step-00000007.safetensors"
+    assert_goes_on(folder, log, expected)
+
+
+def test_a_signal_in_the_last_moment_lets_the_run_finish(folder, log, expected):
+    process = go_on(folder, HYBRID, log, partial(signal_while_drawing, signal.SIGTERM, 3))
+    assert ended(process) == 0, log.read_text()
+    assert differences(folder, expected) == []
+
+
+def test_a_second_ctrl_c_stops_at_once(folder, log, expected, tmp_path):
+    process = go_on(folder, HYBRID, log, partial(processes.hold_at_step, 8, tmp_path / "never"))
+    processes.wait_for("waiting here", log)
+    os.kill(process.pid, signal.SIGTERM)
+    processes.wait_for("Ctrl-C again stops at once", log)
+    os.kill(process.pid, signal.SIGTERM)  # another of those changes nothing
+    process.join(0.3)
+    assert process.exitcode is None
+    os.kill(process.pid, signal.SIGINT)
+    assert ended(process) == 128 + signal.SIGINT, log.read_text()
+    assert "interrupted" in log.read_text() and "Traceback" not in log.read_text()
+    assert_goes_on(folder, log, expected)
+
+
+def signal_while_loading(number):
+    """In a run's process: that signal comes while the images are read."""
+    load = Digits.load
+
+    def loaded(self):
+        to_itself(number)
+        return load(self)
+
+    Digits.load = loaded
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 128 + signal.SIGINT), (signal.SIGTERM, -signal.SIGTERM)]
+)
+def test_a_signal_before_training_begins_ends_it_at_once(number, status, folder, log):
+    process = go_on(folder, HYBRID, log, partial(signal_while_loading, number))
+    assert ended(process) == status, log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert not folder.exists()
+
+
+def test_the_first_signal_is_noted_and_the_handlers_are_put_back(capfd):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with StopSignals() as signals:
+        assert signals.number == 0
+        to_itself(signal.SIGTERM)
+        assert signals.number == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            to_itself(signal.SIGINT)
+        assert signals.number == signal.SIGTERM
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert capfd.readouterr().err == "\nstopping after this step; Ctrl-C again stops at once\n"
+
+
+def test_one_of_several_processes_notes_signals_in_silence_and_goes_on_doing_so(capfd):
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with StopSignals(alone=False) as signals:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
+                to_itself(number)
+            assert signals.number == signal.SIGTERM
+        to_itself(signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert capfd.readouterr().err == ""
+
+
+def test_outside_the_main_thread_it_changes_nothing():
+    before = signal.getsignal(signal.SIGTERM)
+    seen = []
+
+    def enter():
+        with StopSignals() as signals:
+            seen.extend((signals.number, signal.getsignal(signal.SIGTERM)))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [0, before]
+
+
+def test_what_stops_a_run_knows_its_signal():
+    assert Stopped(signal.SIGTERM).number == signal.SIGTERM

@@ -1,0 +1,57 @@
+"""What need not hold up training: files and W&B, written beside it in the order given."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from vaegan.evals.samples import Pictures
+
+
+class Background:
+    """Does one thing after the other in a thread; after one that failed, nothing more.
+
+    As a context it waits at its end for all that was given, and raises what went wrong there.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> "Background":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._pool.shutdown()
+        self.raise_error()
+
+    def do(self, function: Callable[..., None], *arguments: Any) -> Future[None]:
+        """Have this done after all else. Raises: what went wrong before."""
+        self.raise_error()
+        return self._pool.submit(self._run, function, arguments)
+
+    def raise_error(self) -> None:
+        """Raises: what went wrong, if something did."""
+        if self._error is not None:
+            raise self._error
+
+    def _run(self, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        if self._error is None:
+            try:
+                function(*arguments)
+            except BaseException as error:
+                self._error = error
+
+
+class Beside:
+    """A watcher of `train` whose epochs are seen to beside training."""
+
+    def __init__(self, watcher: Any, background: Background):
+        self.watcher = watcher
+        self._background = background
+
+    def on_step(self, *arguments: Any) -> None:
+        """Nothing: such a watcher is told of epochs."""
+
+    def on_epoch(self, record: dict[str, Any], pictures: Pictures) -> None:
+        """Hand on the epoch."""
+        self._background.do(self.watcher.on_epoch, record, pictures)

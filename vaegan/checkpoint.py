@@ -1,0 +1,278 @@
+"""Checkpoints: all that a run goes on from, in files that are whole or not there; reading runs no code."""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from vaegan.background import Background
+from vaegan.config import Config
+from vaegan.errors import UserError
+from vaegan.files import put_beside, write_whole
+from vaegan.meters import Meter
+from vaegan.nets.players import Players
+from vaegan.optim import PlayerOptimiser
+from vaegan.parallel import ALONE, Ranks
+
+FORMAT = 1
+KEPT = 2  # of the checkpoints that follow each other
+NAME = "step-{:08}.safetensors"
+PATTERN = re.compile(r"step-(\d+)\.safetensors")
+
+
+class DamagedCheckpoint(Exception):
+    """A file that does not hold what was written; its text says why, for a user."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands: what comes next, and what has been summed up on the way.
+
+    epoch, batch: the next to be trained on, from 0 (a batch after the last: the epoch's evaluation).
+    step: batches so far. seconds: of training in this epoch so far. floor: the PBP loss of perfect
+    reconstructions of the training images, once it is known. records: of the finished epochs.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    floor: float | None = None
+    meter: Meter = field(default_factory=Meter)
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """One safetensors file with the tensors, the facts as JSON, and a digest of both.
+
+    Raises: OSError when it cannot be written whole; what was at `path` is there still.
+    """
+    kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    text = json.dumps(facts)
+    content = save(kept, {"facts": text, "digest": _digest(kept, text)})
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors, on the CPU, and the facts.
+
+    Raises: DamagedCheckpoint for a file that is not what was written, or of another format. Neither
+    safetensors nor JSON can hold code, so nothing in a file is ever executed.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        text = metadata["facts"]
+        whole = _digest(tensors, text) == metadata["digest"]
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise DamagedCheckpoint(f"not a checkpoint, or cut short ({error})") from None
+    if not whole:
+        raise DamagedCheckpoint("its content has changed since it was written")
+    facts = json.loads(text)
+    if facts.get("format") != FORMAT:
+        raise DamagedCheckpoint(f"of format {facts.get('format')}, where this version has {FORMAT}")
+    return tensors, facts
+
+
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    """A hash of all names, types, shapes, values, and of the text."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(repr((name, str(value.dtype), tuple(value.shape))).encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint that was read: its file, its tensors, its facts, and what was wrong with newer ones."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+    damaged: dict[Path, str]
+
+    @property
+    def epochs(self) -> int:
+        """Finished epochs."""
+        return self.facts["progress"]["epoch"]
+
+    @property
+    def step(self) -> int:
+        """Batches trained on."""
+        return self.facts["progress"]["step"]
+
+
+def newest(folder: Path) -> Found | None:
+    """The newest checkpoint of a run's `checkpoints` that can be read; None where there is none at all.
+
+    Raises: UserError when there are some, and none of them can be read.
+    """
+    kept = [*sorted(folder.glob("epoch-*.safetensors"), reverse=True), *folder.glob("best.safetensors")]
+    damaged: dict[Path, str] = {}
+    for path in [*_following(folder)[::-1], *kept]:
+        try:
+            return Found(path, *read(path), damaged)
+        except DamagedCheckpoint as error:
+            damaged[path] = str(error)
+    if damaged:
+        path, reason = next(iter(damaged.items()))
+        raise UserError(f"{path}: {reason}; there is no other one that could be read")
+    return None
+
+
+def _following(folder: Path) -> list[Path]:
+    """The checkpoints that follow each other, oldest first."""
+    steps = {path: int(match[1]) for path in folder.glob("*") if (match := PATTERN.fullmatch(path.name))}
+    return sorted(steps, key=steps.__getitem__)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest of the checkpoints that follow each other, unread."""
+    return next(reversed(_following(folder)), None)
+
+
+@dataclass(frozen=True)
+class Best:
+    """Which epoch is the best. key: of metrics.jsonl. greatest: whether a greater value is the better."""
+
+    key: str
+    greatest: bool = False
+
+    @classmethod
+    def parse(cls, given: str) -> "Best":
+        """From `KEY`, of which the least value is the best, or `KEY:max`."""
+        return cls(given.removesuffix(":max"), given.endswith(":max"))
+
+    def is_last(self, records: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the last of the records is the best of them."""
+        values = [record[self.key] for record in records if self.key in record]
+        if self.key not in records[-1]:
+            return False
+        return values[-1] == (max if self.greatest else min)(values) and values[-1] not in values[:-1]
+
+
+class Checkpoints:
+    """Saves a run into its folder `checkpoints`, and puts it back where it stood.
+
+    The last two are kept (`step-00001234.safetensors`), those after the epochs of `keep_epochs`
+    (`epoch-0010.safetensors`) and that after the best epoch (`best.safetensors`).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        data: Mapping[str, Any],
+        found: Found | None = None,
+        ranks: Ranks = ALONE,
+        background: Background | None = None,
+    ):
+        """config: resolved. data: tells sets of images apart. found: what to go on from.
+
+        ranks: the run's processes, of which the first reads and writes. background: writes beside
+        training, behind all that it was given before; None for at once.
+        """
+        self.folder = folder
+        self._setting = {"format": FORMAT, "config": config.to_dict(), "data": dict(data)}
+        self._every = config.save_every
+        self._keep_epochs = config.keep_epochs or ()
+        self._best = Best.parse(config.keep_best) if config.keep_best else None
+        self._found = found
+        self._ranks = ranks
+        self._background = background
+        self._writing: Future[None] | None = None
+        self._saved_at = (found.step if found else 0, time.monotonic())
+
+    def restore(
+        self, players: Players, optims: Mapping[str, PlayerOptimiser], records: list[dict[str, Any]]
+    ) -> Progress:
+        """Put players and optimisers back, in all processes; returns where the run stood.
+
+        records: of the finished epochs.
+        """
+        facts = self._ranks.from_first(self._found and self._found.facts)
+        self._ranks.copy_first(players.state_dict().values())
+        if facts is None:
+            return Progress()
+        tensors = self._ranks.tensors_from_first(self._found.tensors if self._found else {})
+        for path in self._found.damaged if self._found else ():  # else the next one could not follow it
+            path.replace(path.with_suffix(".damaged"))
+        self._found = None  # of no more use, and large
+        players.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
+        for player, optim in optims.items():
+            prefix = f"optim/{player}/"
+            optim.load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        progress = Progress(**facts["progress"], records=records)
+        if facts["meter"]:
+            device = next(players.parameters()).device
+            sums, counts = (self._own(tensors[f"meter/{name}"]) for name in ("sums", "counts"))
+            values = zip(sums.to(device), counts.tolist(), strict=True)
+            progress.meter.load(dict(zip(facts["meter"], values, strict=True)))
+        return progress
+
+    def is_due(self, step: int) -> bool:
+        """Whether it is time for one within an epoch."""
+        saved_step, saved_s = self._saved_at
+        return self._every.is_over(step - saved_step, time.monotonic() - saved_s)
+
+    def save(self, progress: Progress, players: Players, optims: Mapping[str, PlayerOptimiser]) -> None:
+        """Write where the run stands; all processes take part.
+
+        Raises: OSError when it, or the one before, cannot be written; what is there is intact.
+        """
+        self._saved_at = (progress.step, time.monotonic())
+        tensors = dict(players.state_dict())
+        for player, optim in optims.items():
+            tensors |= {f"optim/{player}/{key}": value for key, value in optim.state().items()}
+        meter = progress.meter.state()
+        if meter:
+            sums, counts = zip(*meter.values(), strict=True)
+            tensors["meter/sums"] = self._ranks.gather(torch.stack(sums))
+            tensors["meter/counts"] = self._ranks.gather(torch.tensor(counts))
+        if not self._ranks.first:
+            return
+        stands = {name: getattr(progress, name) for name in ("epoch", "batch", "step", "seconds", "floor")}
+        facts = self._setting | {"progress": stands, "meter": list(meter)}
+        # the one that a run goes on from last of all: it says that all else is done
+        paths = [*self._to_keep(progress), self.folder / NAME.format(progress.step)]
+        if self._background is None:
+            self._write(paths, tensors, facts)
+            return
+        if self._writing is not None:
+            self._writing.result()  # no two copies of the networks at once
+        copies = {name: value.detach().to("cpu", copy=True) for name, value in tensors.items()}
+        self._writing = self._background.do(self._write, paths, copies, facts)
+
+    def _write(self, paths: list[Path], tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        write(paths[0], tensors, facts)
+        for path in paths[1:]:
+            put_beside(paths[0], path)
+        for path in _following(self.folder)[:-KEPT]:
+            path.unlink(missing_ok=True)
+
+    def _to_keep(self, progress: Progress) -> Iterator[Path]:
+        """The files that the end of an epoch is worth, beside the next of those that follow each other."""
+        epoch_ended = progress.batch == 0
+        if epoch_ended and progress.epoch in self._keep_epochs:
+            yield self.folder / f"epoch-{progress.epoch:04}.safetensors"
+        if epoch_ended and self._best and self._best.is_last(progress.records):
+            yield self.folder / "best.safetensors"
+
+    def _own(self, rows: Tensor) -> Tensor:
+        """This process's row of what all had; of other processes than now, the first has the sum."""
+        if len(rows) == self._ranks.size:
+            return rows[self._ranks.rank]
+        return rows.sum(0) if self._ranks.first else torch.zeros_like(rows[0])

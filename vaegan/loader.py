@@ -1,0 +1,27 @@
+"""What training asks of a set of images."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Loader(Protocol):
+    """Batches of images, uint8 [B, C, H, W] on `device`; of several processes, each is given its part.
+
+    sizes: of an epoch's whole batches, in order. n_images: in an epoch.
+    """
+
+    device: torch.device
+    sizes: Sequence[int]
+    n_images: int
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+
+    def first(self, n: int) -> Tensor:
+        """The first n images in their own order."""
+
+    def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Tensor]:
+        """The batches of an epoch (from 0), from that number on."""

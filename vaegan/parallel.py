@@ -1,0 +1,195 @@
+"""Several processes that train one run: each works on its share of every batch, and their sums are one."""
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any, NoReturn
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from vaegan.errors import TrainingError
+
+PATIENCE = timedelta(minutes=5)  # with a process that neither answers nor is known to be dead
+LOADING = timedelta(hours=3)  # at most, as with the first decoding of a large folder
+LOCATION = re.compile(r"^\[[^ ]*\] ")  # in PyTorch's own source, before what it says
+LEAST_SHARE = 2  # images: batch norm cannot be trained on a single value
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of a batch of `whole` images that is worked on here: those from `start` to `stop`.
+
+    Random numbers are drawn for the whole batch and cut, so that an image meets the same ones however
+    the batch is shared out.
+    """
+
+    start: int
+    stop: int
+    whole: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def weight(self) -> float:
+        """What this part's mean counts for in the mean of the whole batch."""
+        return len(self) / self.whole
+
+    def of(self, whole: Tensor) -> Tensor:
+        """This part of something that has a row for each image of the batch."""
+        return whole[self.start : self.stop]
+
+    def changed(self, change: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """change(x), where `change` draws at random for each image: as if the whole batch were here."""
+        if len(self) == self.whole:
+            return change(x)
+        before, after = (x.new_zeros(n, *x.shape[1:]) for n in (self.start, self.whole - self.stop))
+        return self.of(change(torch.cat([before, x, after])))
+
+    def split(self, parts: int) -> list["Share"]:
+        """The share in so many parts, as even as can be; in fewer where they would be of single images."""
+        parts = max(1, min(parts, len(self) // LEAST_SHARE))
+        bounds = [self.start + len(self) * i // parts for i in range(parts + 1)]
+        return [Share(start, stop, self.whole) for start, stop in pairwise(bounds)]
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The processes of a run. rank: which one this is, from 0; size: how many there are."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that prints and writes."""
+        return self.rank == 0
+
+    @property
+    def on_this_machine(self) -> int:
+        """How many of them there are on this machine."""
+        return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+    def share(self, whole: int) -> Share:
+        """Which images of a batch are this process's."""
+        return Share(whole * self.rank // self.size, whole * (self.rank + 1) // self.size, whole)
+
+    def add_up(self, tensor: Tensor) -> None:
+        """Put the sum over all processes into each one's tensor."""
+        if self.size > 1:
+            with _peers():
+                dist.all_reduce(tensor)
+
+    def any(self, *flags: bool) -> list[bool]:
+        """For each flag, whether it is set in any process."""
+        if self.size == 1:
+            return list(flags)
+        raised = torch.tensor(flags, dtype=torch.int32)
+        self.add_up(raised)
+        return [bool(flag) for flag in raised]
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """All processes' tensors of one shape, [size, ...], in each of them."""
+        if self.size == 1:
+            return tensor[None]
+        rows = [torch.empty_like(tensor) for _ in range(self.size)]
+        with _peers():
+            dist.all_gather(rows, tensor)
+        return torch.stack(rows)
+
+    def copy_first(self, tensors: Iterable[Tensor]) -> None:
+        """Put the first process's values into each one's tensors."""
+        if self.size > 1:
+            with _peers():
+                for tensor in tensors:
+                    flat = tensor.detach().contiguous()  # collectives take no other layout
+                    dist.broadcast(flat, 0)
+                    tensor.detach().copy_(flat)
+
+    def from_first(self, value: Any) -> Any:
+        """The first process's value, a simple Python object, in each of them."""
+        if self.size == 1:
+            return value
+        box = [value]
+        with _peers():
+            dist.broadcast_object_list(box, 0)
+        return box[0]
+
+    def tensors_from_first(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The first process's tensors, which are on the CPU, in each of them."""
+        if self.size == 1:
+            return dict(tensors)
+        layout = self.from_first({name: (value.shape, value.dtype) for name, value in tensors.items()})
+        copies = {}
+        with _peers():
+            for name, (shape, dtype) in layout.items():
+                copies[name] = tensors[name] if self.first else torch.empty(shape, dtype=dtype)
+                dist.broadcast(copies[name], 0)
+        return copies
+
+    @contextlib.contextmanager
+    def one_on_each_machine_first(self) -> Iterator[None]:
+        """Let one process of a machine do what the others then find done, such as a download."""
+        if self.size == 1:
+            yield
+            return
+        is_first = os.environ["LOCAL_RANK"] == "0"
+        with _peers():
+            patient = dist.new_group(backend="gloo", timeout=LOADING)
+            if not is_first:
+                dist.barrier(patient)
+        yield
+        if is_first:
+            with _peers():
+                dist.barrier(patient)
+
+
+ALONE = Ranks()
+
+
+def launched_ranks() -> Ranks:
+    """Which of the processes that `torchrun` started this is; alone without it. Talks to none of them."""
+    return Ranks(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+
+
+def join(ranks: Ranks, device: torch.device) -> None:
+    """Meet the other processes, if there are any."""
+    if ranks.size > 1:
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        with _peers():
+            dist.init_process_group(backend, timeout=PATIENCE)
+
+
+def leave(status: int) -> NoReturn:
+    """End this process with its exit status.
+
+    With several, at once: gloo may abort in Python's own exit, after all work is done.
+    """
+    if not dist.is_initialized():
+        sys.exit(status)
+    if status == 0:
+        with contextlib.suppress(TrainingError), _peers():
+            dist.barrier()
+        dist.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+@contextlib.contextmanager
+def _peers() -> Iterator[None]:
+    """Raises: TrainingError in place of what PyTorch raises when another process cannot be reached."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = LOCATION.sub("", str(error).strip().splitlines()[0]).partition(". ")[0]
+        raise TrainingError(f"another process of the run has ended or cannot be reached ({reason})") from None

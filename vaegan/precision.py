@@ -1,0 +1,39 @@
+"""Which arithmetic is the faster one for a run's networks on its device."""
+
+from statistics import median
+
+import torch
+
+from vaegan.build import build_players, build_schedule
+from vaegan.config import Config
+from vaegan.devices import bf16_is_emulated, clock
+from vaegan.finite import FiniteCheck
+from vaegan.meters import Meter
+from vaegan.step import Step
+
+ROUNDS = 5  # of a step each, in turn, after one to warm up
+WORTH = 1.05  # times as fast, from which on bf16's shorter numbers pay
+
+
+def faster_precision(config: Config, image_shape: tuple[int, int, int], device: torch.device) -> str:
+    """ "bf16" or "fp32": measured on steps of the run's last epoch, on random images.
+
+    config: resolved, but for its precision. fp32 at once where bf16 is only emulated.
+    """
+    if bf16_is_emulated(device):
+        return "fp32"
+    images = torch.randint(0, 256, (config.batch_size, *image_shape), dtype=torch.uint8, device=device)
+    phase = build_schedule(config).at(config.epochs - 1)
+    steps = {}
+    for precision in ("fp32", "bf16"):
+        players = build_players(config.model_copy(update={"precision": precision}), image_shape)
+        steps[precision] = Step(config, players.to(device, memory_format=torch.channels_last))
+    seconds: dict[str, list[float]] = {precision: [] for precision in steps}
+    for _ in range(1 + ROUNDS):
+        for precision, step in steps.items():
+            started = clock(device)
+            for number in range(phase.disc_steps):  # in the last of them all players play
+                step(images, len(images), phase, number, Meter(), FiniteCheck())
+            seconds[precision].append(clock(device) - started)
+    fp32, bf16 = (median(seconds[precision][1:]) for precision in ("fp32", "bf16"))
+    return "bf16" if fp32 > WORTH * bf16 else "fp32"

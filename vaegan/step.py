@@ -1,0 +1,133 @@
+"""One step of training: every player's turn on one batch, the same way."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from vaegan.augment import build_augmentation
+from vaegan.build import build_objective
+from vaegan.config import Config
+from vaegan.diffaugment import build_diffaugment
+from vaegan.finite import FiniteCheck
+from vaegan.meters import Meter
+from vaegan.nets.players import Players
+from vaegan.objective import Views, weighted_sum
+from vaegan.optim import PlayerOptimiser
+from vaegan.parallel import ALONE, LEAST_SHARE, Ranks, Share
+from vaegan.pixels import from_uint8, in_model_range, to_model_range
+from vaegan.schedule import Phase
+from vaegan.seeds import seed_for
+
+
+class Step:
+    """Trains the players on one batch when called. What is random in it follows from the seed and its number.
+
+    objective: what the players minimise. optims: by player. config.accumulate: parts that a batch is
+    worked on in, one after the other; each player's gradient is summed over them before its step.
+    """
+
+    def __init__(self, config: Config, players: Players, ranks: Ranks = ALONE):
+        """config: resolved. ranks: the processes that share out each batch."""
+        self.config = config
+        self.players = players
+        self.ranks = ranks
+        self.objective = build_objective(config, players)
+        self.optims = {"gen": PlayerOptimiser(players, "gen", config.lr, config.betas)}
+        if "disc" in self.objective.terms:
+            self.optims["disc"] = PlayerOptimiser(
+                players, "disc", config.disc_lr, config.disc_betas, config.weight_clip
+            )
+        self._augment = build_augmentation(config.augment or ())
+        self._diffaugment = None
+        if config.diffaug:
+            self._diffaugment = in_model_range(build_diffaugment(config.diffaug), players.pixel_range)
+
+    def __call__(
+        self,
+        images: Tensor,
+        whole: int,
+        phase: Phase,
+        step: int,
+        meter: Meter,
+        finite: FiniteCheck,
+        floor: bool = False,
+    ) -> None:
+        """Train on uint8 images [B, C, H, W], this process's share of a batch of `whole` images.
+
+        step: its number, from 0 over the run. Terms, figures and gradient norms go to the meter, terms and
+        norms to the check as well. floor: whether to meter the PBP loss of perfect reconstructions.
+        """
+        torch.manual_seed(seed_for(self.config.seed, "step", step))
+        share = self.ranks.share(whole)
+        if self.config.augment:
+            images = share.changed(self._augment, from_uint8(images))
+        x = to_model_range(images, self.players.pixel_range)
+        noise = share.of(torch.randn(whole, self.players.latent_dim, device=x.device))
+        playing = phase.playing(step)
+        if floor:
+            meter.add("gen", floor_figure(self.players, images), len(x))
+        shown = self._shown(phase.noise)
+
+        def views_of(part: Share, gen_plays: bool) -> Views:
+            here = slice(part.start - share.start, part.stop - share.start)
+            return Views(self.players, x[here], noise[here], gen_plays=gen_plays, shown=shown, share=part)
+
+        # as many in every process, since synchronised batch norm meets in each
+        parts = share.split(min(self.config.accumulate, whole // self.ranks.size // LEAST_SHARE))
+        together = views_of(share, "gen" in playing) if len(parts) == 1 else None
+        for player, weights in playing.items():  # disc first, then gen
+            # of several parts each is seen anew by each player, so that no graph outlives a turn
+            views = (together or views_of(part, player == "gen") for part in parts)
+            norm = self.optims[player].minimise(
+                self._losses(player, views, weights, meter, finite), self.ranks
+            )
+            meter.add(player, {"grad_norm": norm}, len(x))
+            finite.add(player, {"grad_norm": norm})
+        if "gen" in playing:
+            self.players.average((step + 1) // phase.disc_steps)
+
+    def _losses(
+        self,
+        player: str,
+        parts: Iterable[Views],
+        weights: dict[str, float],
+        meter: Meter,
+        finite: FiniteCheck,
+    ) -> Iterator[Tensor]:
+        """What the player minimises on each part of a batch; their sum is its loss on the whole batch."""
+        for views in parts:
+            last = views.share.stop == self.ranks.share(views.share.whole).stop
+            # every part draws for the whole batch, and so the same as the others
+            with torch.random.fork_rng(_devices(views.x), enabled=not last):
+                terms = self.objective.play(player, views, weights)
+            meter.add(player, terms, len(views.x))
+            finite.add(player, terms)
+            if player == "disc":
+                meter.add(player, self.objective.disc_figures(views, terms), len(views.x))
+            yield weighted_sum(terms, {name: views.share.weight * w for name, w in weights.items()})
+
+    def _shown(self, noise: float) -> Callable[[Tensor], Tensor] | None:
+        """What is done to all that D sees in training; None for nothing."""
+        return partial(shown_to_disc, self._diffaugment, noise) if self._diffaugment or noise else None
+
+
+def shown_to_disc(change: Callable[[Tensor], Tensor] | None, noise: float, images: Tensor) -> Tensor:
+    """Images as D sees them in training: changed by DiffAugment, under Gaussian noise of this deviation."""
+    x = images if change is None else change(images)
+    if not noise:
+        return x
+    # in a layout of its own: drawn like x, the same numbers would come to lie elsewhere in channels-last
+    return x + noise * torch.randn(x.shape, device=x.device, dtype=x.dtype)
+
+
+def floor_figure(players: Players, images: Tensor) -> dict[str, Tensor]:
+    """The PBP loss of perfect reconstructions of images, where it is not zero (BCE on grey values)."""
+    floor = getattr(players.pbp, "floor", None)
+    return {} if floor is None else {"pbp_floor": floor(images)}
+
+
+def _devices(x: Tensor) -> list[torch.device]:
+    """The device whose random numbers are not the CPU's, if it is one."""
+    return [x.device] if x.device.type == "cuda" else []
