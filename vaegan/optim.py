@@ -47,7 +47,8 @@ class PlayerOptimiser:
         Returns the L2 norm of the gradient, a scalar on the device. Gradients are computed for this
         player's parameters and no others.
         """
-        self.adam.zero_grad()
+        for parameter in self.parameters:
+            parameter.grad = None
         for loss in losses:
             loss.backward(inputs=self.parameters)
         # a term that weighs nothing leaves parameters without a gradient

@@ -16,6 +16,18 @@ def seed_for(seed: int, *purpose: str | int) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
+def seed_torch(seed: int, device: torch.device) -> None:
+    """Seed what is drawn on the CPU and on this device.
+
+    Without a GPU in use, `torch.manual_seed` took 6 % of a small step: it notes where it was called from.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
 def generator_for(seed: int, *purpose: str | int) -> torch.Generator:
     """A generator on the CPU seeded with `seed_for`."""
     return torch.Generator().manual_seed(seed_for(seed, *purpose))

@@ -18,7 +18,7 @@ from vaegan.optim import PlayerOptimiser
 from vaegan.parallel import ALONE, LEAST_SHARE, Ranks, Share
 from vaegan.pixels import from_uint8, in_model_range, to_model_range
 from vaegan.schedule import Phase
-from vaegan.seeds import seed_for
+from vaegan.seeds import seed_for, seed_torch
 
 
 class Step:
@@ -59,7 +59,7 @@ class Step:
         step: its number, from 0 over the run. Terms, figures and gradient norms go to the meter, terms and
         norms to the check as well. floor: whether to meter the PBP loss of perfect reconstructions.
         """
-        torch.manual_seed(seed_for(self.config.seed, "step", step))
+        seed_torch(seed_for(self.config.seed, "step", step), images.device)
         share = self.ranks.share(whole)
         if self.config.augment:
             images = share.changed(self._augment, from_uint8(images))

@@ -11,7 +11,7 @@ from vaegan.objective import Objective, Views
 from vaegan.parallel import ALONE, Ranks
 from vaegan.pixels import to_model_range
 from vaegan.schedule import Phase
-from vaegan.seeds import seed_for
+from vaegan.seeds import seed_for, seed_torch
 
 
 @torch.no_grad()
@@ -30,7 +30,7 @@ def evaluate(
     likelihood where the PBP loss is one. Networks are in evaluation mode, and D sees clean images:
     neither augmented nor under noise. on_batch: called after each batch; it may raise.
     """
-    torch.manual_seed(seed_for(seed, "test"))
+    seed_torch(seed_for(seed, "test"), images.device)
     players.eval()
     meter = Meter()
     for batch, whole in zip(images.epoch(), images.sizes, strict=True):
