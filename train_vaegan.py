@@ -51,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     given = Given()
     ranks = launched_ranks()
+    reading_failed = False  # which may happen to one process alone
     try:
         given = parse(arguments, prog="train_vaegan.py", datasets=datasets.DATASETS.names())
         run(given, ["train_vaegan.py", *arguments], ranks)
@@ -61,12 +62,12 @@ def main(argv: list[str] | None = None) -> int:
         said, status = f"stopped: {error}", 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        said, status = f"stopped: {where}{error.strerror or error}", 1
+        said, status, reading_failed = f"stopped: {where}{error.strerror or error}", 1, True
     except Stopped as stop:
         said, status = "stopped as asked, and saved", 128 + stop.number
     except KeyboardInterrupt:
         said, status = "interrupted", 128 + signal.SIGINT
-    if ranks.first:
+    if ranks.first or reading_failed:
         print(said, file=sys.stderr)
     return status
 
@@ -109,7 +110,11 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     if not ranks.first:
         with StopSignals(alone=False) as signals:
             records = ranks.from_first(None)
-            training((), checkpoints=checkpoints(Path()), records=records, signals=signals)
+            try:
+                training((), checkpoints=checkpoints(Path()), records=records, signals=signals)
+            except Stopped:
+                ranks.any()  # until the first has written: torchrun ends all when one has ended
+                raise
         return
 
     saved = Run(folder, config, resume=True) if given.resume else new_run(config)
@@ -188,7 +193,8 @@ def with_precision(
     """The config with the arithmetic to use; what is asked of `auto` is measured once."""
     precision = config.precision or ("auto" if device.type == "cuda" else "fp32")
     if precision == "auto":
-        precision = ranks.from_first(faster_precision(config, image_shape, device))
+        n_images = len(ranks.share(config.batch_size))
+        precision = ranks.from_first(faster_precision(config, image_shape, device, n_images))
         console.print(f"--precision auto: {precision} is the faster one here")
     elif precision == "bf16" and bf16_is_emulated(device):
         console.print("note: this CPU has no bf16 instructions; --precision fp32 is faster on it")
@@ -236,16 +242,19 @@ def data_facts(train_set: Batches, test_set: Batches) -> dict[str, Any]:
     return {
         "training images": train_set.n_images,
         "held-out images": test_set.n_images,
+        "batches an epoch": len(train_set),
         "the first held-out images": hashlib.sha256(pixels.tobytes()).hexdigest(),
     }
 
 
 def check_data(data: dict[str, Any], before: dict[str, Any]) -> None:
-    """Raises: OptionError when a run to go on with had other images."""
+    """Raises: OptionError when a run to go on with had other images, or shared them out otherwise."""
     for name, value in data.items():
         if value != before[name]:
             said = f"{value:,} {name}, where it had {before[name]:,}" if isinstance(value, int) else name
-            raise OptionError("resume", f"the run had other images ({said}); a run goes on with its own")
+            raise OptionError(
+                "resume", f"the run had other images or batches ({said}); a run goes on with its own"
+            )
 
 
 def say_where_it_goes_on(found: Found | None, console: Console) -> None:
@@ -262,6 +271,8 @@ def say_how_to_go_on(saved: Run, error: BaseException, ranks: Ranks, console: Co
     with contextlib.suppress(OSError):  # the disk may be what failed
         saved.draw_curves()
     last = last_checkpoint(saved.checkpoints)
+    if isinstance(error, Stopped):
+        ranks.any()  # the others wait for what has now been written
     if isinstance(error, NotFinite):
         if last is not None:
             console.print(f"the last checkpoint, from before that, is {last}")

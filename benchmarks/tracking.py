@@ -18,7 +18,7 @@ from vaegan.config import make_config, resolved
 from vaegan.nets.players import Players
 from vaegan.objective import Objective, Views, weighted_sum
 from vaegan.pixels import to_model_range
-from vaegan.run import N_REFERENCE, Run
+from vaegan.run import Run
 from vaegan.trackers import WandbTracker
 from vaegan.train import train
 
@@ -69,7 +69,7 @@ def main() -> None:
     train_set = Batches(splits.train.images, config.batch_size, shuffle_seed=config.seed)
     test_set = Batches(splits.test.images, config.batch_size)
     with tempfile.TemporaryDirectory() as temporary:
-        saved = Run(Path(temporary) / "run", config, splits.test.images[:N_REFERENCE])
+        saved = Run(Path(temporary) / "run", config)
         began = time.perf_counter()
         tracker = WandbTracker(saved.folder, "offline", config.to_dict(), print)
         started = time.perf_counter() - began

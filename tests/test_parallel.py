@@ -27,7 +27,7 @@ import train_vaegan
 from datasets.batches import Batches
 from vaegan.background import Background
 from vaegan.build import build_players, build_schedule
-from vaegan.checkpoint import last_checkpoint, newest, read
+from vaegan.checkpoint import Checkpoints, last_checkpoint, newest, read
 from vaegan.config import make_config, resolved
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError, TrainingError
@@ -249,6 +249,8 @@ CASES = {
     "more batches, the last a small one": {"batch_size": 17},
     "one odd batch": {"batch_size": 55, "epochs": 3},
 }
+BATCH_NORM = {"batch norm": {**CONV, **CONV_DISC, "norm": "batch", "disc_norm": "batch", "ema": 0.9}}
+CASES_AND_BATCH_NORM = CASES | BATCH_NORM
 # a unit of D that is on for all images has a gradient of 0 under these, and Adam makes steps of what
 # rounding leaves of it
 LINEAR = ("hinge", "wgan", "wgan-gp")
@@ -293,7 +295,7 @@ def train_cases(names, path):
     results = {}
     for name in names:
         try:
-            results[name] = trained(ranks, **CASES[name])
+            results[name] = trained(ranks, **CASES_AND_BATCH_NORM[name])
         except BaseException:
             results[name] = traceback.format_exc()
         Path(f"{path}-{ranks.rank}").write_bytes(pickle.dumps(results))
@@ -309,7 +311,7 @@ def cases_of(size, names, folder):
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    return cases_of(2, list(CASES), tmp_path_factory.mktemp("two"))
+    return cases_of(2, list(CASES_AND_BATCH_NORM), tmp_path_factory.mktemp("two"))
 
 
 def assert_the_same(records, expected, rel=1e-5):
@@ -340,6 +342,15 @@ def test_two_processes_come_to_what_one_comes_to(name, two):
     assert_came_to_the_same(name, two[name])
 
 
+def test_batch_norm_on_cpus_is_measured_and_kept_as_the_first_process_has_it(two):
+    (records, state), (others_records, others_state) = two["batch norm"]
+    assert records == others_records
+    assert all(value.equal(others_state[name]) for name, value in state.items())
+    _, alone = trained(ALONE, **BATCH_NORM["batch norm"])
+    (means,) = [name for name in state if name.startswith("decoder.") and name.endswith("running_mean")][:1]
+    assert not torch.allclose(state[means], alone[means], rtol=1e-3)  # it saw half of each batch
+
+
 def test_three_processes_come_to_what_one_comes_to(tmp_path):
     name = "diffaug on convolutions, under noise"
     assert_came_to_the_same(name, cases_of(3, [name], tmp_path)[name])
@@ -367,6 +378,11 @@ def exchange(path):
     meter = Meter()
     meter.add("gen", {"pbp": torch.tensor(float(ranks.rank))}, 1 + 2 * ranks.rank)
     found["meter"] = meter.means(ranks)
+    players = build_players(resolved(make_config(SMALL), SHAPE[1]), SHAPE)
+    for parameter in players.parameters():
+        torch.nn.init.constant_(parameter, ranks.rank)
+    Checkpoints(Path(path), make_config({}), {}, ranks=ranks).restore(players, {}, [])
+    found["weights at the start"] = {value.unique().item() for value in players.parameters()}
     done = Path(f"{path}-done")
     with ranks.one_on_each_machine_first():
         found["done before"] = done.exists()
@@ -395,6 +411,7 @@ def test_what_processes_exchange(tmp_path):
     assert first["tensors_from_first"] == {"a": [[0], [1], [2]], "b": True}
     assert first["meter"] == {"gen/pbp": 3 / 4}  # (0 * 1 + 1 * 3) / 4
     assert first["precision"] == "fp32"
+    assert first["weights at the start"] == {0}
 
 
 def lose_the_other(path):

@@ -69,13 +69,13 @@ def emulate(monkeypatch, emulated):
 )
 def test_the_faster_one_is_picked(monkeypatch, seconds, picked):
     taking(monkeypatch, **seconds)
-    assert faster_precision(small(), SHAPE, CPU) == picked
+    assert faster_precision(small(), SHAPE, CPU, 4) == picked
 
 
 def test_emulated_bf16_is_not_even_measured(monkeypatch):
     emulate(monkeypatch, True)
     monkeypatch.setattr(vaegan.precision, "Step", lambda *_: pytest.fail("a step was built"))
-    assert faster_precision(small(), SHAPE, CPU) == "fp32"
+    assert faster_precision(small(), SHAPE, CPU, 4) == "fp32"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_both_are_measured_as_often_on_whole_steps_of_the_last_epoch(monkeypatch
         return play
 
     monkeypatch.setattr(vaegan.precision, "Step", recording)
-    faster_precision(small(disc="dense", disc_steps=3, epochs=4), SHAPE, CPU)
+    faster_precision(small(disc="dense", disc_steps=3, epochs=4), SHAPE, CPU, 8)
     a_round = [(p, (8, *SHAPE), 8, "combo", number) for p in ("fp32", "bf16") for number in range(3)]
     assert steps == a_round * (1 + ROUNDS)
 
@@ -116,7 +116,7 @@ def test_both_are_measured_as_often_on_whole_steps_of_the_last_epoch(monkeypatch
 )
 def test_it_measures_what_it_will_train(monkeypatch, options):
     emulate(monkeypatch, False)
-    assert faster_precision(small(**options), SHAPE, CPU) in ("fp32", "bf16")
+    assert faster_precision(small(**options), SHAPE, CPU, 4) in ("fp32", "bf16")
 
 
 def folder_of(command, tmp_path, flags, name):

@@ -374,7 +374,7 @@ def test_other_images_are_refused(run_on_pictures, say):
     status, _, errors = say("--resume", run, "--epochs", 3)
     assert (status, errors) == (
         2,
-        f"--resume {run}: the run had other images (14 training images, where it had 16); "
+        f"--resume {run}: the run had other images or batches (14 training images, where it had 16); "
         "a run goes on with its own\n",
     )
     for name in ("00", "01"):

@@ -1,6 +1,7 @@
 """One step: a batch in parts comes to what it comes to whole, and to what a step by hand comes to."""
 
 import copy
+import itertools
 import math
 import weakref
 
@@ -156,6 +157,42 @@ def test_graphs_of_four_parts_take_a_quarter_of_the_memory(options):
         assert kept.now == 0  # none outlives the step
         most[accumulate] = kept.most
     assert most[4] < 0.3 * most[1]
+
+
+def test_of_a_part_that_is_done_nothing_is_kept():
+    step, phase = made(**HYBRID, accumulate=4)
+    decoded = []
+
+    def count(module, inputs, output):
+        assert not any(earlier() is not None for earlier in decoded)
+        decoded.append(weakref.ref(output))
+
+    step.players.decoder.register_forward_hook(count)
+    play(step, phase)
+    assert len(decoded) == 8
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_what_d_is_shown_is_drawn_anew_on_gens_turn(accumulate):
+    step, phase = made(**HYBRID, instance_noise=0.5, accumulate=accumulate)
+    seen = []
+    step.players.disc.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
+    play(step, phase)
+    real, fake, gens = seen[: 2 * accumulate : 2], seen[1 : 2 * accumulate : 2], seen[2 * accumulate :]
+    # what an untrained decoder makes is grey: all that varies is noise
+    noise = [torch.cat(real) - blobs(N) / 255, torch.cat(fake) - 0.5, torch.cat(gens) - 0.5]
+    correlation = torch.corrcoef(torch.stack([each.flatten() for each in noise]))
+    assert (correlation - torch.eye(3)).abs().max() < 0.1
+
+
+def test_the_average_takes_in_the_decoder_after_gens_steps_alone():
+    step, phase = made(**GAN, ema=0.9, disc_steps=3)
+    averages = []
+    for number in range(9):
+        play(step, phase, number)
+        averages.append(torch.cat([p.flatten() for p in step.players.trained_decoder.parameters()]).clone())
+    changed = [not now.equal(before) for before, now in itertools.pairwise(averages)]
+    assert changed == [number % 3 == 2 for number in range(1, 9)]
 
 
 @pytest.mark.parametrize(("accumulate", "passes"), [(1, 1), (3, 6)])

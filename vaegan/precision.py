@@ -15,14 +15,16 @@ ROUNDS = 5  # of a step each, in turn, after one to warm up
 WORTH = 1.05  # times as fast, from which on bf16's shorter numbers pay
 
 
-def faster_precision(config: Config, image_shape: tuple[int, int, int], device: torch.device) -> str:
-    """ "bf16" or "fp32": measured on steps of the run's last epoch, on random images.
+def faster_precision(
+    config: Config, image_shape: tuple[int, int, int], device: torch.device, n_images: int
+) -> str:
+    """ "bf16" or "fp32": measured on steps of the run's last epoch, on so many random images.
 
     config: resolved, but for its precision. fp32 at once where bf16 is only emulated.
     """
     if bf16_is_emulated(device):
         return "fp32"
-    images = torch.randint(0, 256, (config.batch_size, *image_shape), dtype=torch.uint8, device=device)
+    images = torch.randint(0, 256, (n_images, *image_shape), dtype=torch.uint8, device=device)
     phase = build_schedule(config).at(config.epochs - 1)
     steps = {}
     for precision in ("fp32", "bf16"):

@@ -1,0 +1,88 @@
+"""What pictures, records, W&B and checkpoints cost of an epoch: written at once, and beside training.
+
+The protocol is in benchmarks/README.md.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+import datasets
+from datasets.batches import Batches
+from vaegan.background import Background, Beside
+from vaegan.build import build_players, build_schedule
+from vaegan.checkpoint import Checkpoints
+from vaegan.config import make_config, resolved
+from vaegan.run import Run
+from vaegan.trackers import WandbTracker
+from vaegan.train import train
+
+PAIRS = 8  # of epochs, one in each way, after one to warm up
+
+
+class InTurn(Background):
+    """Does what it is given at once in every other epoch, beginning with the first."""
+
+    at_once = True
+
+    def do(self, function: Callable[..., None], *arguments: Any) -> "Future[None]":
+        if not self.at_once:
+            return super().do(function, *arguments)
+        function(*arguments)
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+
+class Epochs:
+    """The first watcher: takes the time from one epoch's end to the next, and changes the way."""
+
+    def __init__(self, background: InTurn):
+        self.background = background
+        self.seconds: list[float] = []
+        self._since = time.perf_counter()
+
+    def on_step(self, *_: Any) -> None:
+        pass
+
+    def on_epoch(self, *_: Any) -> None:
+        now = time.perf_counter()
+        self.seconds.append(now - self._since)
+        self._since = now
+        self.background.at_once = not self.background.at_once
+
+
+def main() -> None:
+    """Train the main job's VAE alone, whose epochs are short, and print what an epoch takes in each way."""
+    config = make_config({"vae": "conv", "epochs": 2 * PAIRS + 3})
+    source = datasets.open_source(datasets.Request(config.dataset))
+    shape = source.describe().shape
+    config = resolved(config, shape[1])
+    players = build_players(config, shape).to(memory_format=torch.channels_last)
+    splits = source.load()
+    train_set = Batches(splits.train.images, config.batch_size, shuffle_seed=config.seed)
+    test_set = Batches(splits.test.images, config.batch_size)
+    with tempfile.TemporaryDirectory() as temporary, InTurn() as background:
+        saved = Run(Path(temporary) / "run", config)
+        tracker = WandbTracker(saved.folder, "offline", config.to_dict(), print)
+        epochs = Epochs(background)
+        watchers = [epochs, Beside(saved, background), Beside(tracker, background)]
+        checkpoints = Checkpoints(saved.checkpoints, config, {}, background=background)
+        train(config, players, build_schedule(config), train_set, test_set, watchers, checkpoints=checkpoints)
+        tracker.finish()
+    # what follows an epoch's end is in the time of the next; the way changes first, so that epochs 3, 5, ...
+    # hold what was written at once behind epochs 2, 4, ...
+    at_once, beside = epochs.seconds[2:-1:2], epochs.seconds[3::2]
+    ratios = [one / other for one, other in zip(at_once, beside, strict=True)]
+    print(f"at once {median(at_once):.3f} s, beside {median(beside):.3f} s an epoch; ratio ", end="")
+    print(f"{median(ratios):.3f} ({min(ratios):.3f} - {max(ratios):.3f}), {len(ratios)} pairs")
+
+
+if __name__ == "__main__":
+    main()
