@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import yaml
 from rich.console import Console
+from timm.layers import convert_sync_batchnorm
 
 import datasets
 from datasets.base import default_cache_dir
@@ -31,7 +32,7 @@ from vaegan.evals.losses import evaluate
 from vaegan.flags import Given, parse
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
-from vaegan.parallel import LEAST_SHARE, Ranks, join, launched_ranks, leave
+from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave
 from vaegan.precision import faster_precision
 from vaegan.run import Run, new_run, plan_folder
 from vaegan.schedule import Schedule
@@ -51,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     given = Given()
     ranks = launched_ranks()
-    reading_failed = False  # which may happen to one process alone
+    speaks = ranks.speaks
     try:
         given = parse(arguments, prog="train_vaegan.py", datasets=datasets.DATASETS.names())
         run(given, ["train_vaegan.py", *arguments], ranks)
@@ -60,15 +61,19 @@ def main(argv: list[str] | None = None) -> int:
         said, status = given.explain(error), 2
     except TrainingError as error:
         said, status = f"stopped: {error}", 1
-    except OSError as error:
+    except torch.OutOfMemoryError:
+        said, status = "stopped: the GPU is full; a lower --batch-size or a higher --accumulate needs less", 1
+    except OSError as error:  # which may happen to one process alone
         where = f"{error.filename}: " if error.filename else ""
-        said, status, reading_failed = f"stopped: {where}{error.strerror or error}", 1, True
+        said, status, speaks = f"stopped: {where}{error.strerror or error}", 1, True
     except Stopped as stop:
-        said, status = "stopped as asked, and saved", 128 + stop.number
+        said, status = "stopped as asked, and saved", 128 + (stop.number or signal.SIGTERM)
+        speaks = ranks.first
     except KeyboardInterrupt:
         said, status = "interrupted", 128 + signal.SIGINT
-    if ranks.first or reading_failed:
-        print(said, file=sys.stderr)
+    if speaks:
+        with contextlib.suppress(OSError):  # nobody may be reading any more
+            print(said, file=sys.stderr, flush=True)
     return status
 
 
@@ -85,8 +90,12 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     check_size(given, config, description.n_train, ranks)
     device = pick_device(config.device)
     folder = given.resume or (plan_folder(config) if ranks.first else Path())
-    last_seen = last_checkpoint(folder / "checkpoints")
-    found = find_checkpoint(config, folder) if given.resume and ranks.first else None
+    last_seen = found = None
+    if given.resume and ranks.first:
+        if config.run_name is not None:
+            raise OptionError("run_name", "a run that goes on keeps its folder")
+        last_seen = last_checkpoint(folder / "checkpoints")
+        found = find_checkpoint(config, folder)
     if given.dry_run:
         show_plan(console, config, description, folder, found)
         return
@@ -103,6 +112,8 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     schedule = build_schedule(config)
     check_keep_best(config, players, schedule, test_set)
     data = data_facts(train_set, test_set)
+    if any(ranks.any(data != ranks.from_first(data))):
+        raise UserError("--dataset: the processes of this run have read different images")
     if found is not None:
         check_data(data, found.facts["data"])
     training = partial(train, config, players, schedule, train_set, test_set, ranks=ranks)
@@ -119,22 +130,22 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
 
     saved = Run(folder, config, resume=True) if given.resume else new_run(config)
     try:
-        if given.resume and last_checkpoint(saved.checkpoints) != last_seen:
-            raise OptionError("resume", "another process has gone on with the run meanwhile; try again")
-        records = saved.keep_records(found.epochs if found else 0)
-        saved.note_start(players, device, command, ranks.size)
-        for line in terminal.network_lines(players, _names(config)):
-            console.print(line)
-        console.print(
-            f"{train_set.n_images:,} training and {test_set.n_images:,} held-out images, "
-            f"{f'{ranks.size} processes on ' if ranks.size > 1 else ''}{device}; into {saved.folder}"
-        )
-        say_where_it_goes_on(found, console)
-        with track(saved, config, console) as tracker:
+        with StopSignals(alone=not has_launcher()) as signals:
+            if given.resume and last_checkpoint(saved.checkpoints) != last_seen:
+                raise OptionError("resume", "another process has gone on with the run meanwhile; try again")
+            records = saved.keep_records(found.epochs if found else 0)
+            saved.note_start(players, device, command, ranks.size)
+            for line in terminal.network_lines(players, _names(config)):
+                console.print(line)
+            console.print(
+                f"{train_set.n_images:,} training and {test_set.n_images:,} held-out images, "
+                f"{f'{ranks.size} processes on ' if ranks.size > 1 else ''}{device}; into {saved.folder}"
+            )
+            say_where_it_goes_on(found, console)
             bar = terminal.ProgressBar(console, config.epochs, len(train_set), found.step if found else 0)
-            started = time.perf_counter()
-            try:
-                with bar, StopSignals(alone=ranks.size == 1) as signals, Background() as background:
+            with track(saved, config, console) as tracker:
+                started = time.perf_counter()
+                with bar, Background() as background:
                     training(
                         [bar, Beside(saved, background), Beside(tracker, background)],
                         checkpoints=checkpoints(saved.checkpoints, background=background),
@@ -142,14 +153,14 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
                         signals=signals,
                     )
                 weights = saved.finish(players)
-            except (KeyboardInterrupt, Stopped, TrainingError, OSError) as error:
-                say_how_to_go_on(saved, error, ranks, console)
-                raise
-            seconds = time.perf_counter() - started
+                seconds = time.perf_counter() - started
         adversarial = build_adversarial(config)
         draws = adversarial.draws() if adversarial else {}
         for line in terminal.summary_lines(saved.records()[-1], draws, seconds, saved.folder, weights):
             console.print(line)
+    except (KeyboardInterrupt, Stopped, TrainingError, torch.OutOfMemoryError, OSError) as error:
+        say_how_to_go_on(saved, error, ranks, console)
+        raise
     finally:
         saved.close()
 
@@ -212,7 +223,7 @@ def prepare_players(
     players = build_players(config, image_shape)
     if ranks.size > 1 and any(map(is_batch_norm, players.modules())):
         if device.type == "cuda":
-            players = torch.nn.SyncBatchNorm.convert_sync_batchnorm(players)
+            players = convert_sync_batchnorm(players)
         else:
             console.print(
                 "note: without GPUs batch norm sees each process's own images alone, so that results depend "

@@ -149,7 +149,7 @@ def test_a_folder_and_a_file_that_is_not_there_are_no_checkpoints(tmp_path):
 @pytest.mark.parametrize("version", [2, 0, None, "1"])
 def test_another_format_is_refused_with_its_number(version, tmp_path):
     write(tmp_path / "file", TENSORS, FACTS | {"format": version})
-    with pytest.raises(DamagedCheckpoint, match=f"^of format {version}, where this version has 1$"):
+    with pytest.raises(UserError, match=f"file: of format {version}; this version reads format 1$"):
         read(tmp_path / "file")
 
 

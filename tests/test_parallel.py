@@ -733,3 +733,16 @@ def test_a_mistake_under_torchrun_is_named_once(tmp_path):
     assert status != 0 and output == ""
     assert errors.count("--batch-size 3: 2 processes need 2 images each") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("disc", ["resnet", "timm:efficientnet_b0"])
+def test_networks_whose_batch_norm_is_synchronised_are_the_same_networks(disc):
+    config = resolved(make_config({"vae": "conv", "disc": disc, "base_channels": 4}), 32)
+    players = build_players(config, (3, 32, 32)).eval()
+    x = torch.rand(4, 3, 32, 32)
+    with torch.no_grad():
+        expected = players.reconstruct(x), players.discriminate(x)
+        converted = train_vaegan.convert_sync_batchnorm(players)
+        assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in converted.disc.modules())
+        torch.testing.assert_close((converted.reconstruct(x), converted.discriminate(x)), expected)
+    assert converted.state_dict().keys() == players.state_dict().keys()

@@ -193,6 +193,16 @@ def test_curves_are_drawn_of_all_epochs(made, interrupted, tmp_path, say, monkey
     assert curves[0] == curves[1] and curves[0].startswith(b"\x89PNG")
 
 
+def test_another_name_and_another_best_are_refused(made, tmp_path, say):
+    folder = made("plain").stopped(1, 0, tmp_path / "run")
+    assert say("--resume", folder, "--run-name", "other")[::2] == (
+        2,
+        "--run-name other: a run that goes on keeps its folder\n",
+    )
+    status, _, errors = say("--resume", folder, "--keep-best", "test/gen/kl")
+    assert status == 2 and errors.startswith("--keep-best test/gen/kl: the run was made with none")
+
+
 def test_fewer_epochs_than_are_done_are_refused(made, tmp_path, say):
     folder = made("plain").stopped(2, 0, tmp_path / "run")
     status, _, errors = say("--resume", folder, "--epochs", 1)

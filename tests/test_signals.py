@@ -3,12 +3,15 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 from functools import partial
+from pathlib import Path
 
 import processes
 import pytest
-from processes import HYBRID, differences, ended, go_on, outcome
+from processes import HYBRID, PATIENCE, differences, ended, go_on, outcome
 
 import train_vaegan
 import vaegan.train
@@ -208,3 +211,31 @@ def test_outside_the_main_thread_it_changes_nothing():
 
 def test_what_stops_a_run_knows_its_signal():
     assert Stopped(signal.SIGTERM).number == signal.SIGTERM
+
+
+def test_a_signal_with_nobody_left_to_read_still_saves(tmp_path):
+    flags = [
+        "--vae",
+        "dense",
+        "--hidden-dim",
+        "8",
+        "--image-size",
+        "16",
+        "--epochs",
+        "2000",
+        "--run-name",
+        "run",
+    ]
+    program = Path(train_vaegan.__file__)
+    process = subprocess.Popen(
+        [sys.executable, "-u", program, *flags, "--runs-dir", tmp_path, "--wandb", "disabled"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    while b"epoch 1/" not in process.stdout.readline():
+        pass
+    process.stdout.close()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 128 + signal.SIGINT
+    assert read(last_checkpoint(tmp_path / "run" / "checkpoints"))[1]["progress"]["batch"] > 0

@@ -66,8 +66,9 @@ def write(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors, on the CPU, and the facts.
 
-    Raises: DamagedCheckpoint for a file that is not what was written, or of another format. Neither
-    safetensors nor JSON can hold code, so nothing in a file is ever executed.
+    Raises: DamagedCheckpoint for a file that is not what was written, UserError for one of another format,
+    OSError for one that cannot be read. Neither safetensors nor JSON can hold code, so nothing in a file is
+    ever executed.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -75,13 +76,13 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         text = metadata["facts"]
         whole = _digest(tensors, text) == metadata["digest"]
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, ValueError) as error:
         raise DamagedCheckpoint(f"not a checkpoint, or cut short ({error})") from None
     if not whole:
         raise DamagedCheckpoint("its content has changed since it was written")
     facts = json.loads(text)
     if facts.get("format") != FORMAT:
-        raise DamagedCheckpoint(f"of format {facts.get('format')}, where this version has {FORMAT}")
+        raise UserError(f"{path}: of format {facts.get('format')}; this version reads format {FORMAT}")
     return tensors, facts
 
 
@@ -120,7 +121,8 @@ def newest(folder: Path) -> Found | None:
 
     Raises: UserError when there are some, and none of them can be read.
     """
-    kept = [*sorted(folder.glob("epoch-*.safetensors"), reverse=True), *folder.glob("best.safetensors")]
+    kept = [*folder.glob("epoch-*.safetensors"), *folder.glob("best.safetensors")]
+    kept.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     damaged: dict[Path, str] = {}
     for path in [*_following(folder)[::-1], *kept]:
         try:
@@ -224,7 +226,9 @@ class Checkpoints:
         return progress
 
     def is_due(self, step: int) -> bool:
-        """Whether it is time for one within an epoch."""
+        """Whether it is time for one within an epoch. Raises: what went wrong with the one before."""
+        if self._background is not None:
+            self._background.raise_error()
         saved_step, saved_s = self._saved_at
         return self._every.is_over(step - saved_step, time.monotonic() - saved_s)
 

@@ -224,7 +224,7 @@ class Training(Section):
     precision: Literal["auto", "fp32", "bf16"] | None = option(
         None,
         "arithmetic of the networks; weights stay fp32; auto measures which is faster, and writes it down",
-        shown="fp32 on a CPU, auto on a GPU",
+        shown="auto with CUDA, else fp32",
     )
     accumulate: int = option(
         1, "parts that a batch is worked on in, one after the other, for want of memory", ge=1
@@ -309,7 +309,7 @@ DISC_OPTIONS = (
 # what may be another in a run that goes on: where things are, how long, what is kept and shown
 CHANGEABLE = (
     *("epochs", "accumulate", "device", "dataset", "data_dir", "memory_limit", "cache_dir"),
-    *Output.model_fields,
+    *(name for name in Output.model_fields if name != "keep_best"),  # earlier epochs' weights are gone
     *Tracking.model_fields,
 )
 # what only a VAE has

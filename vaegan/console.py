@@ -1,5 +1,7 @@
 """What the terminal shows: the plan of a run, its progress, its summary."""
 
+import os
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from itertools import groupby
@@ -45,9 +47,17 @@ SUMMARY = [
 ]
 
 
+class _Console(Console):
+    """A console that goes silent when nobody reads it any more, where rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in its buffer
+
+
 def make_console(quiet: bool = False) -> Console:
     """A console that prints text as it is (not wrapped, not coloured, brackets no markup), or nothing."""
-    return Console(quiet=quiet, highlight=False, soft_wrap=True, markup=False)
+    return _Console(quiet=quiet, highlight=False, soft_wrap=True, markup=False)
 
 
 def network_lines(players: Players, names: Mapping[str, str]) -> list[str]:

@@ -32,8 +32,8 @@ class PlayerOptimiser:
     ):
         self.parameters = list(players.parameters_of(player))
         self.weight_clip = weight_clip
-        fused = self.parameters[0].device.type in ("cpu", "cuda")
-        self.adam = torch.optim.Adam(self.parameters, lr=lr, betas=betas, fused=fused)
+        self.fused = self.parameters[0].device.type in ("cpu", "cuda")
+        self.adam = torch.optim.Adam(self.parameters, lr=lr, betas=betas, fused=self.fused)
 
     @property
     def lr(self) -> float:
@@ -77,8 +77,11 @@ class PlayerOptimiser:
         for key, value in state.items():
             number, name = key.split("/")
             parameter = self.parameters[int(number)]
-            # in the parameter's own layout, which the fused step takes for granted
-            kept = torch.empty_like(parameter if value.dim() else value, device=parameter.device)
+            # as a fresh Adam has it: in the parameter's own layout, which the fused step takes for granted
+            if value.dim():
+                kept = torch.empty_like(parameter)
+            else:
+                kept = torch.empty_like(value, device=parameter.device if self.fused else "cpu")
             self.adam.state[parameter][name] = kept.copy_(value).detach()
 
 

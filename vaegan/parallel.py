@@ -77,6 +77,11 @@ class Ranks:
         """How many of them there are on this machine."""
         return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
+    @property
+    def speaks(self) -> bool:
+        """Whether this process is its machine's one to say what went wrong."""
+        return os.environ.get("LOCAL_RANK", "0") == "0"
+
     def share(self, whole: int) -> Share:
         """Which images of a batch are this process's."""
         return Share(whole * self.rank // self.size, whole * (self.rank + 1) // self.size, whole)
@@ -159,6 +164,11 @@ def launched_ranks() -> Ranks:
     return Ranks(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
 
+def has_launcher() -> bool:
+    """Whether `torchrun` started this process, and will send it signals of its own."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def join(ranks: Ranks, device: torch.device) -> None:
     """Meet the other processes, if there are any."""
     if ranks.size > 1:
@@ -190,6 +200,8 @@ def _peers() -> Iterator[None]:
     """Raises: TrainingError in place of what PyTorch raises when another process cannot be reached."""
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:
         reason = LOCATION.sub("", str(error).strip().splitlines()[0]).partition(". ")[0]
         raise TrainingError(f"another process of the run has ended or cannot be reached ({reason})") from None

@@ -20,10 +20,12 @@ def faster_precision(
 ) -> str:
     """ "bf16" or "fp32": measured on steps of the run's last epoch, on so many random images.
 
-    config: resolved, but for its precision. fp32 at once where bf16 is only emulated.
+    config: resolved, but for its precision. fp32 at once where bf16 is only emulated, and on MPS, whose
+    clock cannot be read. The device's peak memory counts anew from there.
     """
-    if bf16_is_emulated(device):
+    if bf16_is_emulated(device) or device.type == "mps":
         return "fp32"
+    config = config.model_copy(update={"pretrained": None, "disc_pretrained": None})
     images = torch.randint(0, 256, (n_images, *image_shape), dtype=torch.uint8, device=device)
     phase = build_schedule(config).at(config.epochs - 1)
     steps = {}
@@ -37,5 +39,9 @@ def faster_precision(
             for number in range(phase.disc_steps):  # in the last of them all players play
                 step(images, len(images), phase, number, Meter(), FiniteCheck())
             seconds[precision].append(clock(device) - started)
+    if device.type == "cuda":
+        del steps, step, players
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
     fp32, bf16 = (median(seconds[precision][1:]) for precision in ("fp32", "bf16"))
     return "bf16" if fp32 > WORTH * bf16 else "fp32"

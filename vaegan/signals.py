@@ -1,5 +1,6 @@
 """Being asked to stop: the first signal is noted, so that a step can be finished and saved."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -44,6 +45,7 @@ class StopSignals:
         if not self.number:
             self.number = number
             if self._alone:
-                os.write(2, NOTICE)  # a signal may come in the middle of a print
+                with contextlib.suppress(OSError):  # Ctrl-C has also ended what the output is piped into
+                    os.write(2, NOTICE)  # a signal may come in the middle of a print
         elif self._alone and number == signal.SIGINT:
             raise KeyboardInterrupt

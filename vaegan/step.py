@@ -25,7 +25,8 @@ class Step:
     """Trains the players on one batch when called. What is random in it follows from the seed and its number.
 
     objective: what the players minimise. optims: by player. config.accumulate: parts that a batch is
-    worked on in, one after the other; each player's gradient is summed over them before its step.
+    worked on in, one after the other; each player's gradient is summed over them before its step. Batch
+    norm sees each part by itself, and spectral norm looks at D's weights once for each.
     """
 
     def __init__(self, config: Config, players: Players, ranks: Ranks = ALONE):

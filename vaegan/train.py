@@ -92,9 +92,9 @@ def train(
             progress.seconds = time.perf_counter() - started
             for each in lr_schedules:
                 each.step_update(progress.step)
+            stop_or_save()  # before what waits for the device, which a lost process may hold up
             for watcher in watchers:
                 watcher.on_step(epoch, phase, progress.meter, whole)
-            stop_or_save()
         finite.check()
         means = {"train": progress.meter.means(ranks)}  # waits for the device: the time is the epoch's
         floor = means["train"].pop("gen/pbp_floor", progress.floor)

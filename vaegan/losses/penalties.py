@@ -14,9 +14,9 @@ Disc = Callable[[Tensor], Tensor]
 def wgan_gp(disc: Disc, real: Tensor, fake: Tensor, between: Tensor) -> Tensor:
     """(slope - 1)^2 at a random point between each original and its fake; weighed by lambda.
 
-    real, fake: [B, ...], what D was shown. between: [B, 1, ...], uniform in [0, 1): where, 0 being at the
-    fake. In a VAE's game an original's fake is its own reconstruction,
-    where the paper's pairs are drawn independently.
+    real, fake: [B, ...], what D was shown. between: [B, 1, ...], uniform in [0, 1), from the fake (0) to the
+    original (1). In a VAE's game an original's fake is its own reconstruction, where the paper's pairs are
+    drawn independently.
     Source: Gulrajani et al., Improved Training of Wasserstein GANs (arXiv 1704.00028), equation 3.
     """
     slopes = gradient(disc, torch.lerp(fake, real, between)).flatten(1)
