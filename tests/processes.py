@@ -1,5 +1,6 @@
 """Runs in processes of their own, which can be killed at any instant; and what a run has come to."""
 
+import atexit
 import json
 import multiprocessing
 import os
@@ -36,11 +37,19 @@ GAN = (
 )
 CONV = (
     f"{TINY} --vae conv --base-channels 2 --disc conv --disc-base-channels 2 --solo-epochs 1 --epochs 3 "
-    "--adv hinge --spectral-norm --ema 0.9 --max-disc-loss 1.9"
+    "--adv hinge --spectral-norm --ema 0.9 --max-disc-loss 0"
 )
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["pytest", "processes"])
+_started: list[Any] = []
+
+
+@atexit.register
+def _end_all() -> None:
+    """Those that a failed test has left would else be waited for."""
+    for process in _started:
+        process.kill()
 
 
 def start(arguments: Iterable[str], log: Path, prepare: Callable[[], None] | None = None) -> Any:
@@ -56,6 +65,7 @@ def start(arguments: Iterable[str], log: Path, prepare: Callable[[], None] | Non
         os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
     process = _processes.Process(target=_main, args=([*arguments], log, prepare), daemon=True)
     process.start()
+    _started.append(process)
     return process
 
 
@@ -143,11 +153,11 @@ def die_at_operation(number: int, part: str = "") -> None:
 
 
 def hold_at_step(number: int, until: Path) -> None:
-    """Before that step, from 0, a process says that it is held, and waits until there is that file."""
+    """Before that step, from 0, a process says so, and waits until there is that file."""
 
     def hold(now: int) -> None:
         if now == number:
-            print("waiting here", flush=True)
+            print("waiting before the step", flush=True)
             while not until.exists():
                 time.sleep(0.005)
 
@@ -214,9 +224,9 @@ def go_on(folder: Path, flags: str, log: Path, prepare: Callable[[], None] | Non
     return start([*flags.split(), "--runs-dir", str(folder.parent), "--run-name", folder.name], log, prepare)
 
 
-def where(folder: Path, log: Path) -> str:
-    """Where a process was when it was killed."""
-    if names := unfinished(folder):
+def where(folder: Path, log: Path, before: Iterable[str] = ()) -> str:
+    """Where a process was when it was killed. before: what was unfinished when it began."""
+    if names := {*unfinished(folder)} - {*before}:
         return "writing a checkpoint" if any("checkpoints/" in name for name in names) else "writing a file"
     return "training" if "held-out images, " in log.read_text() else "starting"
 
@@ -230,9 +240,10 @@ def kill_at_random(
     """
     fell: list[str] = []
     while len(fell) < kills:
+        before = unfinished(folder)
         process = go_on(folder, flags, log)
         if killed_after(rng.uniform(0, longest), process):
-            fell.append(where(folder, log))
+            fell.append(where(folder, log, before))
         else:
             assert process.exitcode == 0, log.read_text()
             shutil.rmtree(folder)

@@ -12,7 +12,9 @@ from vaegan.nets.discriminators import DISCRIMINATORS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^ *(?:\.venv/bin/)?python (train_vaegan\.py .*)$", README, re.MULTILINE)
+COMMANDS = re.findall(
+    r"^ *(?:(?:\.venv/bin/)?python|torchrun .*) (train_vaegan\.py .*)$", README, re.MULTILINE
+)
 COMMANDS += re.findall(r"`python (train_vaegan\.py [^`]*)`", README)
 
 
@@ -24,10 +26,13 @@ def test_the_readme_has_commands():
 def test_each_command_is_one_that_the_program_takes(command, line, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     (tmp_path / "faces").mkdir()
-    for i in range(200):
+    for i in range(700):
         (tmp_path / "faces" / f"{i}.png").write_bytes(b"")
-    flags = shlex.split(line)[1:]
-    flags = [str(tmp_path / "faces") if flag == "path/to/faces" else flag for flag in flags]
+    flags = shlex.split(line, comments=True)[1:]
+    if "--resume" in flags:
+        command("--vae dense --hidden-dim 4 --image-size 16 --epochs 1 --run-name NAME")
+    places = {"path/to/faces": str(tmp_path / "faces"), "runs/NAME": str(tmp_path / "runs" / "NAME")}
+    flags = [places.get(flag, flag) for flag in flags]
     status, output, errors = command("", *flags, "--dry-run")
     assert status == 0, errors
     assert "# run folder" in output

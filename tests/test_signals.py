@@ -61,7 +61,7 @@ def test_a_signal_during_training_finishes_the_step_saves_and_says_how_to_go_on(
     number, folder, log, expected, tmp_path
 ):
     process = go_on(folder, HYBRID, log, partial(processes.hold_at_step, 7, tmp_path / "go"))
-    processes.wait_for("waiting here", log)
+    processes.wait_for("waiting before the step", log)
     os.kill(process.pid, number)
     processes.wait_for("stopping after this step; Ctrl-C again stops at once", log)
     (tmp_path / "go").touch()
@@ -135,7 +135,7 @@ def test_a_signal_in_the_last_moment_lets_the_run_finish(folder, log, expected):
 
 def test_a_second_ctrl_c_stops_at_once(folder, log, expected, tmp_path):
     process = go_on(folder, HYBRID, log, partial(processes.hold_at_step, 8, tmp_path / "never"))
-    processes.wait_for("waiting here", log)
+    processes.wait_for("waiting before the step", log)
     os.kill(process.pid, signal.SIGTERM)
     processes.wait_for("Ctrl-C again stops at once", log)
     os.kill(process.pid, signal.SIGTERM)  # another of those changes nothing

@@ -76,6 +76,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         text = metadata["facts"]
         whole = _digest(tensors, text) == metadata["digest"]
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
     except (SafetensorError, KeyError, ValueError) as error:
         raise DamagedCheckpoint(f"not a checkpoint, or cut short ({error})") from None
     if not whole:
