@@ -41,7 +41,7 @@ ROOT = Path(train_vaegan.__file__).parent
 CPU = torch.device("cpu")
 SHAPE = (3, 16, 16)  # of one channel there is but one memory layout
 SMALL = {"vae": "dense", "hidden_dim": 16, "latent_dim": 3, "epochs": 2, "batch_size": 23}
-PATIENCE_S = 60  # for processes that should be done long before
+PATIENCE_S = 200  # for processes that should be done long before; a hang lasts longer
 
 
 # Shares
@@ -559,7 +559,7 @@ def test_a_killed_run_goes_on_in_another_number_of_processes_within_rounding(
 def test_a_dead_process_ends_the_run_with_a_message_and_its_checkpoint_is_whole(dead, tmp_path):
     started = time.monotonic()
     ended = in_processes(2, LINES, tmp_path / "runs", tmp_path, dies={dead: 3})
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < PATIENCE_S
     assert ended.codes[dead] == -signal.SIGKILL and ended.codes[1 - dead] == 1
     assert newest(tmp_path / "runs" / "run" / "checkpoints").step == 3
     if dead == 1:
@@ -721,7 +721,7 @@ def test_a_dead_process_ends_torchrun(rank, tmp_path):
     wait_for(lambda: last_checkpoint(tmp_path / "run" / "checkpoints"))
     started = time.monotonic()
     status, _, errors = ended(process)
-    assert status != 0 and time.monotonic() - started < 40
+    assert status != 0 and time.monotonic() - started < PATIENCE_S
     assert rank == 0 or errors.count("stopped: another process of the run has ended") == 1
     assert re.search(rf"rank +: {rank} ", errors)  # torchrun's own report of the first failure
     assert newest(tmp_path / "run" / "checkpoints").step == 3
