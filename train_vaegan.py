@@ -145,7 +145,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
             bar = terminal.ProgressBar(console, config.epochs, len(train_set), found.step if found else 0)
             with track(saved, config, console) as tracker:
                 started = time.perf_counter()
-                with bar, Background() as background:
+                with bar, Background(at_once=device.type == "cpu") as background:
                     training(
                         [bar, Beside(saved, background), Beside(tracker, background)],
                         checkpoints=checkpoints(saved.checkpoints, background=background),

@@ -1,0 +1,59 @@
+"""What is written beside training: in order, and nothing more after a failure."""
+
+import threading
+
+import pytest
+
+from vaegan.background import Background, Beside
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_all_is_done_in_the_order_given(at_once):
+    done = []
+    with Background(at_once) as background:
+        for i in range(100):
+            background.do(done.append, i)
+    assert done == list(range(100))
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_what_went_wrong_is_raised_and_nothing_more_is_done(at_once):
+    done = []
+
+    def fail():
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"), Background(at_once) as background:
+        background.do(done.append, 1)
+        background.do(fail).result()
+        background.do(done.append, 2)
+    assert done == [1]
+
+
+def test_what_was_given_before_a_failure_was_noticed_is_not_done_either():
+    done = []
+
+    def fail():
+        raise OSError("full")
+
+    started = threading.Event()
+    with pytest.raises(OSError, match="full"), Background() as background:
+        background.do(started.wait)  # so that all is given before anything fails
+        background.do(fail)
+        background.do(done.append, 1)
+        started.set()
+    assert done == []
+
+
+def test_a_watcher_beside_is_told_of_epochs_alone():
+    told = []
+
+    class Watcher:
+        def on_epoch(self, record, pictures):
+            told.append((record, pictures))
+
+    with Background() as background:
+        beside = Beside(Watcher(), background)
+        beside.on_step(0, None, None, 1)
+        beside.on_epoch({"epoch": 0}, None)
+    assert told == [({"epoch": 0}, None)]
