@@ -2,28 +2,28 @@
 
 import threading
 
+import processes
 import pytest
 
+import train_vaegan
 from vaegan.background import Background, Beside
 
 
-@pytest.mark.parametrize("at_once", [False, True])
-def test_all_is_done_in_the_order_given(at_once):
+def test_all_is_done_in_the_order_given():
     done = []
-    with Background(at_once) as background:
+    with Background() as background:
         for i in range(100):
             background.do(done.append, i)
     assert done == list(range(100))
 
 
-@pytest.mark.parametrize("at_once", [False, True])
-def test_what_went_wrong_is_raised_and_nothing_more_is_done(at_once):
+def test_what_went_wrong_is_raised_and_nothing_more_is_done():
     done = []
 
     def fail():
         raise OSError("full")
 
-    with pytest.raises(OSError, match="full"), Background(at_once) as background:
+    with pytest.raises(OSError, match="full"), Background() as background:
         background.do(done.append, 1)
         background.do(fail).result()
         background.do(done.append, 2)
@@ -57,3 +57,13 @@ def test_a_watcher_beside_is_told_of_epochs_alone():
         beside.on_step(0, None, None, 1)
         beside.on_epoch({"epoch": 0}, None)
     assert told == [({"epoch": 0}, None)]
+
+
+@pytest.mark.parametrize("flags", [processes.HYBRID, processes.GAN])
+def test_a_run_written_beside_training_is_the_run_written_at_once(flags, command, tmp_path, monkeypatch):
+    monkeypatch.setattr("vaegan.run.save_curves", processes.plain_curves)
+    assert command(flags, "--run-name", "at once")[0] == 0
+    monkeypatch.setattr(train_vaegan, "writer", lambda device: Background())
+    assert command(flags, "--run-name", "beside")[0] == 0
+    expected = processes.outcome(tmp_path / "runs" / "at once")
+    assert processes.differences(tmp_path / "runs" / "beside", expected) == []

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 import traceback
-from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -25,7 +24,6 @@ import yaml
 
 import train_vaegan
 from datasets.batches import Batches
-from vaegan.background import Background
 from vaegan.build import build_players, build_schedule
 from vaegan.checkpoint import Checkpoints, last_checkpoint, newest, read
 from vaegan.config import make_config, resolved
@@ -446,14 +444,6 @@ def test_an_exchange_with_a_process_that_is_gone_says_so(tmp_path):
 # The command
 
 
-def at_once(background, function, *arguments):
-    """`Background.do` without its thread."""
-    function(*arguments)
-    done = Future()
-    done.set_result(None)
-    return done
-
-
 def command_line(flags, folder, dies=None):
     """In one of several processes: the command. dies: {rank: the number of the step that kills it}."""
     if dies:
@@ -466,7 +456,6 @@ def command_line(flags, folder, dies=None):
             play(self, images, whole, phase, step, *more, **options)
 
         Step.__call__ = dying
-        Background.do = at_once  # so that what is to be saved before that step has been
     return train_vaegan.main([*flags.split(), "--runs-dir", folder])
 
 

@@ -11,12 +11,9 @@ class Background:
     """Does one thing after the other in a thread; after one that failed, nothing more.
 
     As a context it waits at its end for all that was given, and raises what went wrong there.
-    at_once: does it in the caller's thread instead. On a CPU a thread that also calls PyTorch has a team of
-    OpenMP threads of its own, beside which the steps of a dense VAE took almost twice as long.
     """
 
-    def __init__(self, at_once: bool = False) -> None:
-        self._at_once = at_once
+    def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1)
         self._error: BaseException | None = None
 
@@ -30,12 +27,7 @@ class Background:
     def do(self, function: Callable[..., None], *arguments: Any) -> Future[None]:
         """Have this done after all else. Raises: what went wrong before."""
         self.raise_error()
-        if not self._at_once:
-            return self._pool.submit(self._run, function, arguments)
-        function(*arguments)
-        done: Future[None] = Future()
-        done.set_result(None)
-        return done
+        return self._pool.submit(self._run, function, arguments)
 
     def raise_error(self) -> None:
         """Raises: what went wrong, if something did."""

@@ -214,7 +214,8 @@ class Checkpoints:
         tensors = self._ranks.tensors_from_first(self._found.tensors if self._found else {})
         for path in self._found.damaged if self._found else ():  # else the next one could not follow it
             path.replace(path.with_suffix(".damaged"))
-        self._found = None  # of no more use, and large
+        if self._found is not None:
+            self._found.tensors.clear()  # of no more use, and large
         players.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
         for player, optim in optims.items():
             prefix = f"optim/{player}/"
