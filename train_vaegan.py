@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import os
 import shlex
 import signal
 import sys
@@ -17,7 +16,6 @@ from rich.console import Console
 from timm.layers import convert_sync_batchnorm
 
 import datasets
-from datasets.base import default_cache_dir
 from datasets.batches import Batches
 from vaegan import console as terminal
 from vaegan.alarms import DIVERSITY
@@ -84,7 +82,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     """
     config = given.config()
     console = terminal.make_console(quiet=not ranks.first)
-    source = datasets.open_source(_request(config))
+    source = datasets.open_source(datasets.Request.of(config.to_dict()))
     description = source.describe()
     config = resolved(config, description.shape[1])
     check_size(given, config, description.n_train, ranks)
@@ -134,7 +132,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
             if given.resume and last_checkpoint(saved.checkpoints) != last_seen:
                 raise OptionError("resume", "another process has gone on with the run meanwhile; try again")
             records = saved.keep_records(found.epochs if found else 0)
-            saved.note_start(players, device, command, ranks.size)
+            saved.note_start(players, device, command, ranks.size, description.shape)
             for line in terminal.network_lines(players, _names(config)):
                 console.print(line)
             console.print(
@@ -358,19 +356,6 @@ def show_plan(
         console.print(line)
     console.print(f"\n# run folder\n{folder}")
     say_where_it_goes_on(found, console)
-
-
-def _request(config: Config) -> datasets.Request:
-    data_dir = config.data_dir or os.environ.get("VAEGAN_DATA") or "data"
-    return datasets.Request(
-        config.dataset,
-        config.image_size,
-        data_dir=Path(data_dir).expanduser(),
-        split_seed=config.split_seed,
-        crop=config.crop,
-        memory_limit=config.memory_limit,
-        cache_dir=Path(config.cache_dir).expanduser() if config.cache_dir else default_cache_dir(),
-    )
 
 
 def _names(config: Config) -> dict[str, str]:

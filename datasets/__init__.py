@@ -5,7 +5,16 @@ A source is a class under `@register_dataset(name)`, made with a `Request`, with
 the path of a folder of images.
 """
 
-from datasets.base import DATASETS, Description, Images, Request, Source, Splits, register_dataset
+from datasets.base import (
+    DATASETS,
+    Description,
+    FewerToTrainOn,
+    Images,
+    Request,
+    Source,
+    Splits,
+    register_dataset,
+)
 from datasets.folder import Faces, open_folder
 from datasets.store import StoredImages
 from vaegan.errors import OptionError
@@ -31,6 +40,13 @@ def open_source(request: Request) -> Source:
 
     Raises: OptionError for a name that is neither, and for a crop of anything but a folder.
     """
+    source = _find(request)
+    if request.train_images is None:
+        return source
+    return FewerToTrainOn(source, request.train_images, request.split_seed)
+
+
+def _find(request: Request) -> Source:
     try:
         source, arguments = DATASETS.find(request.name)
     except ValueError:

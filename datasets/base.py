@@ -3,9 +3,10 @@
 import math
 import os
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from torchvision.transforms.v2.functional import resize
 
 from datasets.factors import Factors
 from datasets.store import MIB, StoredImages
+from vaegan.errors import OptionError
 from vaegan.registry import Registry
 
 DATASETS = Registry("data set")
@@ -39,7 +41,8 @@ class Request:
     of data sets that have some. split_seed: for data sets without a split of their own; not the run's
     seed, so that all runs share one test set. crop: pixels a side of the square that is cut out of the
     middle of a folder's images; None for the largest there is. memory_limit: MiB; sets of images that
-    take more are read from `cache_dir` as they are needed.
+    take more are read from `cache_dir` as they are needed. train_images: how many of the images to train on
+    are wanted; None for all.
     """
 
     name: str
@@ -49,6 +52,23 @@ class Request:
     crop: int | None = None
     memory_limit: int = 1024
     cache_dir: Path = field(default_factory=default_cache_dir)
+    train_images: int | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Request":
+        """What a run's options ask for; a folder that is not named is the default one."""
+        data_dir = options.get("data_dir") or os.environ.get("VAEGAN_DATA") or "data"
+        cache_dir = options.get("cache_dir")
+        return cls(
+            options["dataset"],
+            options.get("image_size"),
+            data_dir=Path(data_dir).expanduser(),
+            split_seed=options["split_seed"],
+            crop=options.get("crop"),
+            memory_limit=options["memory_limit"],
+            cache_dir=Path(cache_dir).expanduser() if cache_dir else default_cache_dir(),
+            train_images=options.get("train_images"),
+        )
 
     def fits_memory(self, n_images: int, image_shape: tuple[int, int, int]) -> bool:
         """Whether so many images [C, H, W] may be held in memory."""
@@ -104,6 +124,32 @@ class Source(Protocol):
 
     def load(self) -> Splits:
         """The images. Raises: OptionError when they cannot be had."""
+
+
+@dataclass(frozen=True)
+class FewerToTrainOn:
+    """A source of which fewer images are trained on: the first of an order that follows the split's seed."""
+
+    source: Source
+    n_train: int
+    split_seed: int
+
+    def describe(self) -> Description:
+        description = self.source.describe()
+        if description.n_train is not None:
+            self._check(description.n_train)
+        return replace(description, n_train=self.n_train)
+
+    def load(self) -> Splits:
+        splits = self.source.load()
+        self._check(len(splits.train))
+        generator = torch.Generator().manual_seed(self.split_seed)
+        order = torch.randperm(len(splits.train), generator=generator)
+        return replace(splits, train=splits.train.part(order[: self.n_train]))
+
+    def _check(self, there: int) -> None:
+        if self.n_train > there:
+            raise OptionError("train_images", f"there are {there:,} training images")
 
 
 def train_count(n_images: int) -> int:

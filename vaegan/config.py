@@ -242,6 +242,9 @@ class Data(Section):
     split_seed: int = option(
         0, "seed of the split into train and test, where a data set has none", ge=0, le=LARGEST_SEED
     )
+    train_images: int | None = option(
+        None, "training images to use, picked by --split-seed", shown="all", ge=1
+    )
     crop: int | None = option(
         None,
         "side of the square cut out of the middle of a folder's images, pixels",
@@ -283,6 +286,7 @@ class Output(Section):
         "key of metrics.jsonl whose best epoch's checkpoint is kept: KEY, the least, or KEY:max",
         shown="none",
     )
+    evaluate: bool = option(True, "evaluate the run after its last epoch, and write its report")
 
 
 class Tracking(Section):

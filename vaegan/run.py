@@ -116,13 +116,22 @@ class Run:
         text = yaml.safe_dump(self.config.to_dict(), sort_keys=False, allow_unicode=True)
         write_whole(self.folder / "config.yaml", lambda path: path.write_text(text, encoding="utf-8"))
 
-    def note_start(self, players: Players, device: torch.device, command: list[str], n_ranks: int) -> None:
+    def note_start(
+        self,
+        players: Players,
+        device: torch.device,
+        command: list[str],
+        n_ranks: int,
+        image_shape: tuple[int, int, int],
+    ) -> None:
         """Write environment.json; a run that goes on adds what it goes on with."""
         setting = environment(device, command) | {"processes": n_ranks}
+        shape = {"image_shape": list(image_shape)}  # without which the networks cannot be built
         if self._environment.exists():
             before = json.loads(self._environment.read_text(encoding="utf-8"))
-            setting = before | {"resumed": [*before.get("resumed", []), setting]}
+            setting = before | shape | {"resumed": [*before.get("resumed", []), setting]}
         else:
+            setting |= shape
             setting["parameters"] = {name: parameter_count(net) for name, net in players.networks().items()}
         self._write_environment(setting)
 

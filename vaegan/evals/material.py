@@ -1,0 +1,131 @@
+"""What every evaluation looks at: held-out and training images, what a run makes of them, its samples."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from vaegan.pixels import to_model_range, to_unit_range
+from vaegan.seeds import generator_for
+from vaegan.trained import Trained
+
+MOST_IMAGES = 10_000  # of each kind that is looked at; as many as published distances are taken from
+BATCH = 256
+
+
+class ImageSet(Protocol):
+    """Images with what is known of each. images: uint8, sliced to [N, C, H, W]. labels: [N] or None."""
+
+    images: Any
+    labels: Tensor | None
+    factors: Any
+
+    def __len__(self) -> int: ...
+
+    def part(self, indices: Tensor) -> "ImageSet": ...
+
+
+class Material:
+    """Images and what a run makes of them, each made once, on first use; all of it on the CPU.
+
+    train, test: at most `most` of the images each. Training images are picked by the seed, held-out ones
+    are the first. seed: of everything that is drawn.
+    """
+
+    def __init__(
+        self, trained: Trained, train: ImageSet, test: ImageSet, seed: int = 0, most: int = MOST_IMAGES
+    ):
+        self.trained = trained
+        self.players = trained.players
+        self.device = trained.device
+        self.seed = seed
+        self.n_trained_on = len(train)
+        self.n_held_out = len(test)
+        picked = torch.randperm(len(train), generator=generator_for(seed, "train images"))[:most]
+        self.train = train.part(picked.sort().values)
+        self.test = test.part(torch.arange(min(most, len(test))))
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether there is an encoder: all but a GAN has one."""
+        return self.players.encoder is not None
+
+    def protocol(self, **more: Any) -> dict[str, Any]:
+        """How figures were taken, as all of them have it, and what more there is to say."""
+        images = f"{len(self.test):,} of the {self.n_held_out:,} held-out ones"
+        if len(self.test) == self.n_held_out:
+            images = f"all {self.n_held_out:,} held-out ones"
+        return {"images": images, "weights": self.trained.weights, "seed": self.seed, **more}
+
+    @cached_property
+    def originals(self) -> Tensor:
+        """The held-out images, uint8 [N, C, H, W]."""
+        return self.test.images[:]
+
+    @cached_property
+    def training_images(self) -> Tensor:
+        """Images that were trained on, uint8 [N, C, H, W]."""
+        return self.train.images[:]
+
+    @cached_property
+    def reconstructions(self) -> Tensor:
+        """Each held-out image decoded from its posterior's mean, as a PNG file would hold it: uint8."""
+        return torch.cat([as_uint8(x_hat) for _, x_hat in self.pairs()])
+
+    @cached_property
+    def samples(self) -> Tensor:
+        """As many samples from the prior as there are held-out images, uint8."""
+        return self.decode(self.noise(len(self.originals)))
+
+    @cached_property
+    def posterior(self) -> tuple[Tensor, Tensor]:
+        """mu and logvar of the held-out images, each [N, latent_dim]."""
+        return self.encode(self.originals)
+
+    @cached_property
+    def training_posterior(self) -> tuple[Tensor, Tensor]:
+        """mu and logvar of `training_images`, each [N, latent_dim]."""
+        return self.encode(self.training_images)
+
+    def noise(self, n: int, purpose: str = "samples") -> Tensor:
+        """[n, latent_dim] from the prior; the same for the same seed and purpose."""
+        latent_dim = self.players.latent_dim
+        return torch.randn(n, latent_dim, generator=generator_for(self.seed, "evaluation", purpose))
+
+    @torch.no_grad()
+    def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of held-out images and of what they become, [B, C, H, W] in [0, 1], on the device."""
+        for batch in self.originals.split(BATCH):
+            x = to_model_range(batch.to(self.device), self.players.pixel_range)
+            x_hat = self.players.reconstruct(x)
+            yield self._unit(x), self._unit(x_hat)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and logvar of uint8 images [N, C, H, W], each [N, latent_dim]."""
+        parts = [
+            self.players.encode(to_model_range(batch.to(self.device), self.players.pixel_range))
+            for batch in images.split(BATCH)
+        ]
+        mu, logvar = (torch.cat(each).cpu() for each in zip(*parts, strict=True))
+        return mu, logvar
+
+    @torch.no_grad()
+    def decode(self, z: Tensor) -> Tensor:
+        """z [N, latent_dim] -> images as PNG files would hold them: uint8 [N, C, H, W]."""
+        return torch.cat(
+            [
+                as_uint8(self._unit(self.players.pixels(self.players.decode(batch.to(self.device)))))
+                for batch in z.split(BATCH)
+            ]
+        )
+
+    def _unit(self, x: Tensor) -> Tensor:
+        return to_unit_range(x, self.players.pixel_range)
+
+
+def as_uint8(images: Tensor) -> Tensor:
+    """Images in [0, 1] on any device -> uint8 on the CPU, rounded."""
+    return images.mul(255).round().clamp(0, 255).byte().contiguous().cpu()

@@ -1,0 +1,79 @@
+"""A run's networks, read back from its folder: all that evaluation, sampling and export start from."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from vaegan.build import build_players
+from vaegan.checkpoint import DamagedCheckpoint, Found, newest, read
+from vaegan.config import Config, make_config
+from vaegan.devices import pick_device
+from vaegan.errors import OptionError, UserError, did_you_mean
+from vaegan.nets.players import Players
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The networks of a run as one of its checkpoints has them, in evaluation mode.
+
+    players: what `decode` uses is the averaged decoder where there is one (`--ema`).
+    image_shape: [C, H, W]. checkpoint: the file. epochs: finished when it was written.
+    """
+
+    folder: Path
+    config: Config
+    players: Players
+    image_shape: tuple[int, int, int]
+    device: torch.device
+    checkpoint: Path
+    epochs: int
+
+    @property
+    def weights(self) -> str:
+        """Which weights decode, in words."""
+        ema = self.config.ema
+        return "as trained" if ema is None else f"the decoder's averaged (decay {ema:g} a step)"
+
+
+def open_run(folder: Path, device: str = "auto", checkpoint: str | None = None) -> Trained:
+    """The networks of the run in that folder.
+
+    checkpoint: a name in its `checkpoints` ("best", "epoch-0010"); None for the newest that can be read.
+    Raises: UserError for a folder that is no run's, or whose networks cannot be read; OptionError for a
+    checkpoint or a device that is not there.
+    """
+    environment = folder / "environment.json"
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    if not (folder / "config.yaml").is_file() or not environment.is_file():
+        raise UserError(f"{folder}: not a run's folder: it has no config.yaml and environment.json")
+    found = newest(folder / "checkpoints") if checkpoint is None else _named(folder, checkpoint)
+    if found is None:
+        raise UserError(f"{folder}: the run has no checkpoint yet")
+    image_shape = json.loads(environment.read_text(encoding="utf-8")).get("image_shape")
+    if image_shape is None:
+        raise UserError(f"{environment}: has no image_shape; --resume with this version adds it")
+    config = make_config(found.facts["config"])
+    on = pick_device(device)
+    # nothing is downloaded whose weights are replaced at once
+    players = build_players(
+        config.model_copy(update={"pretrained": None, "disc_pretrained": None}), tuple(image_shape)
+    )
+    players.load_state_dict({name: value for name, value in found.tensors.items() if "/" not in name})
+    players = players.to(on, memory_format=torch.channels_last).eval().requires_grad_(False)
+    return Trained(folder, config, players, tuple(image_shape), on, found.path, found.epochs)
+
+
+def _named(folder: Path, name: str) -> Found:
+    """A checkpoint by its name, with or without its ending."""
+    path = folder / "checkpoints" / f"{name.removesuffix('.safetensors')}.safetensors"
+    if not path.is_file():
+        there = sorted(each.stem for each in path.parent.glob("*.safetensors"))
+        problem = f"no such checkpoint; {did_you_mean(name, there)}There: {', '.join(there) or 'none'}."
+        raise OptionError("checkpoint", problem)
+    try:
+        return Found(path, *read(path), {})
+    except DamagedCheckpoint as error:
+        raise OptionError("checkpoint", str(error)) from None
