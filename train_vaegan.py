@@ -1,7 +1,6 @@
 """Train a VAE, a VAE with a learned loss, or a GAN: `python train_vaegan.py --help`."""
 
 import contextlib
-import hashlib
 import shlex
 import signal
 import sys
@@ -27,6 +26,7 @@ from vaegan.config import Config, changes, resolved
 from vaegan.devices import bf16_is_emulated, pick_device
 from vaegan.errors import NotFinite, OptionError, OptionErrors, TrainingError, UserError, did_you_mean
 from vaegan.evals.losses import evaluate
+from vaegan.evals.samples import N_REFERENCE
 from vaegan.flags import Given, parse
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
@@ -36,7 +36,8 @@ from vaegan.run import Run, new_run, plan_folder
 from vaegan.schedule import Schedule
 from vaegan.signals import Stopped, StopSignals
 from vaegan.trackers import WandbTracker
-from vaegan.train import N_REFERENCE, loss_record, train
+from vaegan.train import loss_record, train
+from vaegan.trained import HELD_OUT, digest, open_run
 
 SMALLEST_SET = 2  # batches of training images
 
@@ -155,9 +156,13 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
                     )
                 weights = saved.finish(players)
                 seconds = time.perf_counter() - started
+                signals.end()
+                evaluated = evaluation_lines(saved.folder, config, splits, tracker, console)
         adversarial = build_adversarial(config)
         draws = adversarial.draws() if adversarial else {}
-        for line in terminal.summary_lines(saved.records()[-1], draws, seconds, saved.folder, weights):
+        for line in terminal.summary_lines(
+            saved.records()[-1], draws, seconds, saved.folder, weights, evaluated
+        ):
             console.print(line)
     except (KeyboardInterrupt, Stopped, TrainingError, torch.OutOfMemoryError, OSError) as error:
         say_how_to_go_on(saved, error, ranks, console)
@@ -173,6 +178,22 @@ def writer(device: torch.device) -> contextlib.AbstractContextManager[Background
     of a dense VAE took almost twice as long.
     """
     return contextlib.nullcontext() if device.type == "cpu" else Background()
+
+
+def evaluation_lines(
+    folder: Path, config: Config, splits: datasets.Splits, tracker: WandbTracker, console: Console
+) -> list[str]:
+    """Evaluate the run from its folder, unless --evaluate is false; the main figures for the terminal."""
+    if not config.evaluate:
+        return []
+
+    from vaegan.evaluation import evaluate_run, flat_values, headline_lines  # half a second of imports
+
+    trained = open_run(folder, config.device)
+    cache_dir = datasets.Request.of(config.to_dict()).cache_dir
+    evaluation, page = evaluate_run(trained, splits.train, splits.test, cache_dir, console.print)
+    tracker.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
+    return headline_lines(evaluation)
 
 
 def load(source: datasets.Source, ranks: Ranks, console: Console) -> datasets.Splits:
@@ -259,12 +280,11 @@ def check_keep_best(config: Config, players: Players, schedule: Schedule, test_s
 
 def data_facts(train_set: Batches, test_set: Batches) -> dict[str, Any]:
     """What tells these images from others, so that no run goes on with others."""
-    pixels = test_set.first(N_REFERENCE).cpu().numpy()
     return {
         "training images": train_set.n_images,
         "held-out images": test_set.n_images,
         "batches an epoch": len(train_set),
-        "the first held-out images": hashlib.sha256(pixels.tobytes()).hexdigest(),
+        HELD_OUT: digest(test_set.first(N_REFERENCE)),
     }
 
 

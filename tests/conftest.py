@@ -27,12 +27,14 @@ def data_dir() -> Path:
 def command(tmp_path, capsys):
     """Runs `train_vaegan.py` with flags given as one string; returns (exit status, output, errors).
 
-    Runs go into `runs` below the test's own folder.
+    Runs go into `runs` below the test's own folder. They are evaluated where the flags say so: it takes
+    longer than a small run.
     """
 
     def run(flags: str, *more: str) -> tuple[int, str, str]:
         capsys.readouterr()
-        status = train_vaegan.main([*flags.split(), *more, "--runs-dir", str(tmp_path / "runs")])
+        given = [*flags.split(), *more, "--runs-dir", str(tmp_path / "runs")]
+        status = train_vaegan.main(given if "--evaluate" in given else [*given, "--evaluate", "false"])
         captured = capsys.readouterr()
         return status, captured.out, captured.err
 

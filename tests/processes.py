@@ -25,7 +25,7 @@ from vaegan.files import TEMPORARY
 from vaegan.step import Step
 
 PATIENCE = 120  # seconds that a process may take
-TINY = "--latent-dim 2 --image-size 16 --batch-size 256 --save-every 3"  # 6 steps an epoch
+TINY = "--latent-dim 2 --image-size 16 --batch-size 256 --save-every 3 --evaluate false"  # 6 steps an epoch
 HYBRID = (
     f"{TINY} --vae dense --hidden-dim 8 --disc dense --disc-hidden-dim 4 --solo-epochs 1 --epochs 3 "
     "--augment hflip --instance-noise 0.1 --diffaug colour,translation --ema 0.9 --disc-steps 2 "

@@ -466,12 +466,12 @@ def test_online_run_sends_everything(tmp_path, server):
 
 
 def test_a_resumed_run_goes_on_where_the_server_has_it_and_no_epoch_is_doubled(tmp_path, server):
-    server.last_step = 2  # of the second epoch, after which the run was killed before it was saved
+    server.last_step = 3  # of the second epoch, after which the run was killed before it was saved
     records = [RECORDS[1], {**RECORDS[1], "epoch": 2}]
     run = Tracked(tmp_path, options={"run_id": "abc12345"}, records=records, **online(server)).ended()
     assert (run.status, run.errors, run.warnings) == (0, "", [])
     assert {query["name"] for query in server.queries("UpsertBucket")} == {"abc12345"}
-    assert [(row["_step"], row["epoch"]) for row in server.history()] == [(4, 2), (5, 2)]
+    assert [(row["_step"], row["epoch"]) for row in server.history()] == [(6, 2), (7, 2)]
 
 
 def test_wrong_key_costs_one_warning(tmp_path, server):
@@ -619,7 +619,7 @@ def test_a_resumed_run_is_the_same_one_offline_too(tmp_path):
     kept_id = json.loads((tmp_path / "runs" / "r" / "environment.json").read_text())["wandb_id"]
     assert [file.stem for file in files] == [f"run-{kept_id}"] * 2
     steps = [[r.history.step.num for r in transaction_log(file) if r.HasField("history")] for file in files]
-    assert steps == [[0, 2, 3], [4, 5]]
+    assert steps == [[0, 3, 4], [6, 7]]
     assert f"`wandb sync --id {kept_id} runs/r/wandb/*run-*` sends it" in done.stdout
 
 

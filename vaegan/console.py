@@ -175,11 +175,17 @@ def _losses(record: Mapping[str, float], prefix: str) -> str:
 
 
 def summary_lines(
-    record: Mapping[str, Any], draws: Mapping[str, float], seconds: float, folder: Path, weights: list[Path]
+    record: Mapping[str, Any],
+    draws: Mapping[str, float],
+    seconds: float,
+    folder: Path,
+    weights: list[Path],
+    evaluated: list[str],
 ) -> list[str]:
     """The last epoch's main figures on held-out images, and where things are.
 
-    draws: of the game's loss. weights: the files of the trained networks.
+    draws: of the game's loss. weights: the files of the trained networks. evaluated: the main figures of
+    the run's evaluation, if there was one.
     """
     gen = "generator" if record["phase"] == "gan" else "VAE"
     draw = f" (draw: {draws['disc/adv']:.3f})" if draws else ""
@@ -189,8 +195,11 @@ def summary_lines(
         for key, name, unit in SUMMARY
         if key in record and not (gen == "generator" and key == "test/gen/total")  # its one term
     ]
+    if evaluated:
+        lines += ["Evaluated, on held-out images:", *evaluated]
     lines += [
         f"Trained in {seconds:.0f} s.",
+        *([f"  report    {folder / 'report.html'}"] if evaluated else []),
         f"  pictures  {folder / 'figures'}",
         f"  metrics   {folder / 'metrics.jsonl'}",
         f"  weights   {', '.join(map(str, weights))}, {folder / 'checkpoints'}",

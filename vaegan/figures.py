@@ -1,23 +1,29 @@
-"""Pictures of a run: reconstructions, samples, curves as PNG files, and samples over the epochs as a GIF."""
+"""Pictures of runs as PNG files: images, errors, curves, maps of latents; samples over epochs as a GIF."""
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from matplotlib import colormaps
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+from torch.nn.functional import interpolate
 from torchvision.utils import make_grid
 
 from vaegan.files import write_whole
 
 SMALLEST_TILE = 96  # pixels a side; smaller images are enlarged by a whole factor
 GAP = 2
+SCALE_HEIGHT = 14  # pixels, of a scale of colours and of the numbers below it
 MOST_FRAMES = 60
 FRAME_MS = 300
 LAST_FRAME_MS = 2000
+MOST_CLASSES = 20  # that colours and a legend can tell apart
 
 
 def save_reconstructions(path: Path, pairs: Tensor) -> None:
@@ -40,18 +46,83 @@ def save_animation(path: Path, pictures: Sequence[Path]) -> None:
     write_whole(path, lambda temporary: frames[0].save(temporary, format="gif", save_all=True, **options))
 
 
-def save_grid(path: Path, images: Tensor, columns: int) -> None:
-    """Images [N, C, H, W] in [0, 1] side by side, small ones enlarged with their pixels kept square."""
-    scale = max(1, -(-SMALLEST_TILE // images.shape[-1]))
-    enlarged = images.float().cpu().repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-    picture = grid(enlarged, columns)
+def save_grid(
+    path: Path, images: Tensor, columns: int, smallest: int = SMALLEST_TILE, largest: int | None = None
+) -> None:
+    """Images [N, C, H, W] in [0, 1] side by side, small ones enlarged with their pixels kept square.
+
+    smallest, largest: pixels a side of an image, as `sized` has them.
+    """
+    picture = grid(sized(images.float().cpu(), smallest, largest), columns)
     write_whole(path, lambda temporary: picture.save(temporary, format="png"))
+
+
+def sized(images: Tensor, smallest: int, largest: int | None = None) -> Tensor:
+    """Images [N, C, H, W] fit to be shown.
+
+    Those of fewer than `smallest` pixels a side are enlarged by a whole factor, those of more than `largest`
+    are shrunk to it, each pixel the mean of those it stands for.
+    """
+    if largest is not None and images.shape[-1] > largest:
+        return interpolate(images, (largest, largest), mode="area")
+    scale = max(1, -(-smallest // images.shape[-1]))
+    return images.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
 
 
 def grid(images: Tensor, columns: int) -> Image.Image:
     """Images [N, C, H, W] in [0, 1] side by side as one picture."""
     pixels = make_grid(images, nrow=columns, padding=GAP, pad_value=1.0)
     return Image.fromarray(pixels.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy())
+
+
+def save_errors(path: Path, pairs: Tensor, top: float, largest: int) -> None:
+    """Images in a row over their reconstructions over a map of the errors, and the map's scale below.
+
+    The error of a pixel is |x_hat - x|, the mean over channels; it is shown from 0, dark, to `top`, light.
+    pairs: [2, N, C, H, W] in [0, 1]. top: the error that has the lightest colour, as larger ones do.
+    largest: pixels a side of an image.
+    """
+    pairs = pairs.float().cpu()
+    shown = sized(pairs.flatten(0, 1), SMALLEST_TILE, largest).expand(-1, 3, -1, -1)
+    errors = sized((pairs[1] - pairs[0]).abs().mean(1, keepdim=True), SMALLEST_TILE, largest)[:, 0]
+    images = grid(torch.cat([shown, _coloured(errors / top)]), pairs.shape[1])
+    picture = Image.new("RGB", (images.width, images.height + 2 * SCALE_HEIGHT + 3 * GAP), "white")
+    picture.paste(images)
+    bar = _coloured(torch.linspace(0, 1, images.width - 2 * GAP).expand(1, SCALE_HEIGHT, -1))
+    picture.paste(grid(bar, 1), (0, images.height))
+    pen, font, y = ImageDraw.Draw(picture), ImageFont.load_default(SCALE_HEIGHT - 2), picture.height - 1
+    pen.text((GAP, y), "error 0", fill="black", font=font, anchor="ld")
+    pen.text((picture.width - GAP, y), f"{top:.2g}", fill="black", font=font, anchor="rd")
+    write_whole(path, lambda temporary: picture.save(temporary, format="png"))
+
+
+def _coloured(values: Tensor) -> Tensor:
+    """Values [N, H, W] -> colours [N, 3, H, W], dark at 0 and light from 1 on, in any kind of sight."""
+    return torch.from_numpy(colormaps["magma"](values.clamp(0, 1).numpy())[..., :3]).permute(0, 3, 1, 2)
+
+
+def save_maps(path: Path, maps: Mapping[str, Tensor], labels: Tensor | None) -> None:
+    """Points in the plane, a panel for each of the maps, coloured by class, with a legend for up to 20.
+
+    maps: [N, 2] by title. labels: [N], whole numbers; None for grey points.
+    """
+    figure = Figure(figsize=(4 * len(maps), 4.4), layout="constrained")
+    classes = [] if labels is None else labels.unique().tolist()
+    palette = colormaps["tab10" if len(classes) <= 10 else "tab20"]
+    for place, (title, points) in enumerate(maps.items(), start=1):
+        axes = figure.add_subplot(1, len(maps), place, title=title, xticks=[], yticks=[])
+        axes.set_aspect("equal", adjustable="datalim")
+        if not classes:
+            axes.scatter(*points.T, s=6, color="grey")
+        elif len(classes) > MOST_CLASSES:
+            axes.scatter(*points.T, s=6, c=labels, cmap="viridis")
+        else:
+            for colour, each in enumerate(classes):
+                axes.scatter(*points[labels == each].T, s=6, color=palette(colour), label=str(each))
+    if 0 < len(classes) <= MOST_CLASSES:
+        handles = figure.axes[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=10, markerscale=2, title="class")
+    write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
 
 
 @dataclass(frozen=True)
@@ -79,6 +150,7 @@ PANELS = (
     Panel("Samples: distance over originals'", "ratio", ("gen/diversity",)),
 )
 PANEL_COLUMNS = 3
+STYLES = ("-", "--", "-.", ":")  # of several runs' curves, so that colours are not all that tells them apart
 LABELS = {
     "disc/acc_real": "originals",
     "disc/acc_fake": "fakes",
@@ -127,3 +199,44 @@ def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, f
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
     write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+
+
+def save_comparison(path: Path, runs: Mapping[str, list[dict[str, Any]]]) -> list[str]:
+    """Several runs' test curves, a panel for each that at least two of them have; returns the panels' titles.
+
+    runs: the records of metrics.jsonl by what a run is called. Nothing is drawn where they share none.
+    """
+    panels = dict(_shared_curves(runs))
+    if not panels:
+        return []
+    columns = min(len(panels), PANEL_COLUMNS)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4 * columns, 3 * rows + 0.25 * len(runs)), layout="constrained")
+    few = len(runs) <= len(colormaps["tab10"].colors)
+    colours = colormaps["tab10"].colors if few else colormaps["viridis"].resampled(len(runs)).colors
+    for place, (title, (unit, curves)) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(rows, columns, place, title=title, xlabel="epoch", ylabel=unit)
+        looks = zip(colours, itertools.cycle(STYLES), strict=False)
+        for (name, curve), (colour, style) in zip(curves.items(), looks, strict=False):
+            axes.plot(list(curve), list(curve.values()), style, color=colour, label=name, marker=".")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
+    write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+    return list(panels)
+
+
+def _shared_curves(
+    runs: Mapping[str, list[dict[str, Any]]],
+) -> Iterator[tuple[str, tuple[str, dict[str, dict[int, float]]]]]:
+    """A title, its unit, and each run's values by epoch, for what at least two runs have."""
+    phases = {record["phase"] for records in runs.values() for record in records}
+    gen = "Generator" if "gan" in phases else "VAE"
+    for panel in PANELS:
+        for key in panel.keys:
+            curves = {
+                name: {r["epoch"] + 1: r[f"test/{key}"] for r in records if f"test/{key}" in r}
+                for name, records in runs.items()
+            }
+            if sum(map(bool, curves.values())) > 1:
+                part = f", {LABELS[key]}" if len(panel.keys) > 1 else ""
+                yield panel.title.format(gen=gen) + part, (panel.unit, curves)

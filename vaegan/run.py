@@ -37,6 +37,7 @@ PACKAGES = (
     "safetensors",
     "pydantic",
     "scikit-learn",
+    "torchmetrics",
     "pillow",
 )
 
@@ -247,8 +248,13 @@ def environment(device: torch.device, command: list[str]) -> dict[str, Any]:
         "device": str(device),
         "device_name": name,
         "threads": torch.get_num_threads(),
-        "packages": {package: _version(package) for package in PACKAGES} | {"torch": torch.__version__},
+        "packages": package_versions(),
     }
+
+
+def package_versions() -> dict[str, str | None]:
+    """The versions of the packages whose version may change a result."""
+    return {package: _version(package) for package in PACKAGES} | {"torch": torch.__version__}
 
 
 def _version(package: str) -> str | None:

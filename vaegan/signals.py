@@ -38,8 +38,13 @@ class StopSignals:
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """From here on signals do what they did before."""
         for number, handler in self._before.items() if self._alone else ():
             signal.signal(number, handler)
+        self._before = {}
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if not self.number:

@@ -17,6 +17,7 @@ from typing import Any
 
 PROJECT = "vaegan"
 INIT_S = 8.0  # the longest wait for the server at the start, seconds
+STEPS = 3  # lines of W&B's history an epoch: its record, what was drawn after it, its evaluation
 FINISH_S = 10.0  # the longest wait for what is still to be sent at the end, seconds
 
 # What W&B's own variable may say, old names included; `shared` is a run that several machines write.
@@ -134,12 +135,27 @@ class WandbTracker:
     def on_epoch(self, record: Mapping[str, Any], _: Any = None) -> None:
         """Log the record under its own keys, and the pictures that were drawn since the last time."""
         self._epoch = record["epoch"]
-        self._log(2 * self._epoch, {key: value for key, value in record.items() if value is not None})
+        self._log(STEPS * self._epoch, {key: value for key, value in record.items() if value is not None})
+
+    def on_evaluation(self, epoch: int, values: Mapping[str, float], page: Path) -> None:
+        """Log what the run is worth after this epoch (from 0): figures, pictures drawn for it, its page."""
+        if self._run is None:
+            return
+        self._epoch = epoch
+        try:
+            import wandb
+
+            report = {"report": wandb.Html(page.read_text(encoding="utf-8"), inject=False)}
+            # a later evaluation finds its line written: its figures go over those in the table of runs
+            self._run.summary.update(dict(values))
+        except Exception as error:
+            self._lost(error)
+        self._log(STEPS * epoch + 2, {"epoch": epoch, **values, **report})
 
     def finish(self, exit_code: int = 0) -> None:
         """Log what was drawn last (the curves), send the rest, end the run; 0 is a run that went well."""
         if self._stamps() != self._seen and self._epoch is not None:
-            self._log(2 * self._epoch + 1, {"epoch": self._epoch})
+            self._log(STEPS * self._epoch + 1, {"epoch": self._epoch})
         if self._run is None:
             return
         run, self._run = self._run, None

@@ -11,7 +11,7 @@ from vaegan.config import Config
 from vaegan.devices import peak_memory_mib
 from vaegan.errors import NotFinite
 from vaegan.evals.losses import evaluate
-from vaegan.evals.samples import Pictures, originals, spread, take_pictures
+from vaegan.evals.samples import N_REFERENCE, Pictures, originals, spread, take_pictures
 from vaegan.finite import FiniteCheck
 from vaegan.loader import Loader
 from vaegan.meters import Meter, weighed
@@ -21,8 +21,6 @@ from vaegan.parallel import ALONE, Ranks
 from vaegan.schedule import Phase, Schedule
 from vaegan.signals import Stopped, StopSignals
 from vaegan.step import Step, floor_figure
-
-N_REFERENCE = 10  # held-out images that every picture of reconstructions shows
 
 
 class Watcher(Protocol):

@@ -1,17 +1,24 @@
 """A run's networks, read back from its folder: all that evaluation, sampling and export start from."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from vaegan.build import build_players
 from vaegan.checkpoint import DamagedCheckpoint, Found, newest, read
 from vaegan.config import Config, make_config
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError, UserError, did_you_mean
+from vaegan.evals.samples import N_REFERENCE
 from vaegan.nets.players import Players
+
+HELD_OUT = "the first held-out images"  # their digest, among what a checkpoint says of a run's images
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,7 @@ class Trained:
 
     players: what `decode` uses is the averaged decoder where there is one (`--ema`).
     image_shape: [C, H, W]. checkpoint: the file. epochs: finished when it was written.
+    data: what tells the images that it was trained on from others.
     """
 
     folder: Path
@@ -29,12 +37,23 @@ class Trained:
     device: torch.device
     checkpoint: Path
     epochs: int
+    data: Mapping[str, Any]
 
     @property
     def weights(self) -> str:
         """Which weights decode, in words."""
         ema = self.config.ema
         return "as trained" if ema is None else f"the decoder's averaged (decay {ema:g} a step)"
+
+    def check_held_out(self, images: Any) -> None:
+        """Raises: OptionError for other images than those held out of the run: it may have seen them."""
+        if digest(images[:N_REFERENCE]) != self.data[HELD_OUT]:
+            raise OptionError("dataset", "other images than those that the run held out")
+
+
+def digest(images: Tensor) -> str:
+    """The same for the same uint8 images, on whatever device."""
+    return hashlib.sha256(images.cpu().numpy().tobytes()).hexdigest()
 
 
 def open_run(folder: Path, device: str = "auto", checkpoint: str | None = None) -> Trained:
@@ -63,7 +82,9 @@ def open_run(folder: Path, device: str = "auto", checkpoint: str | None = None) 
     )
     players.load_state_dict({name: value for name, value in found.tensors.items() if "/" not in name})
     players = players.to(on, memory_format=torch.channels_last).eval().requires_grad_(False)
-    return Trained(folder, config, players, tuple(image_shape), on, found.path, found.epochs)
+    return Trained(
+        folder, config, players, tuple(image_shape), on, found.path, found.epochs, found.facts["data"]
+    )
 
 
 def _named(folder: Path, name: str) -> Found:

@@ -10,6 +10,7 @@ from vaegan.nets.players import Players
 from vaegan.pixels import from_uint8, to_model_range, to_unit_range
 from vaegan.seeds import generator_for
 
+N_REFERENCE = 10  # held-out images that every picture of reconstructions shows
 N_SAMPLES = 64
 N_ORIGINALS = 256
 SEED = 0  # the same noise in every epoch and every run, so that runs with as many latents compare

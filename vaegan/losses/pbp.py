@@ -4,6 +4,9 @@ A class registered here is an `nn.Module` (what it learns is trained with the VA
 decoder's pixel logits [B, C, H, W], the reconstruction x_hat (the logits behind the output
 activation) and the images x, both in the model's range. It returns a scalar: summed over pixels and
 channels, averaged over the batch.
+
+A loss that is minus the log of a likelihood, all constants included, says so by an attribute `likelihood`:
+"binary" for the probability of pixels that are black or white, "density" for a density of x.
 """
 
 import math
@@ -28,6 +31,7 @@ class BernoulliNLL(nn.Module):
     """
 
     pixel_range = "01"  # the only one that it takes
+    likelihood = "binary"
 
     def forward(self, logits: Tensor, x_hat: Tensor, x: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
@@ -72,6 +76,7 @@ class GaussianNLL(nn.Module):
     section 3; the log of sigma is kept above -6 by a soft clip, as in its appendix.
     """
 
+    likelihood = "density"
     LOWEST_LOG_SIGMA = -6.0
 
     def __init__(self):

@@ -1,0 +1,125 @@
+"""Evaluations of whole runs: what is written, with which protocol, from the program and from the command."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+import train_vaegan
+from vaegan.__main__ import main
+
+TINY = "--vae dense --hidden-dim 16 --latent-dim 2 --image-size 16 --train-images 300 --epochs 2"
+EVERY = {"reconstruction", "likelihood", "latents", "distances", "gan_figures", "detectability"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Makes the folder of a run of these flags, once for all tests."""
+    folders = {}
+
+    def make(flags: str) -> Path:
+        if flags not in folders:
+            folder = tmp_path_factory.mktemp("runs")
+            given = [*flags.split(), "--runs-dir", str(folder), "--run-name", "run"]
+            assert train_vaegan.main([*given, "--cache-dir", str(folder / "cache")]) == 0
+            folders[flags] = folder / "run"
+        return folders[flags]
+
+    return make
+
+
+def evaluation_of(folder: Path) -> dict:
+    return json.loads((folder / "evaluation.json").read_text())
+
+
+def test_a_run_is_evaluated_after_its_last_epoch(made, capsys):
+    folder = made(f"{TINY} --ema 0.9")
+    evaluation = evaluation_of(folder)
+    assert (evaluation["run"], evaluation["epochs"]) == ("run", 2)
+    assert set(evaluation["sections"]) == EVERY
+    for section in evaluation["sections"].values():
+        protocol = section["protocol"]
+        assert protocol["images"] == "all 360 held-out ones"
+        assert protocol["weights"] == "the decoder's averaged (decay 0.9 a step)"
+        assert protocol["seed"] == 0
+        assert section["values"].keys() <= section["meanings"].keys()
+        numbers = [value for value in section["values"].values() if isinstance(value, float)]
+        assert numbers and all(map(math.isfinite, numbers))
+    assert "classifier trained on digits" in evaluation["sections"]["distances"]["protocol"]["features"]
+    drawn = {picture["file"] for picture in evaluation["pictures"]}
+    there = {path.name for path in (folder / "figures").glob("*.png")}
+    assert drawn <= there and {"prior_samples_plain.png", "manifold.png", "tsne.png"} <= drawn
+    assert (folder / "report.html").stat().st_size > 100_000
+
+
+def test_of_a_game_without_encoder_only_samples_are_judged(made):
+    evaluation = evaluation_of(made(f"{TINY.replace('--vae', '--gan')} --disc dense --disc-hidden-dim 8"))
+    assert set(evaluation["sections"]) == EVERY - {"reconstruction", "likelihood", "latents"}
+    assert "samples/frechet" in evaluation["sections"]["distances"]["values"]
+    assert not any(key.startswith("recon") for key in evaluation["sections"]["distances"]["values"])
+    assert evaluation["sections"]["detectability"]["protocol"]["fakes"] == "samples from the prior"
+
+
+def test_images_without_labels_are_compared_in_untrained_features_and_known_factors_are_used(made):
+    evaluation = evaluation_of(made(f"{TINY} --dataset cartoon:400"))
+    distances = evaluation["sections"]["distances"]
+    assert "random weights" in distances["protocol"]["features"]
+    assert "training/frechet" in distances["values"]
+    assert not any("fid" in key for key in distances["values"])
+    assert distances["warnings"]  # of 80 held-out images
+    assert len(evaluation["sections"]["latents"]["values"]["mig_per_factor"]) == 23
+    assert "knn_accuracy" not in evaluation["sections"]["latents"]["values"]
+
+
+def test_it_can_be_turned_off_and_done_later_with_the_same_result(made, capsys):
+    whole = made(f"{TINY} --ema 0.9")
+    later = made(f"{TINY} --ema 0.9 --evaluate false")
+    assert not (later / "evaluation.json").exists() and not (later / "report.html").exists()
+    assert main(["evaluate", str(later)]) == 0
+    ours, theirs = evaluation_of(later), evaluation_of(whole)
+    assert {**ours, "versions": 0} == {**theirs, "versions": 0}
+    output = capsys.readouterr().out
+    assert output.splitlines()[-1] == f"report: {later / 'report.html'}"
+    assert "classifier: " in output and "% of 360 held-out images of digits right" in output
+
+
+def test_the_command_takes_other_settings(made, capsys):
+    folder = made(f"{TINY} --evaluate false --keep-epochs 1")
+    flags = "--images 50 --seed 3 --features random --checkpoint epoch-0001"
+    assert main(["evaluate", str(folder), *flags.split()]) == 0
+    evaluation = evaluation_of(folder)
+    assert (evaluation["checkpoint"], evaluation["epochs"]) == ("epoch-0001", 1)
+    distances = evaluation["sections"]["distances"]
+    assert distances["protocol"]["images"] == "50 of the 360 held-out ones"
+    assert distances["protocol"]["seed"] == 3
+    assert "random weights" in distances["protocol"]["features"]
+    assert any("50 images" in warning for warning in distances["warnings"])
+
+
+def test_wrong_inputs_are_one_line_and_write_nothing(made, capsys, tmp_path):
+    folder = made(f"{TINY} --evaluate false --keep-epochs 1 --seed 1")
+    capsys.readouterr()
+    for flags, error in (
+        ([str(tmp_path)], f"{tmp_path}: not a run's folder: it has no config.yaml and environment.json"),
+        ([str(folder), "--checkpoint", "best"], "--checkpoint best: no such checkpoint; There: epoch-0001"),
+        ([str(folder), "--features", "incepton"], "--features incepton: no such feature network; did you"),
+        ([str(folder), "--images", "5"], "--images 5: not a whole number of at least 20"),
+        ([str(folder), "--dataset", "cartoon:400"], "--dataset cartoon:400: other images than those"),
+        ([str(folder), "--feature", "random"], "--feature: unknown flag; did you mean"),
+    ):
+        assert main(["evaluate", *flags]) == 2
+        captured = capsys.readouterr().err
+        assert captured.startswith(error) and captured.count("\n") == 1
+    assert not (folder / "evaluation.json").exists()
+
+
+def test_several_runs_are_compared(made, capsys, tmp_path):
+    runs = [made(f"{TINY} --ema 0.9"), made(f"{TINY} --dataset cartoon:400")]
+    assert main(["report", *map(str, runs), "--out", str(tmp_path / "both")]) == 0
+    assert (tmp_path / "both" / "comparison.html").exists()
+    assert main(["report", *map(str, runs)]) == 2
+    assert capsys.readouterr().err == "--out: is missing; name a new folder for the comparison\n"
+    page = runs[0] / "report.html"
+    page.unlink()
+    assert main(["report", str(runs[0])]) == 0 and page.exists()

@@ -1,0 +1,109 @@
+"""A run's networks, read back from its folder."""
+
+import json
+import re
+
+import pytest
+import torch
+
+import datasets
+import train_vaegan
+from vaegan.errors import OptionError, UserError
+from vaegan.trained import open_run
+
+FLAGS = "--vae dense --hidden-dim 8 --latent-dim 3 --image-size 8 --epochs 2 --run-name run"
+
+
+@pytest.fixture
+def trained_run(command, tmp_path):
+    """Makes the folder of a small run with these flags beside the usual ones."""
+
+    def make(flags=""):
+        status, _, errors = command(f"{FLAGS} {flags}")
+        assert status == 0, errors
+        return tmp_path / "runs" / "run"
+
+    return make
+
+
+def test_the_networks_are_those_that_the_run_saved(trained_run):
+    folder = trained_run()
+    trained = open_run(folder)
+    assert trained.image_shape == (1, 8, 8) and trained.epochs == 2 and trained.weights == "as trained"
+    assert not trained.players.training and not any(p.requires_grad for p in trained.players.parameters())
+    state = torch.load(folder / "VAE_model.pth", weights_only=True)
+    ours = trained.players.state_dict()
+    assert all(torch.equal(ours[name], value) for name, value in state.items()) and len(state) > 4
+
+
+def test_averaged_weights_decode_and_are_said_to(trained_run):
+    folder = trained_run("--ema 0.9")
+    trained = open_run(folder)
+    state = torch.load(folder / "VAE_model.pth", weights_only=True)
+    z = torch.randn(2, 3)
+    logits = trained.players.decode(z)
+    trained.players.decoder.load_state_dict(
+        {name.removeprefix("decoder."): value for name, value in state.items() if name.startswith("decoder.")}
+    )
+    assert torch.equal(logits, trained.players.decoder(z))
+    assert trained.weights == "the decoder's averaged (decay 0.9 a step)"
+
+
+def test_a_kept_checkpoint_can_be_named(trained_run):
+    folder = trained_run("--keep-epochs 1")
+    first, last = open_run(folder, checkpoint="epoch-0001"), open_run(folder)
+    assert (first.epochs, last.epochs) == (1, 2)
+    ours, theirs = next(first.players.parameters()), next(last.players.parameters())
+    assert not torch.equal(ours, theirs)
+    there = "There: epoch-0001, step-"
+    with pytest.raises(OptionError, match=f'no such checkpoint; did you mean "epoch-0001"\\? {there}'):
+        open_run(folder, checkpoint="epoch-001")
+
+
+def test_a_damaged_checkpoint_is_named_and_an_older_one_read(trained_run):
+    folder = trained_run()
+    newest = max((folder / "checkpoints").iterdir())
+    before = open_run(folder).checkpoint
+    newest.write_bytes(newest.read_bytes()[:-10])
+    assert before == newest and open_run(folder).checkpoint < newest
+    with pytest.raises(OptionError, match="--checkpoint: not a checkpoint, or cut short"):
+        open_run(folder, checkpoint=newest.stem)
+
+
+def test_folders_that_are_no_runs(tmp_path, trained_run):
+    with pytest.raises(UserError, match=re.escape(f"{tmp_path / 'nope'}: no such folder")):
+        open_run(tmp_path / "nope")
+    with pytest.raises(UserError, match=r"not a run's folder: it has no config\.yaml and environment\.json"):
+        open_run(tmp_path)
+    folder = trained_run()
+    environment = folder / "environment.json"
+    facts = json.loads(environment.read_text())
+    environment.write_text(json.dumps({k: v for k, v in facts.items() if k != "image_shape"}))
+    with pytest.raises(UserError, match="has no image_shape; --resume with this version adds it"):
+        open_run(folder)
+    for checkpoint in (folder / "checkpoints").iterdir():
+        checkpoint.unlink()
+    with pytest.raises(UserError, match="the run has no checkpoint yet"):
+        open_run(folder)
+
+
+def test_resuming_adds_the_shape_of_the_images(trained_run, command):
+    folder = trained_run()
+    environment = folder / "environment.json"
+    facts = json.loads(environment.read_text())
+    environment.write_text(json.dumps({k: v for k, v in facts.items() if k != "image_shape"}))
+    assert train_vaegan.main(["--resume", str(folder), "--epochs", "3"]) == 0
+    assert open_run(folder).image_shape == (1, 8, 8)
+
+
+def test_held_out_images_have_to_be_the_runs(trained_run):
+    trained = open_run(trained_run())
+    held_out = datasets.open_source(datasets.Request("digits", 8)).load().test.images
+    trained.check_held_out(held_out)
+    with pytest.raises(OptionError, match="--dataset: other images than those that the run held out"):
+        trained.check_held_out(held_out.flip(0))
+
+
+def test_spectral_norm_comes_back(trained_run):
+    trained = open_run(trained_run("--disc dense --disc-hidden-dim 4 --spectral-norm true --solo-epochs 1"))
+    assert torch.isfinite(trained.players.discriminate(torch.rand(3, 1, 8, 8))).all()

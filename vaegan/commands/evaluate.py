@@ -1,0 +1,97 @@
+"""Judge a run: figures with their protocols, pictures, and a page that opens anywhere.
+
+Writes evaluation.json, report.html and figures into the run's folder.
+"""
+
+import argparse
+import json
+
+import datasets
+from vaegan.arguments import whole_number
+from vaegan.evals.material import MOST_IMAGES
+from vaegan.evaluation import evaluate_run, flat_values, headline_lines
+from vaegan.run_arguments import add_device_argument, add_run_arguments, open_typed_run
+from vaegan.seeds import LARGEST_SEED
+from vaegan.trackers import WandbTracker
+from vaegan.trained import Trained
+
+FEWEST_IMAGES = 20  # of a kind; below that nearly every figure is noise
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser)
+    add_device_argument(parser)
+    parser.add_argument(
+        "--features",
+        metavar="NAME",
+        default="auto",
+        help="network that distances are taken in: classifier (of the data set's labels), inception, "
+        "inception:FILE, timm:NAME, random; auto takes the first of these that can be had (default: auto)",
+    )
+    parser.add_argument(
+        "--images",
+        type=whole_number("images", FEWEST_IMAGES),
+        default=MOST_IMAGES,
+        metavar="INT",
+        help="images of each kind to look at, at most (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole_number("seed", 0, LARGEST_SEED),
+        default=0,
+        metavar="INT",
+        help="seed of samples and of what is trained here (default: %(default)s)",
+    )
+    parser.add_argument("--dataset", metavar="NAME", help="where the run's images have moved to")
+    parser.add_argument("--data-dir", metavar="DIR", help="where the files of data sets have moved to")
+    parser.add_argument(
+        "--wandb",
+        choices=("auto", "online", "offline", "disabled"),
+        help="as in training, for a run that W&B knows (default: the run's)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Raises: UserError for a folder that is no run's, and for images that are not the run's."""
+    trained = open_typed_run(arguments)
+    given = {"dataset": arguments.dataset, "data_dir": arguments.data_dir}
+    options = trained.config.to_dict() | {name: value for name, value in given.items() if value is not None}
+    request = datasets.Request.of(options)
+    splits = datasets.open_source(request).load()
+    trained.check_held_out(splits.test.images)
+    with _tracker(trained, arguments.wandb or trained.config.wandb) as tracker:
+        evaluation, page = evaluate_run(
+            trained,
+            splits.train,
+            splits.test,
+            request.cache_dir,
+            print,
+            features=arguments.features,
+            seed=arguments.seed,
+            most=arguments.images,
+        )
+        tracker.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
+    print(f"{trained.folder.name} after epoch {trained.epochs}, on held-out images:")
+    print("\n".join(headline_lines(evaluation)))
+    print(f"report: {page}")
+
+
+def _tracker(trained: Trained, mode: str) -> WandbTracker:
+    """The run's Weights & Biases, if it has one."""
+    environment = json.loads((trained.folder / "environment.json").read_text(encoding="utf-8"))
+    run_id = environment.get("wandb_id")
+    config = trained.config
+    tracker = WandbTracker(
+        trained.folder,
+        mode if run_id else "disabled",
+        config.to_dict(),
+        print,
+        project=config.wandb_project,
+        group=config.wandb_group,
+        tags=config.wandb_tags or (),
+        notes=config.wandb_notes,
+        run_id=run_id,
+    )
+    if tracker.line:
+        print(tracker.line)
+    return tracker

@@ -1,0 +1,110 @@
+"""Whether a discriminator that no one trained against can tell a run's images from originals."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vaegan.evals.material import BATCH, Material
+from vaegan.evals.section import Meaning, Section
+from vaegan.nets.discriminators import DISCRIMINATORS
+from vaegan.pixels import from_uint8
+from vaegan.seeds import generator_for, seed_for, seed_torch
+
+NETWORK = "conv"
+STEPS = 300
+PAIRS = 32  # in a batch: originals, and as many fakes
+LR = 1e-3
+FEWEST = 2  # images in each half
+FEW = 200  # originals to learn from
+
+MEANINGS = {
+    "accuracy": Meaning(
+        "share of unseen images that a fresh D judges rightly; 0.5: it cannot tell", "", "lower"
+    ),
+    "accuracy_originals": Meaning("the same of originals alone"),
+    "accuracy_fakes": Meaning("the same of fakes alone"),
+    "accuracy_error": Meaning("binomial standard error of the accuracy"),
+    "accuracy_trained_on": Meaning("its accuracy on the images that it was trained on"),
+}
+
+
+def evaluate_detectability(material: Material) -> Section:
+    """A fresh discriminator's accuracy on the second half of the held-out images, trained on the first half.
+
+    Fakes are the reconstructions of just these images, or a GAN's samples.
+    """
+    originals = material.originals
+    fakes = material.reconstructions if material.reconstructs else material.samples
+    half = len(originals) // 2
+    protocol = material.protocol(
+        fakes="reconstructions" if material.reconstructs else "samples from the prior",
+        discriminator=f"{NETWORK}, group norm, {STEPS} steps of {PAIRS} originals and {PAIRS} fakes",
+        trained_on=f"the first {half:,} originals and their fakes",
+        tested_on=f"the other {len(originals) - half:,} originals and their fakes",
+        pixels="8 bits each, of originals and fakes alike",
+    )
+    if half < FEWEST:
+        values = dict.fromkeys(MEANINGS)
+        warning = f"{len(originals):,} held-out images are too few to train a discriminator"
+        return Section("detectability", "Detectability", protocol, values, MEANINGS, [warning])
+    disc = train_discriminator(originals[:half], fakes[:half], material.seed, material.device)
+    on_originals = (logits_of(disc, originals[half:]) > 0).double()
+    on_fakes = (logits_of(disc, fakes[half:]) <= 0).double()
+    accuracy = torch.cat([on_originals, on_fakes]).mean().item()
+    seen = torch.cat([logits_of(disc, originals[:half]) > 0, logits_of(disc, fakes[:half]) <= 0])
+    values = {
+        "accuracy": accuracy,
+        "accuracy_originals": on_originals.mean().item(),
+        "accuracy_fakes": on_fakes.mean().item(),
+        "accuracy_error": math.sqrt(accuracy * (1 - accuracy) / (len(on_originals) + len(on_fakes))),
+        "accuracy_trained_on": seen.double().mean().item(),
+    }
+    warnings = []
+    if half < FEW:
+        warnings.append(
+            f"The discriminator has learned from {half:,} originals only; more might tell it more"
+        )
+    return Section("detectability", "Detectability", protocol, values, MEANINGS, warnings)
+
+
+def train_discriminator(originals: Tensor, fakes: Tensor, seed: int, device: torch.device) -> nn.Module:
+    """A discriminator trained from scratch on uint8 images [N, C, H, W], originals beside their own fakes."""
+    _, channels, size, _ = originals.shape
+    padded = size + -size % 4
+    with torch.random.fork_rng(devices=[]):
+        seed_torch(seed_for(seed, "evaluation", "discriminator"), torch.device("cpu"))
+        network, _ = DISCRIMINATORS.find(NETWORK)
+        # as many operations at every size
+        disc = network((channels, padded, padded), base_channels=max(8, 512 // padded), norm="group")
+    disc = disc.to(device, memory_format=torch.channels_last).train()
+    optim = torch.optim.Adam(disc.parameters(), lr=LR)
+    lr_schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optim, STEPS)
+    generator = generator_for(seed, "evaluation", "discriminator's batches")
+    order = torch.empty(0, dtype=torch.long)
+    for _ in range(STEPS):
+        while len(order) < PAIRS:
+            order = torch.cat([order, torch.randperm(len(originals), generator=generator)])
+        batch, order = order[:PAIRS], order[PAIRS:]
+        logits_real, logits_fake = disc(_shown(torch.cat([originals[batch], fakes[batch]]), device)).chunk(2)
+        loss = F.softplus(-logits_real).mean() + F.softplus(logits_fake).mean()
+        optim.zero_grad()
+        loss.backward()
+        optim.step()
+        lr_schedule.step()
+    return disc.eval()
+
+
+@torch.no_grad()
+def logits_of(disc: nn.Module, images: Tensor) -> Tensor:
+    """D's logits [N] of uint8 images, on the CPU; above 0 means "an original"."""
+    device = next(disc.parameters()).device
+    return torch.cat([disc(_shown(batch, device)).cpu() for batch in images.split(BATCH)])
+
+
+def _shown(images: Tensor, device: torch.device) -> Tensor:
+    """uint8 [B, C, H, W] -> [-1, 1] on the device, with a margin where the size is no multiple of 4."""
+    x = from_uint8(images.to(device)).mul_(2).sub_(1)
+    margin = -x.shape[-1] % 4
+    return F.pad(x, (0, margin, 0, margin)) if margin else x

@@ -1,0 +1,225 @@
+"""Networks whose features stand for images where distributions are compared."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models import Inception_V3_Weights, inception_v3
+
+from vaegan.errors import OptionError, did_you_mean
+from vaegan.evals.material import Material
+from vaegan.nets.blocks import features_of
+from vaegan.pixels import from_uint8
+from vaegan.seeds import seed_for, seed_torch
+
+ASKED = ("auto", "classifier", "inception", "inception:FILE", "timm:NAME", "random")
+INCEPTION_SIDE = 299
+INCEPTION_DIM = 2048
+IMAGENET_CLASSES = 1000  # of torchvision's Inception
+ORIGINAL_CLASSES = 1008  # of the Inception that FID was defined with
+RANDOM_DIM = 64  # so that some hundreds of images are enough for a covariance
+BATCH = 64
+
+Say = Callable[[str], None]
+
+
+class FeatureNetwork(Protocol):
+    """What turns images into features. name: for a protocol; remark: what to know of its figures, or ""."""
+
+    name: str
+    dim: int
+    is_inception: bool
+    remark: str
+
+    def features(self, images: Tensor) -> Tensor:
+        """uint8 [N, C, H, W] -> float32 [N, dim] on the CPU."""
+
+
+@dataclass(frozen=True)
+class ColourNetwork:
+    """A feature network that wants colour. apply: uint8 [B, 3, H, W] on the device -> [B, dim]."""
+
+    name: str
+    dim: int
+    apply: Callable[[Tensor], Tensor]
+    device: torch.device
+    is_inception: bool = False
+    remark: str = ""
+
+    @torch.no_grad()
+    def features(self, images: Tensor) -> Tensor:
+        """uint8 [N, C, H, W] -> float32 [N, dim] on the CPU; grey images are taken as colour ones."""
+        batches = (batch.to(self.device).expand(-1, 3, -1, -1) for batch in images.split(BATCH))
+        return torch.cat([self.apply(batch).float().cpu() for batch in batches])
+
+
+def find_features(
+    asked: str, material: Material, classifier: FeatureNetwork | None, say: Say
+) -> FeatureNetwork:
+    """The network that was asked for, one of `ASKED`.
+
+    auto: the classifier where there are labels, or else Inception where torchvision's weights have been
+    downloaded already, or else the random network. classifier: of the labels, where there are any. say: is
+    told which network it is, but for the classifier, which has said so itself.
+    Raises: OptionError for a name that is none of these, a file that holds no Inception, weights that cannot
+    be had, and a classifier without labels.
+    """
+    if asked in ("auto", "classifier"):
+        if classifier is not None:
+            return classifier
+        if asked == "classifier":
+            raise OptionError("features", "this data set has no labels that a classifier could learn")
+        asked = "inception" if _downloaded().is_file() else "random"
+    kind, _, argument = asked.partition(":")
+    device = material.device
+    if asked == "inception":
+        network = _torchvisions_inception(device)
+    elif asked == "random":
+        network = _random(material.originals.shape[-1], device)
+    elif kind == "inception" and argument:
+        network = _inception_from(Path(argument).expanduser(), device)
+    elif kind == "timm" and argument:
+        network = _timm(argument, device)
+    else:
+        hint = did_you_mean(asked, ASKED)
+        raise OptionError("features", f"no such feature network; {hint}Known: {', '.join(ASKED)}.")
+    say(f"features: {network.name}")
+    return network
+
+
+def _random(size: int, device: torch.device) -> FeatureNetwork:
+    """ResNet-18 with random weights, always the same ones.
+
+    Untrained features favour no kind of images. In evaluation mode its batch norms do nothing; by timm's
+    default its residual branches would begin at zero, and it would be a few layers deep.
+    Source: Naeem et al., Reliable Fidelity and Diversity Metrics for Generative Models (arXiv 2002.09797),
+    section 5, whose random network is a VGG-16.
+    """
+    with torch.random.fork_rng(devices=[]):
+        seed_torch(seed_for(0, "random features"), torch.device("cpu"))
+        net = timm.create_model("resnet18", num_classes=RANDOM_DIM, zero_init_last=False)
+    side = 32 if size <= 32 else 64  # it halves five times; the larger, the slower
+    name = f"ResNet-18 with random weights, {RANDOM_DIM} outputs, at {side} pixels"
+    remark = "untrained features: figures compare only with others of this same network and image size"
+    return _network(name, net, side, [0.5] * 3, [0.5] * 3, device, remark=remark)
+
+
+def _timm(name: str, device: torch.device) -> FeatureNetwork:
+    """A timm network with pretrained weights, as its classifier would see its features."""
+    if not timm.is_model(name):
+        hint = did_you_mean(name, timm.list_models())
+        problem = f'timm has no network "{name}"; {hint}timm.list_models() names them all'
+        raise OptionError("features", problem)
+    try:
+        net = timm.create_model(name, pretrained=True, num_classes=0)
+    except (OSError, RuntimeError) as error:
+        problem = f"no pretrained weights for {name}: {str(error).splitlines()[0]}"
+        raise OptionError("features", problem) from error
+    data = timm.data.resolve_model_data_config(net)
+    return _network(
+        f"{name} (timm, pretrained)", net, data["input_size"][-1], data["mean"], data["std"], device
+    )
+
+
+def _network(
+    name: str,
+    net: nn.Module,
+    side: int,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    device: torch.device,
+    **more: Any,
+) -> ColourNetwork:
+    """A network for colour images `side` pixels wide whose channels are normalised by mean and deviation."""
+    net = net.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    shift, scale = (torch.tensor(each, device=device)[:, None, None] for each in (mean, std))
+    (dim,) = features_of(net, (3, side, side))
+    return ColourNetwork(
+        name, dim, lambda images: net((_resized(images, side) - shift) / scale), device, **more
+    )
+
+
+def _resized(images: Tensor, side: int) -> Tensor:
+    """uint8 [B, C, H, W] -> [B, C, side, side] in [0, 1], bilinear and anti-aliased."""
+    x = from_uint8(images)
+    if x.shape[-1] == side:
+        return x
+    return F.interpolate(x, size=(side, side), mode="bilinear", antialias=True)
+
+
+def _downloaded() -> Path:
+    """Where torchvision keeps Inception's weights once they have been downloaded."""
+    file = Inception_V3_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+    return Path(torch.hub.get_dir()) / "checkpoints" / file
+
+
+def _torchvisions_inception(device: torch.device) -> FeatureNetwork:
+    """Inception with torchvision's weights, downloaded where they are not there yet."""
+    try:
+        state = Inception_V3_Weights.IMAGENET1K_V1.get_state_dict(
+            progress=False, check_hash=True, weights_only=True
+        )
+    except Exception as error:  # a file that is there may be damaged in any way
+        reason = str(error).splitlines()[0]
+        problem = f"no Inception weights from torchvision ({reason}); name a file with inception:FILE"
+        raise OptionError("features", problem) from error
+    return _torchvision_network(state, "torchvision IMAGENET1K_V1", device)
+
+
+def _inception_from(path: Path, device: torch.device) -> FeatureNetwork:
+    """Inception with the weights of a file, torchvision's or the ones that FID was defined with."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)  # runs no code that is in the file
+    except OSError as error:
+        raise OptionError("features", f"{path}: {error.strerror or error}") from None
+    except Exception as error:  # what else is wrong with a file shows in many ways
+        raise OptionError("features", f"{path}: not a file of weights that can be read") from error
+    outputs = state.get("fc.bias") if isinstance(state, Mapping) else None
+    n_classes = len(outputs) if isinstance(outputs, Tensor) and outputs.ndim == 1 else 0
+    try:
+        if n_classes == ORIGINAL_CLASSES:
+            return _original_network(state, path.name, device)
+        if n_classes == IMAGENET_CLASSES:
+            return _torchvision_network(state, f"torchvision's, weights of {path.name}", device)
+    except RuntimeError as error:  # from load_state_dict
+        raise OptionError("features", f"{path}: these are not Inception-v3's weights") from error
+    problem = f"{path}: neither torchvision's inception_v3 nor the Inception of FID (as pytorch-fid has it)"
+    raise OptionError("features", problem)
+
+
+def _torchvision_network(state: Mapping[str, Tensor], whose: str, device: torch.device) -> FeatureNetwork:
+    net = inception_v3(weights=None, init_weights=False, transform_input=False)
+    net.load_state_dict(state)
+    net.fc = nn.Identity()
+    return _network(
+        f"Inception-v3, {whose}",
+        net,
+        INCEPTION_SIDE,
+        [0.5] * 3,
+        [0.5] * 3,
+        device,
+        is_inception=True,
+        remark="figures from the original FID weights differ from those with torchvision's",
+    )
+
+
+def _original_network(state: Mapping[str, Tensor], file: str, device: torch.device) -> FeatureNetwork:
+    """The Inception that FID was defined with, as torch-fidelity has it; it does its own resizing."""
+    try:
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    except ImportError:
+        problem = f"{file} holds FID's original weights; their network needs the package torch-fidelity"
+        raise OptionError("features", problem) from None
+    # it reads weights in a way that runs code in them, so it gets those that have been read already
+    checked = io.BytesIO()
+    torch.save(dict(state), checked)
+    checked.seek(0)
+    net = FeatureExtractorInceptionV3("inception", [str(INCEPTION_DIM)], checked).to(device)
+    name = f"Inception-v3, FID's original form, weights of {file}"
+    return ColourNetwork(name, INCEPTION_DIM, lambda images: net(images)[0], device, is_inception=True)

@@ -1,0 +1,105 @@
+"""What is told of a generator beside distances: its game's estimates, diversity, classes it draws."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaegan.evals.classifier import Classifier
+from vaegan.evals.material import Material
+from vaegan.evals.samples import spread
+from vaegan.evals.section import Meaning, Section
+from vaegan.pixels import from_uint8
+from vaegan.seeds import generator_for
+
+ESTIMATES = {"jsd": "test/disc/jsd", "w1": "test/disc/w1", "w1_up_to_scale": "test/disc/w1_up_to_scale"}
+SPREAD_OF = 500  # images whose pairwise distances are taken
+COVERED = 10  # one part in so many of its share among originals makes a class covered
+TRUSTED = 0.9  # a classifier's accuracy
+IMAGES_A_CLASS = 10
+
+MEANINGS = {
+    "jsd": Meaning("Jensen-Shannon divergence as D bounds it from below", "nats", "lower"),
+    "w1": Meaning("Wasserstein-1 distance as the critic bounds it from below", "", "lower"),
+    "w1_up_to_scale": Meaning("the critic's estimate of Wasserstein-1, up to an unknown factor", "", "lower"),
+    "diversity": Meaning("mean distance of two samples over that of two originals; 1 when alike"),
+    "classes": Meaning("classes that the classifier finds among held-out originals"),
+    "classes_covered": Meaning("of these, classes that samples reach a tenth of the share of", "", "higher"),
+    "class_shares": Meaning("share of samples in each class, by the classifier"),
+    "class_shares_of_originals": Meaning("share of held-out originals in each class, by the classifier"),
+    "class_kl": Meaning("divergence of samples' class shares from the originals'", "nats", "lower"),
+}
+
+
+def evaluate_gan_figures(
+    material: Material, records: Sequence[Mapping[str, Any]], classifier: Classifier | None
+) -> Section:
+    """The game's last estimates, the samples' diversity and, with a classifier, the classes they cover.
+
+    records: the epochs, as metrics.jsonl has them; those after the checkpoint are not looked at.
+    """
+    values: dict[str, Any] = {}
+    past = [record for record in records if record["epoch"] < material.trained.epochs]
+    game = next((each for each in reversed(past) if ESTIMATES.values() & each.keys()), {})
+    values |= {name: game[key] for name, key in ESTIMATES.items() if key in game}
+    count = min(SPREAD_OF, len(material.originals))
+    of_originals = spread(_picked(material.originals, count, material.seed))
+    of_samples = spread(_picked(material.samples, count, material.seed))
+    values["diversity"] = of_samples / of_originals if of_originals > 0 else None
+    how: dict[str, Any] = {"diversity": f"pixels of {count:,} samples and as many originals"}
+    warnings = []
+    if game:
+        how["estimates"] = f"by the run's D on held-out images after epoch {game['epoch'] + 1}"
+    if classifier is not None:
+        values |= class_figures(
+            classifier.classify(material.samples)[0],
+            classifier.classify(material.originals)[0],
+            classifier.n_classes,
+        )
+        how["classes"] = (
+            f"{classifier.name}; originals are classified, too; a class is covered from 1/{COVERED} of its "
+            "share among originals on; for the divergence half an image is added to each class"
+        )
+        warnings = class_warnings(classifier, len(material.originals))
+    return Section("gan_figures", "GAN figures", material.protocol(**how), values, MEANINGS, warnings)
+
+
+def class_figures(samples: Tensor, originals: Tensor, n_classes: int) -> dict[str, Any]:
+    """The classes that samples cover, from the classes [N] of samples and of originals.
+
+    A class counts as covered when its share of the samples is at least a tenth of its share of the
+    originals; classes that no original is in do not count. The divergence is KL(samples || originals), with
+    half an image more in each class, so that it is finite.
+    """
+    drawn, there = (torch.bincount(each, minlength=n_classes).double() for each in (samples, originals))
+    shares, due = drawn / drawn.sum(), there / there.sum()
+    p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (drawn, there))
+    return {
+        "classes": int((there > 0).sum()),
+        "classes_covered": int(((there > 0) & (COVERED * drawn * there.sum() >= there * drawn.sum())).sum()),
+        "class_kl": (p * (p / q).log()).sum().item(),
+        "class_shares": shares.tolist(),
+        "class_shares_of_originals": due.tolist(),
+    }
+
+
+def class_warnings(classifier: Classifier, n: int) -> list[str]:
+    """Why figures of classes from n samples are to be doubted."""
+    warnings = []
+    if classifier.accuracy < TRUSTED:
+        warnings.append(
+            f"The classifier is right on only {100 * classifier.accuracy:.1f} % of held-out images; classes "
+            "of samples are as uncertain, or more"
+        )
+    if n < IMAGES_A_CLASS * classifier.n_classes:
+        warnings.append(
+            f"{n:,} samples are few for {classifier.n_classes} classes: some are missed by chance"
+        )
+    return warnings
+
+
+def _picked(images: Tensor, count: int, seed: int) -> Tensor:
+    """So many of the uint8 images, in [0, 1]."""
+    order = torch.randperm(len(images), generator=generator_for(seed, "evaluation", "spread"))
+    return from_uint8(images[order[:count]])

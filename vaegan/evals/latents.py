@@ -1,0 +1,178 @@
+"""What a VAE's latents hold: how many are in use, and what labels and known factors can be read from them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from vaegan.evals.material import ImageSet, Material
+from vaegan.evals.section import Meaning, Section
+from vaegan.losses.kl import kl_to_standard_normal
+
+FEW = 100  # images, below which a mean over them is doubted
+LEAST_VARIANCE = 0.01  # of an active unit's posterior mean over images
+NEIGHBOURS = 10
+BINS = 20  # of equal width, for each latent and each continuous factor
+MOST_STEPS = 1000  # of the linear probe's optimiser
+ENOUGH_FOR_ACCURACY = 1000  # images; with fewer, a standard error is a per cent or two
+ENOUGH_FOR_MIG = 2000  # images; with fewer, chance alone informs by a tenth of a nat
+
+MEANINGS = {
+    "active_units": Meaning(
+        f"latents whose posterior mean varies over images by more than {LEAST_VARIANCE}", "latents"
+    ),
+    "kl_per_dim": Meaning("each latent's divergence from the prior", "nats per image"),
+    "knn_accuracy": Meaning(
+        f"share of labels that the {NEIGHBOURS} nearest training images tell", "share", "higher"
+    ),
+    "probe_accuracy": Meaning("share of labels that a linear classifier tells", "share", "higher"),
+    "majority_share": Meaning("share of labels told by always naming the commonest: the floor", "share"),
+    "mig": Meaning(
+        "mutual information gap, mean over factors: 1 where each is told by one latent, and by that alone",
+        "share of the factor's entropy",
+        "higher",
+    ),
+    "mig_per_factor": Meaning("each factor's gap", "share of the factor's entropy", "higher"),
+}
+
+
+def evaluate_latents(material: Material) -> Section | None:
+    """Latents in use and what can be read from the posterior's mean; None for a GAN."""
+    if not material.reconstructs:
+        return None
+    mu, logvar = material.posterior
+    values: dict[str, Any] = {
+        "active_units": active_units(mu),
+        "kl_per_dim": kl_per_dim(mu, logvar).tolist(),
+    }
+    protocol = material.protocol(latents="the posterior's mean", latent_dim=mu.shape[1])
+    warnings = [] if len(mu) >= FEW else [f"Means and variances over {len(mu)} images only."]
+    _add_labels(material, values, protocol, warnings)
+    _add_factors(material, values, protocol, warnings)
+    return Section("latents", "Latents", protocol, values, MEANINGS, warnings)
+
+
+def _add_labels(
+    material: Material, values: dict[str, Any], protocol: dict[str, Any], warnings: list[str]
+) -> None:
+    """What labels can be read, where there are several of them."""
+    labels, trained_on = material.test.labels, material.train.labels
+    if labels is None or trained_on is None or len(trained_on.unique()) < 2:
+        return
+    values |= read_labels(material.training_posterior[0], trained_on, material.posterior[0], labels)
+    protocol["labels"] = (
+        f"learned from {len(trained_on):,} training images, told of {len(labels):,} held-out ones; "
+        f"{NEIGHBOURS} neighbours by Euclidean distance; logistic regression on standardised latents"
+    )
+    if len(labels) < ENOUGH_FOR_ACCURACY:
+        error = 0.5 / len(labels) ** 0.5
+        warnings.append(f"Accuracies over {len(labels)} images only: a standard error is up to {error:.1%}.")
+
+
+def _add_factors(
+    material: Material, values: dict[str, Any], protocol: dict[str, Any], warnings: list[str]
+) -> None:
+    """The mutual information gap, where factors are known.
+
+    On held-out images, unless they are so few that chance would inform: then with those trained on.
+    """
+    if material.test.factors is None:
+        return
+    sets, mus = [material.test], [material.posterior[0]]
+    images = f"{len(material.test):,} held-out images"
+    if len(material.test) < ENOUGH_FOR_MIG:
+        sets, mus = [*sets, material.train], [*mus, material.training_posterior[0]]
+        images += f" and {len(material.train):,} training images"
+    mu = torch.cat(mus)
+    gaps = mutual_information_gaps(mu, numbered_factors(sets))
+    values["mig"] = sum(gaps.values()) / len(gaps) if gaps else None
+    values["mig_per_factor"] = gaps
+    protocol["mig"] = f"{images}; {BINS} bins of equal width for latents and for continuous factors"
+    if len(mu) < ENOUGH_FOR_MIG:
+        warnings.append(
+            f"The mutual information gap is taken from {len(mu):,} images: with fewer than "
+            f"{ENOUGH_FOR_MIG:,}, chance informs as well."
+        )
+
+
+def active_units(mu: Tensor) -> int:
+    """How many latents of mu [N, latent_dim] have a variance over images above 0.01.
+
+    Source: Burda et al., Importance Weighted Autoencoders (arXiv 1509.00519), section 5.2.
+    """
+    return int((mu.var(0, correction=0) > LEAST_VARIANCE).sum())
+
+
+def kl_per_dim(mu: Tensor, logvar: Tensor) -> Tensor:
+    """Each latent's KL(N(mu, exp(logvar)) || N(0, 1)) in nats, averaged over images: [latent_dim]."""
+    return torch.vmap(kl_to_standard_normal, in_dims=1)(mu[:, :, None], logvar[:, :, None])
+
+
+def read_labels(train_mu: Tensor, train_labels: Tensor, mu: Tensor, labels: Tensor) -> dict[str, float]:
+    """Shares of labels [N] read right from mu [N, latent_dim], as learned from training images.
+
+    The floor is the share of the training images' commonest label.
+    """
+    x, y = train_mu.numpy(), train_labels.numpy()
+    knn = KNeighborsClassifier(min(NEIGHBOURS, len(x)), algorithm="brute").fit(x, y)
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MOST_STEPS)).fit(x, y)
+    return {
+        "knn_accuracy": float(knn.score(mu.numpy(), labels.numpy())),
+        "probe_accuracy": float(probe.score(mu.numpy(), labels.numpy())),
+        "majority_share": (labels == train_labels.mode().values).double().mean().item(),
+    }
+
+
+def numbered_factors(sets: Sequence[ImageSet]) -> dict[str, Tensor]:
+    """Each factor's values [N] in all of the sets: floats of a continuous one, int64 of a discrete one."""
+    factors = [images.factors for images in sets]
+    continuous = torch.cat([each.continuous for each in factors]).T
+    discrete = torch.cat([each.discrete for each in factors]).T
+    names = [*factors[0].continuous_names, *factors[0].categories]
+    return dict(zip(names, [*continuous, *discrete], strict=True))
+
+
+def mutual_information_gaps(mu: Tensor, factors: dict[str, Tensor]) -> dict[str, float]:
+    """Each factor's gap: how much more the latent that tells most of it tells than the next, of its entropy.
+
+    mu: [N, latent_dim]. factors: [N] each, put into bins where they are floats. One that does not vary is
+    left out.
+    Source: Chen et al., Isolating Sources of Disentanglement in VAEs (arXiv 1802.04942), eq. 6; bins as in
+    Locatello et al., Challenging Common Assumptions (arXiv 1811.12359), appendix.
+    """
+    latents = binned(mu)
+    gaps = {}
+    for name, factor in factors.items():
+        codes = binned(factor[:, None])[:, 0] if factor.is_floating_point() else factor
+        told = mutual_information(latents, codes)
+        entropy = mutual_information(codes[:, None], codes).item()  # a factor tells all of itself
+        if entropy > 0:
+            most, next_most = F.pad(told, (0, 1)).topk(2).values.tolist()  # a lone latent has no rival
+            gaps[name] = (most - next_most) / entropy
+    return gaps
+
+
+def binned(values: Tensor) -> Tensor:
+    """Which of 20 bins of equal width, from a column's least value to its greatest, [N, D] each: int64."""
+    values = values.double()
+    low, high = values.amin(0), values.amax(0)
+    share = (values - low) / (high - low).where(high > low, 1)
+    return (share * BINS).long().clamp(max=BINS - 1)
+
+
+def mutual_information(codes: Tensor, factor: Tensor) -> Tensor:
+    """I(code; factor) in nats of each column of codes [N, D] with factor [N], both int64 from 0: [D]."""
+    n_codes, n_values = int(codes.max()) + 1, int(factor.max()) + 1
+    column = torch.arange(codes.shape[1])
+    cells = ((column * n_codes + codes) * n_values + factor[:, None]).flatten()
+    counts = cells.bincount(minlength=len(column) * n_codes * n_values)
+    joint = counts.reshape(len(column), n_codes, n_values).double() / len(codes)
+    parts = joint.sum(2), joint.sum(1), joint.flatten(1)
+    code, other, both = (torch.special.entr(part).sum(1) for part in parts)
+    return code + other - both

@@ -1,0 +1,135 @@
+"""What a run is worth: every evaluation of it, its pictures, and its page, written into its folder."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from vaegan.evals.classifier import find_classifier
+from vaegan.evals.detectability import evaluate_detectability
+from vaegan.evals.distances import evaluate_distances
+from vaegan.evals.features import find_features
+from vaegan.evals.gan_figures import evaluate_gan_figures
+from vaegan.evals.latents import evaluate_latents
+from vaegan.evals.likelihood import evaluate_likelihood
+from vaegan.evals.material import MOST_IMAGES, ImageSet, Material
+from vaegan.evals.pictures import draw_pictures
+from vaegan.evals.reconstruction import evaluate_reconstruction
+from vaegan.evals.section import Section
+from vaegan.files import write_whole
+from vaegan.report.page import write_report
+from vaegan.run import package_versions
+from vaegan.trained import Trained
+
+FILE = "evaluation.json"
+HEADLINES = (
+    # section, key, what it is called, format: what the terminal and the top of the page show
+    ("reconstruction", "psnr", "PSNR", ".2f"),
+    ("reconstruction", "ssim", "SSIM", ".3f"),
+    ("reconstruction", "sharpness", "sharpness, 1 as originals", ".3f"),
+    ("reconstruction", "edge_correlation", "edge correlation", ".3f"),
+    ("likelihood", "iw_bound", "-log p(x), at most", ".2f"),
+    ("latents", "active_units", "active units", ".0f"),
+    ("latents", "knn_accuracy", "neighbours' accuracy", ".3f"),
+    ("distances", "reconstructions/fid", "FID of reconstructions", ".2f"),
+    ("distances", "samples/fid", "FID of samples", ".2f"),
+    ("distances", "training/fid", "FID of training images", ".2f"),
+    ("distances", "reconstructions/frechet", "Fréchet distance of reconstructions", ".4g"),
+    ("distances", "samples/frechet", "Fréchet distance of samples", ".4g"),
+    ("distances", "training/frechet", "Fréchet distance of training images", ".4g"),
+    ("gan_figures", "classes_covered", "classes covered by samples", ".0f"),
+    ("detectability", "accuracy", "a fresh D is right", ".3f"),
+)
+
+
+def evaluate_run(
+    trained: Trained,
+    train: ImageSet,
+    test: ImageSet,
+    cache_dir: Path,
+    say: Callable[[str], None],
+    *,
+    features: str = "auto",
+    seed: int = 0,
+    most: int = MOST_IMAGES,
+) -> tuple[dict[str, Any], Path]:
+    """The evaluation as evaluation.json has it, and its page; writes both, and the pictures.
+
+    train, test: the images that the run was trained on and those held out. cache_dir: keeps classifiers.
+    say: takes a line about what is being done. features: the network that distances are taken in, as
+    `find_features` knows it. seed: of all that is drawn. most: images of each kind to look at.
+    Raises: OptionError for features that cannot be had, OSError when something cannot be written.
+    """
+    material = Material(trained, train, test, seed, most)
+    sections = {section.name: section.to_dict() for section in _sections(material, features, cache_dir, say)}
+    say("evaluating: pictures")
+    pictures = [vars(picture) for picture in draw_pictures(material, trained.folder / "figures")]
+    evaluation = {
+        "run": trained.folder.resolve().name,
+        "checkpoint": trained.checkpoint.stem,
+        "epochs": trained.epochs,
+        "device": str(trained.device),
+        "versions": package_versions(),
+        "headlines": headlines(sections),
+        "sections": sections,
+        "pictures": pictures,
+    }
+    text = json.dumps(evaluation, indent=2) + "\n"
+    write_whole(trained.folder / FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    return evaluation, write_report(trained.folder)
+
+
+def _sections(
+    material: Material, features: str, cache_dir: Path, say: Callable[[str], None]
+) -> Iterator[Section]:
+    """Each part of the evaluation that applies to the run."""
+    classifier = find_classifier(material, cache_dir, say)
+    network = find_features(features, material, classifier, say)
+    records = _records(material.trained)
+    for name, evaluate in {
+        "reconstruction": evaluate_reconstruction,
+        "likelihood": evaluate_likelihood,
+        "latents": evaluate_latents,
+        "distances": lambda material: evaluate_distances(material, network),
+        "gan_figures": lambda material: evaluate_gan_figures(material, records, classifier),
+        "detectability": evaluate_detectability,
+    }.items():
+        say(f"evaluating: {name}")
+        section = evaluate(material)
+        if section is not None:
+            yield section
+
+
+def _records(trained: Trained) -> list[dict[str, Any]]:
+    """The records of the epochs up to the checkpoint."""
+    lines = (trained.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines[: trained.epochs]]
+
+
+def flat_values(evaluation: dict[str, Any]) -> dict[str, float]:
+    """The single figures under keys as W&B and tables have them: "eval/reconstruction/psnr"."""
+    return {
+        f"eval/{name}/{key}": value
+        for name, section in evaluation["sections"].items()
+        for key, value in section["values"].items()
+        if isinstance(value, int | float)
+    }
+
+
+def headlines(sections: dict[str, Any]) -> list[dict[str, str]]:
+    """The main figures as text: "label", "value" and "unit" of each that there is."""
+    found = []
+    for name, key, label, form in HEADLINES:
+        section = sections.get(name, {"values": {}})
+        value = section["values"].get(key)
+        if value is not None:
+            unit = section["meanings"][key]["unit"]
+            found.append({"label": label, "value": format(value, form), "unit": unit})
+    return found
+
+
+def headline_lines(evaluation: dict[str, Any]) -> list[str]:
+    """The main figures for the terminal."""
+    return [
+        f"  {each['label']:42}{each['value']:>10} {each['unit']}".rstrip() for each in evaluation["headlines"]
+    ]

@@ -1,0 +1,52 @@
+"""Paths between two latents."""
+
+import torch
+from torch import Tensor
+
+LEAST_SINE = 1e-6  # below it the two point the same way, or opposite ways, and no arc is the one between them
+
+
+def linear_path(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """Points on the straight line, both ends included: [..., steps, latent_dim].
+
+    start, end: [..., latent_dim]. steps: at least 2.
+    """
+    t = _times(start, steps)
+    return torch.lerp(start.unsqueeze(-2), end.unsqueeze(-2), t)
+
+
+def spherical_path(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """Points on the arc, at even angles, both ends included: [..., steps, latent_dim].
+
+    In many dimensions a normal prior lies close to a sphere; the straight line leaves it, the arc does not.
+    Where there is no single arc (latents that point the same way or opposite ways, or are 0): the straight
+    line. start, end: [..., latent_dim]. steps: at least 2.
+    Source: Shoemake, Animating Rotation with Quaternion Curves (SIGGRAPH 1985); for latents
+    White, Sampling Generative Networks (arXiv 1609.04468), section 2.1.
+    """
+    angle = _angle(start.double(), end.double())[..., None, None]
+    t = _times(start, steps).double()
+    sine = angle.sin()
+    bent = sine > LEAST_SINE
+    divisor = torch.where(bent, sine, 1.0)
+    at_start = torch.where(bent, ((1 - t) * angle).sin() / divisor, 1 - t)
+    at_end = torch.where(bent, (t * angle).sin() / divisor, t)
+    return (at_start * start.unsqueeze(-2) + at_end * end.unsqueeze(-2)).to(start.dtype)
+
+
+PATHS = {"linear": linear_path, "spherical": spherical_path}
+
+
+def _times(like: Tensor, steps: int) -> Tensor:
+    """0 to 1, [steps, 1]."""
+    return torch.linspace(0, 1, steps, dtype=like.dtype, device=like.device)[:, None]
+
+
+def _angle(a: Tensor, b: Tensor) -> Tensor:
+    """The angle between two vectors [..., latent_dim], in radians; 0 where one of them is 0.
+
+    From the two diagonals of a rhombus: near 0 and pi the arc cosine would lose half the digits.
+    """
+    a_length, b_length = (each.norm(dim=-1, keepdim=True) for each in (a, b))
+    a, b = a * b_length, b * a_length
+    return 2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1))

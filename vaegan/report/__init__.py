@@ -1,0 +1,1 @@
+"""Reports of runs: one run's on a page, several runs' side by side."""

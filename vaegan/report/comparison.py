@@ -1,0 +1,204 @@
+"""Several runs' curves on one plot, and their figures in one table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vaegan.config import Output, Tracking
+from vaegan.errors import UserError
+from vaegan.figures import save_comparison
+from vaegan.files import write_whole
+from vaegan.report.reading import RunFiles, read_run
+from vaegan.report.rendering import ABSENT, BETTER, figure, inlined, is_number, words, write_page
+
+# how and where a run was made, not what it is
+HOUSEKEEPING = {
+    "device",
+    "data_dir",
+    "cache_dir",
+    "memory_limit",
+    *Output.model_fields,
+    *Tracking.model_fields,
+}
+DATA = ("dataset", "image_size", "split_seed", "crop")  # what is held out follows from these
+OWN_TO_A_RUN = ("weights", "seed")  # of a protocol: they may differ between figures that compare
+LONGEST_LABEL = 60  # characters; a run that differs in more goes by its name
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure as it is read. best: whether no other run has a better one."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section of the evaluations. rows: what it is, its key, which way is better, a cell for each run.
+
+    doubts: why the runs' figures do not compare, and what each evaluation warns of.
+    """
+
+    title: str
+    rows: list[tuple[str, str, str, list[Cell]]]
+    doubts: list[str]
+
+
+def compare(folders: Sequence[Path], into: Path) -> Path:
+    """Write curves.png, table.md and comparison.html about those runs, and return the page's path.
+
+    folders: two runs or more. into: made here. Raises: UserError for fewer, for a folder that is no run's or
+    named twice, and for an `into` that has something in it or cannot be made.
+    """
+    if len(folders) < 2:
+        raise UserError("name two runs or more to compare")
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise UserError("a run is named twice; name each once")
+    runs = dict(_labelled([read_run(folder) for folder in folders]))
+    _make(into)
+    options = differing_options(list(runs.values()))
+    rows = [(key, [_option(run, key) for run in runs.values()]) for key in options]
+    remarks = list(_remarks(runs))
+    parts = list(_parts(runs))
+    curves = into / "curves.png"
+    titles = save_comparison(curves, {label: run.records for label, run in runs.items()})
+    text = "\n".join(_markdown(runs, rows, remarks, parts))
+    write_whole(into / "table.md", lambda path: path.write_text(text, encoding="utf-8"))
+    page = into / "comparison.html"
+    write_page(
+        page,
+        "comparison.html.j2",
+        names=[(label, run.name) for label, run in runs.items()],
+        options=rows,
+        remarks=remarks,
+        compared=parts,
+        titles=titles,
+        curves=inlined(curves) if titles else None,
+    )
+    return page
+
+
+def differing_options(runs: Sequence[RunFiles]) -> list[str]:
+    """The options in which the runs differ, but for those of where and how they were made."""
+    keys = dict.fromkeys(key for run in runs for key in run.config if key not in HOUSEKEEPING)
+    return [key for key in keys if any(run.config.get(key) != runs[0].config.get(key) for run in runs)]
+
+
+def _labelled(runs: Sequence[RunFiles]) -> Iterator[tuple[str, RunFiles]]:
+    """Each run with what it is called: its options that others do not share, or else its name."""
+    options = differing_options(runs)
+    labels = [", ".join(f"{key.replace('_', ' ')} {_option(run, key)}" for key in options) for run in runs]
+    for run, label in zip(runs, labels, strict=True):
+        if not label or len(label) > LONGEST_LABEL:
+            yield _unique_name(run, runs), run
+        elif labels.count(label) > 1:
+            yield f"{label} ({_unique_name(run, runs)})", run
+        else:
+            yield label, run
+
+
+def _unique_name(run: RunFiles, runs: Sequence[RunFiles]) -> str:
+    """Its folder's name, or the path where another has that name too."""
+    return run.name if [each.name for each in runs].count(run.name) == 1 else str(run.folder)
+
+
+def _option(run: RunFiles, key: str) -> str:
+    return words(run.config[key]) if key in run.config else "none"
+
+
+def _make(into: Path) -> None:
+    """Raises: UserError."""
+    try:
+        if into.is_file() or (into.is_dir() and any(into.iterdir())):
+            raise UserError(f"{into}: exists already; name a new or an empty folder")
+        into.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{into}: cannot be made ({error.strerror})") from None
+
+
+def _remarks(runs: Mapping[str, RunFiles]) -> Iterator[str]:
+    """What holds for all the figures, each a sentence."""
+    if data := _data_that_differ(list(runs.values())):
+        listed = ", ".join(data)
+        yield f"The runs do not share their held-out images: they differ in {listed}. Figures do not compare."
+    missing = [label for label, run in runs.items() if run.evaluation is None]
+    if missing:
+        yield f"Not evaluated yet: {'; '.join(missing)}."
+
+
+def _data_that_differ(runs: Sequence[RunFiles]) -> list[str]:
+    return [key for key in differing_options(runs) if key in DATA]
+
+
+def _parts(runs: Mapping[str, RunFiles]) -> Iterator[Part]:
+    """The sections that any of the runs has."""
+    evaluated = {label: run.evaluation["sections"] for label, run in runs.items() if run.evaluation}
+    same_data = not _data_that_differ(list(runs.values()))
+    for name in dict.fromkeys(name for sections in evaluated.values() for name in sections):
+        sections = {label: each[name] for label, each in evaluated.items() if name in each}
+        differing = list(_protocols_that_differ(sections))
+        values = {label: sections[label]["values"] if label in sections else {} for label in runs}
+        meanings = {key: each for part in sections.values() for key, each in part["meanings"].items()}
+        keys = dict.fromkeys(key for each in values.values() for key in each)
+        rows = []
+        for key in keys:
+            found = [each.get(key, ABSENT) for each in values.values()]
+            if not any(isinstance(value, (list, dict)) for value in found):
+                meaning = meanings.get(key, {"text": "", "unit": "", "better": ""})
+                better = meaning["better"] if same_data and not differing else ""
+                what = ", ".join(filter(None, [meaning["text"] or key, meaning["unit"]]))
+                rows.append((what, key, BETTER[meaning["better"]], _cells(found, better)))
+        title = next(iter(sections.values()))["title"]
+        warnings = [f"{label}: {text}" for label, part in sections.items() for text in part["warnings"]]
+        yield Part(title, rows, differing + warnings)
+
+
+def _protocols_that_differ(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """A sentence for each thing that the figures of a section were not all taken with alike."""
+    protocols = {label: section["protocol"] for label, section in sections.items()}
+    for key in dict.fromkeys(key for each in protocols.values() for key in each):
+        said = {label: words(each[key]) if key in each else "none" for label, each in protocols.items()}
+        if key not in OWN_TO_A_RUN and len(set(said.values())) > 1:
+            listed = "; ".join(f"{text} ({label})" for label, text in said.items())
+            what = key.replace("_", " ")
+            yield f"These figures do not compare, since they were not taken alike; {what}: {listed}."
+
+
+def _cells(values: Sequence[Any], better: str) -> list[Cell]:
+    """The values of a row, the best of them marked where one way is better and there are two or more."""
+    numbers = [value for value in values if is_number(value)]
+    best = None
+    if better and len(set(numbers)) > 1:
+        best = max(numbers) if better == "higher" else min(numbers)
+    return [Cell(figure(value), best is not None and value == best) for value in values]
+
+
+def _markdown(
+    runs: Mapping[str, RunFiles],
+    options: Sequence[tuple[str, list[str]]],
+    remarks: Sequence[str],
+    parts: Sequence[Part],
+) -> Iterator[str]:
+    """The lines of table.md."""
+    yield "# Comparison of runs\n"
+    yield from _markdown_table(
+        ["option", *runs],
+        [["run", *(run.name for run in runs.values())]] + [[key, *cells] for key, cells in options],
+    )
+    yield from (f"\n{remark}" for remark in remarks)
+    for part in parts:
+        yield f"\n## {part.title}\n"
+        rows = [
+            [what, better, *(f"**{cell.text}**" if cell.best else cell.text for cell in cells)]
+            for what, _, better, cells in part.rows
+        ]
+        yield from _markdown_table(["figure", "better", *runs], rows)
+        yield from (f"\n{doubt}" for doubt in part.doubts)
+    yield ""
+
+
+def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    for row in [head, ["---"] * len(head), *rows]:
+        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"

@@ -1,0 +1,96 @@
+"""report.html: one run's figures and pictures on a page that needs nothing else."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vaegan.errors import UserError
+from vaegan.figures import LABELS, PANELS
+from vaegan.report.reading import RunFiles, read_run
+from vaegan.report.rendering import ABSENT, figure, inlined, words, write_page
+from vaegan.report.tables import view
+
+
+def write_report(folder: Path) -> Path:
+    """Write a run's report.html from the files in its folder, and return its path.
+
+    Raises: UserError for a folder that is no run's, and for a run that has not been evaluated.
+    """
+    run = read_run(folder)
+    if run.evaluation is None:
+        raise UserError(f"{folder}: the run has no evaluation.json yet; evaluate it first")
+    sections = [view(name, section) for name, section in run.evaluation["sections"].items()]
+    figures = folder / "figures"
+    listed = run.evaluation["pictures"]
+    path = folder / "report.html"
+    write_page(
+        path,
+        "page.html.j2",
+        name=run.evaluation["run"],
+        what=describe(run),
+        environment=run.environment,
+        headlines=run.evaluation["headlines"],
+        pictures=[
+            (each, inlined(figures / each["file"])) for each in listed if (figures / each["file"]).is_file()
+        ],
+        missing=[each["file"] for each in listed if not (figures / each["file"]).is_file()],
+        sections=sections,
+        losses=list(last_losses(run.records)),
+        n_epochs=len(run.records),
+        checkpoint=run.evaluation["checkpoint"],
+        config=run.config,
+        versions=versions(run),
+    )
+    return path
+
+
+def describe(run: RunFiles) -> str:
+    """What was trained on what, in a sentence or two."""
+    config = run.config
+    if "gan" in config:
+        networks = f"A GAN, {config['gan']} against {config['disc']}"
+    else:
+        parts = [config.get("encoder", config["vae"]), config.get("decoder", config["vae"])]
+        networks = f"A VAE, {' to '.join(dict.fromkeys(parts))}"
+        if "disc" in config:
+            networks += f", with a learned loss from {config['disc']} (weight {words(config['disc_weight'])})"
+    size = config["image_size"]
+    sentence = (
+        f"{networks}; {config['latent_dim']} latents; {config['dataset']} at {size} x {size} pixels; "
+        f"{run.evaluation['epochs']} of {config['epochs']} epochs"
+    )
+    seconds = sum(record.get("time/epoch_s", 0) for record in run.records)
+    return f"{sentence}, trained in {_duration(seconds)}." if seconds else f"{sentence}."
+
+
+def last_losses(records: list[dict[str, Any]]) -> Iterator[tuple[str, str, str, str]]:
+    """Key, title, training and test value of what the last epoch had of the curves."""
+    if not records:
+        return
+    last = records[-1]
+    gen = "Generator" if last["phase"] == "gan" else "VAE"
+    for panel in PANELS:
+        for key in panel.keys:
+            values = [last.get(f"{split}/{key}") for split in ("train", "test")]
+            if any(value is not None for value in values):
+                part = f", {LABELS[key]}" if len(panel.keys) > 1 else ""
+                unit = f" ({panel.unit})" if panel.unit else ""
+                train, test = (ABSENT if value is None else figure(value) for value in values)
+                yield key, panel.title.format(gen=gen) + part + unit, train, test
+
+
+def versions(run: RunFiles) -> list[tuple[str, str, str]]:
+    """Package, version in training, version in the evaluation."""
+    trained: Mapping[str, Any] = {"python": run.environment["python"], **run.environment["packages"]}
+    evaluated: Mapping[str, Any] = run.evaluation["versions"]
+    names = dict.fromkeys([*trained, *evaluated])
+    return [(name, str(trained.get(name) or ABSENT), str(evaluated.get(name) or ABSENT)) for name in names]
+
+
+def _duration(seconds: float) -> str:
+    """ "2 h 5 min", "4 min 10 s", "12 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

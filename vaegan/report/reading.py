@@ -1,0 +1,48 @@
+"""What a report is made from: the files of a run's folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vaegan.errors import UserError
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """A run's files as they were read. evaluation: None where the run has not been evaluated."""
+
+    folder: Path
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    records: list[dict[str, Any]]
+    evaluation: dict[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+
+def read_run(folder: Path) -> RunFiles:
+    """The files of the run in that folder. Raises: UserError for a folder that is no run's."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    missing = [each for each in ("config.yaml", "environment.json") if not (folder / each).is_file()]
+    if missing:
+        raise UserError(f"{folder}: not a run's folder: it has no {' and no '.join(missing)}")
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        evaluated = folder / "evaluation.json"
+        evaluation = json.loads(evaluated.read_text(encoding="utf-8")) if evaluated.is_file() else None
+        return RunFiles(folder, config, environment, _records(folder / "metrics.jsonl"), evaluation)
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{folder}: one of its files is damaged: {error}") from None
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """The epochs' records; a line that is not finished yet is none."""
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    return [json.loads(line) for line in lines]

@@ -1,0 +1,38 @@
+"""The arguments that the commands working on a trained run share."""
+
+import argparse
+from pathlib import Path
+
+from vaegan.trained import Trained, open_run
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """RUN and --checkpoint."""
+    parser.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    parser.add_argument(
+        "--checkpoint",
+        metavar="NAME",
+        help='one of its checkpoints, such as "best" or "epoch-0010" (default: the newest)',
+    )
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """--device, for commands that can use another than the CPU."""
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda", "mps"),
+        default="auto",
+        help="where the networks compute; auto takes a GPU where there is one (default: %(default)s)",
+    )
+
+
+def open_typed_run(arguments: argparse.Namespace) -> Trained:
+    """The run that was typed; on the CPU, for a command without --device. Raises: as `open_run`."""
+    device = getattr(arguments, "device", "cpu")
+    return open_run(arguments.run.expanduser(), device, arguments.checkpoint)
+
+
+def weights_of(trained: Trained) -> str:
+    """Which of the run's weights were taken, in words: checkpoint, epochs, averaged or not."""
+    finished = f"{trained.epochs} epoch{'' if trained.epochs == 1 else 's'}"
+    return f"{trained.weights}, {finished} ({trained.checkpoint.stem})"
