@@ -29,7 +29,10 @@ def test_each_command_has_help(capsys, name):
 
 
 def test_the_commands():
-    assert names() == ["check-data", "dashboard", "draw-cartoon"]
+    assert names() == [
+        *("check-data", "dashboard", "draw-cartoon", "evaluate", "export"),
+        *("interpolate", "reconstruct", "report", "sample"),
+    ]
 
 
 @pytest.mark.parametrize("name", names())
@@ -44,5 +47,6 @@ def test_an_unknown_command_is_refused_with_the_nearest(capsys):
     status, output, errors = run(capsys, "chekdata .")
     assert (status, output) == (2, "")
     assert errors == (
-        'chekdata: unknown command; did you mean "check-data"? Known: check-data, dashboard, draw-cartoon.\n'
+        'chekdata: unknown command; did you mean "check-data"? Known: check-data, dashboard, '
+        "draw-cartoon, evaluate, export, interpolate, reconstruct, report, sample.\n"
     )

@@ -19,6 +19,11 @@ def from_uint8(images: Tensor) -> Tensor:
     return images.float().div_(255)
 
 
+def to_uint8(images: Tensor) -> Tensor:
+    """Images in [0, 1] -> uint8, rounded, as a PNG file holds them."""
+    return images.mul(255).round().clamp(0, 255).byte()
+
+
 def to_model_range(images: Tensor, pixel_range: PixelRange) -> Tensor:
     """uint8 [B, C, H, W], or float32 in [0, 1] -> float32 in the model's range."""
     x = from_uint8(images) if images.dtype == torch.uint8 else images

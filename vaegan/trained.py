@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from vaegan.devices import pick_device
 from vaegan.errors import OptionError, UserError, did_you_mean
 from vaegan.evals.samples import N_REFERENCE
 from vaegan.nets.players import Players
+from vaegan.pixels import to_model_range, to_uint8, to_unit_range
 
+BATCH = 256  # images that go through the networks at once
 HELD_OUT = "the first held-out images"  # their digest, among what a checkpoint says of a run's images
 
 
@@ -44,6 +46,23 @@ class Trained:
         """Which weights decode, in words."""
         ema = self.config.ema
         return "as trained" if ema is None else f"the decoder's averaged (decay {ema:g} a step)"
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and logvar of images [N, C, H, W], uint8 or in [0, 1]: each [N, latent_dim], on the CPU."""
+        parts = [
+            self.players.encode(to_model_range(batch.to(self.device), self.players.pixel_range))
+            for batch in images.split(BATCH)
+        ]
+        mu, logvar = (torch.cat(each).cpu() for each in zip(*parts, strict=True))
+        return mu, logvar
+
+    @torch.no_grad()
+    def decode(self, z: Tensor) -> Iterator[Tensor]:
+        """What each of z [N, latent_dim] decodes to, uint8 [C, H, W] on the CPU, one after the other."""
+        for batch in z.split(BATCH):
+            x = self.players.pixels(self.players.decode(batch.to(self.device)))
+            yield from to_uint8(to_unit_range(x, self.players.pixel_range)).contiguous().cpu()
 
     def check_held_out(self, images: Any) -> None:
         """Raises: OptionError for other images than those held out of the run: it may have seen them."""

@@ -5,6 +5,7 @@ from browser import problems
 from matplotlib.axes import Axes
 from run_folders import write_run
 
+from vaegan.__main__ import main
 from vaegan.errors import UserError
 from vaegan.report.comparison import compare
 
@@ -33,6 +34,11 @@ def sweep(tmp_path, evaluation):
     ]
 
 
+def made(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def rows(into):
     """The cells of table.md by the first in their row."""
     lines = [line for line in (into / "table.md").read_text().splitlines() if line.startswith("| ")]
@@ -41,7 +47,7 @@ def rows(into):
 
 
 def test_runs_are_called_by_the_options_in_which_they_differ(sweep, tmp_path):
-    compare(sweep, tmp_path / "out")
+    compare(sweep, made(tmp_path / "out"))
     assert rows(tmp_path / "out")["option"] == ["beta 1", "beta 4", "beta 0.5"]
     assert rows(tmp_path / "out")["run"] == ["run-0", "run-1", "run-2"]
     assert "wandb" not in (tmp_path / "out" / "table.md").read_text()
@@ -49,18 +55,18 @@ def test_runs_are_called_by_the_options_in_which_they_differ(sweep, tmp_path):
 
 def test_runs_that_differ_in_nothing_are_called_by_their_names(tmp_path):
     folders = [write_run(tmp_path / name) for name in ("one", "two")]
-    compare(folders, tmp_path / "out")
+    compare(folders, made(tmp_path / "out"))
     assert rows(tmp_path / "out")["option"] == ["one", "two"]
 
 
 def test_runs_of_the_same_options_beside_another_keep_apart(tmp_path):
     folders = [write_run(tmp_path / name, {"seed": seed}) for name, seed in (("a", 0), ("b", 0), ("c", 1))]
-    compare(folders, tmp_path / "out")
+    compare(folders, made(tmp_path / "out"))
     assert rows(tmp_path / "out")["option"] == ["seed 0 (a)", "seed 0 (b)", "seed 1"]
 
 
 def test_the_best_figure_of_a_row_is_marked_by_its_better_way(sweep, tmp_path):
-    compare(sweep, tmp_path / "out")
+    compare(sweep, made(tmp_path / "out"))
     found = rows(tmp_path / "out")
     assert found["peak signal-to-noise ratio, dB"] == ["↑ higher", "20", "21", "**22**"]
     assert found["Fréchet distance"] == ["↓ lower", "**10**", "11", "12"]
@@ -71,7 +77,7 @@ def test_figures_taken_otherwise_are_said_not_to_compare_and_none_is_best(sweep,
     other = changed(evaluation, psnr=30.0, frechet=1.0)
     other["sections"]["distances"]["protocol"] |= {"network": "own", "weights": "averaged", "seed": 7}
     folder = write_run(tmp_path / "other", {"beta": 8.0}, other)
-    compare([*sweep, folder], tmp_path / "out")
+    compare([*sweep, folder], made(tmp_path / "out"))
     text = (tmp_path / "out" / "table.md").read_text()
     assert (
         "These figures do not compare, since they were not taken alike; network: inception (beta 1); "
@@ -84,7 +90,7 @@ def test_figures_taken_otherwise_are_said_not_to_compare_and_none_is_best(sweep,
 
 def test_runs_on_other_data_are_not_ranked(sweep, tmp_path, evaluation):
     folder = write_run(tmp_path / "other", {"dataset": "mnist"}, changed(evaluation, psnr=30.0))
-    compare([sweep[0], folder], tmp_path / "out")
+    compare([sweep[0], folder], made(tmp_path / "out"))
     text = (tmp_path / "out" / "table.md").read_text()
     assert "they differ in dataset. Figures do not compare." in text
     assert "**" not in text
@@ -92,7 +98,7 @@ def test_runs_on_other_data_are_not_ranked(sweep, tmp_path, evaluation):
 
 def test_a_run_without_an_evaluation_has_its_curves(sweep, tmp_path):
     folder = write_run(tmp_path / "new", {"beta": 2.0}, evaluation=None)
-    compare([*sweep, folder], tmp_path / "out")
+    compare([*sweep, folder], made(tmp_path / "out"))
     assert "Not evaluated yet: beta 2." in (tmp_path / "out" / "table.md").read_text()
     assert rows(tmp_path / "out")["ssim"][-1] == "–"
 
@@ -106,7 +112,7 @@ def test_every_runs_curves_are_on_one_plot(sweep, tmp_path, monkeypatch):
         return plot(self, x, y, *more, **keywords)
 
     monkeypatch.setattr(Axes, "plot", noted)
-    compare(sweep, tmp_path / "out")
+    compare(sweep, made(tmp_path / "out"))
     assert ("VAE: KL", "beta 4", [1, 2], [2.5, 2.0]) in drawn
     assert ("VAE: KL", "beta 0.5", [1, 2], [20.0, 16.0]) in drawn
     assert len(drawn) == 2 * 3  # PBP and KL; nobody has another key
@@ -119,13 +125,13 @@ def test_what_one_run_alone_has_gets_no_panel(tmp_path):
         (folder / "metrics.jsonl").write_text("")
     with (folders[0] / "metrics.jsonl").open("w") as file:
         file.write('{"epoch": 0, "phase": "solo", "test/gen/kl": 4.0}\n{"epoch": 1, "pha')  # being written
-    compare(folders, tmp_path / "out")
+    compare(folders, made(tmp_path / "out"))
     assert not (tmp_path / "out" / "curves.png").exists()
 
 
 def test_a_browser_finds_nothing_wrong_with_the_page(chromium, sweep, tmp_path):
-    assert problems(chromium, compare(sweep, tmp_path / "out")) == []
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+    assert problems(chromium, compare(sweep, made(tmp_path / "out"))) == []
+    assert sorted(path.name for path in (made(tmp_path / "out")).iterdir()) == [
         "comparison.html",
         "curves.png",
         "table.md",
@@ -133,7 +139,7 @@ def test_a_browser_finds_nothing_wrong_with_the_page(chromium, sweep, tmp_path):
 
 
 def test_what_cannot_be_compared_is_refused_and_nothing_is_made(sweep, tmp_path):
-    out = tmp_path / "out"
+    out = made(tmp_path / "out")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="empty: not a run's folder"):
         compare([sweep[0], tmp_path / "empty"], out)
@@ -143,17 +149,26 @@ def test_what_cannot_be_compared_is_refused_and_nothing_is_made(sweep, tmp_path)
         compare([sweep[0], sweep[0]], out)
     with pytest.raises(UserError, match="two runs or more"):
         compare(sweep[:1], out)
-    assert not out.exists()
-    with pytest.raises(UserError, match="run-1: exists already; name a new or an empty folder"):
-        compare(sweep, sweep[1])
+    assert not list(out.iterdir())
+
+
+def test_the_command_makes_a_new_folder_or_none(sweep, tmp_path, capsys):
+    """Through `python -m vaegan report`."""
+    runs = [str(folder) for folder in sweep]
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file: exists already"):
-        compare(sweep, tmp_path / "file")
-    with pytest.raises(UserError, match=r"cannot be made \(Not a directory\)"):
-        compare(sweep, tmp_path / "file" / "out")
-
-
-def test_an_empty_folder_is_taken(sweep, tmp_path):
-    (tmp_path / "out").mkdir()
-    compare(sweep, tmp_path / "out")
-    assert (tmp_path / "out" / "comparison.html").is_file()
+    for out, problem in (
+        (sweep[1], "exists already; name a new or an empty folder"),
+        (tmp_path / "file", "exists already; name a new or an empty folder"),
+        (tmp_path / "file" / "out", "cannot be written (File exists)"),
+    ):
+        assert main(["report", *runs, "--out", str(out)]) == 2
+        assert capsys.readouterr().err == f"--out {out}: {problem}\n"
+    assert main(["report", *runs[:1], str(tmp_path / "nope"), "--out", str(tmp_path / "new")]) == 2
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "empty").mkdir()
+    assert main(["report", *runs, "--out", str(tmp_path / "empty")]) == 0
+    assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == [
+        "comparison.html",
+        "curves.png",
+        "table.md",
+    ]

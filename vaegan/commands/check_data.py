@@ -4,7 +4,6 @@ Duplicates on both sides of the split, exact or near, make reconstructions look 
 """
 
 import argparse
-import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from vaegan.arguments import whole_number
 from vaegan.errors import OptionError, UserError
 from vaegan.figures import grid
 from vaegan.files import write_whole
+from vaegan.new_paths import free_name
 from vaegan.pixels import from_uint8
 from vaegan.seeds import LARGEST_SEED
 
@@ -57,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Raises: UserError for a folder without readable images and for a sheet that cannot be written."""
     folder = _opened(arguments.folder, arguments.crop)
-    sheet = arguments.sheet or _free_name(f"{folder.root.resolve().name}-contact-sheet")
+    stem = f"{folder.root.resolve().name}-contact-sheet"
+    sheet = arguments.sheet or Path(free_name(stem, ".png") + ".png")
     if sheet.exists():
         raise OptionError("sheet", "exists already; name another file")
     if not sheet.resolve().parent.is_dir():
@@ -172,8 +173,3 @@ def _counted(values: Sequence[str]) -> str:
     if len(counts) > SHOWN:
         shown.append(f"{len(counts) - SHOWN:,} others: {sum(count for _, count in counts[SHOWN:]):,}")
     return ", ".join(shown)
-
-
-def _free_name(stem: str) -> Path:
-    names = itertools.chain([f"{stem}.png"], (f"{stem}-{i}.png" for i in itertools.count(2)))
-    return next(Path(name) for name in names if not Path(name).exists())

@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from datasets.cartoon_drawing import LARGEST_SIZE, SMALLEST_SIZE, sample_factors
 from datasets.factors import Factors
 from datasets.progress import with_progress
 from vaegan.arguments import whole_number
-from vaegan.errors import UserError
+from vaegan.new_paths import new_folder
 from vaegan.seeds import LARGEST_SEED
 
 
@@ -45,21 +44,11 @@ def run(arguments: argparse.Namespace) -> None:
     count = arguments.count
     names = [f"{i:0{len(str(count - 1))}}.png" for i in range(count)]
     factors = sample_factors(count, arguments.seed)
-    try:
-        folder = arguments.folder.expanduser().resolve()
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise UserError(f"{arguments.folder}: exists already; name a new or an empty folder")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name[:50]}-", dir=folder.parent) as temporary:
-            unfinished = Path(temporary) / "faces"
-            unfinished.mkdir()
-            faces = with_progress(drawn(factors, arguments.size, range(count)), count, "drawing")
-            for name, face in zip(names, faces, strict=True):
-                Image.fromarray(face.transpose(1, 2, 0)).save(unfinished / name)
-            write_factors(unfinished / "factors.csv", names, factors)
-            unfinished.rename(folder)
-    except OSError as error:
-        raise UserError(f"{arguments.folder}: cannot be written ({error.strerror})") from None
+    with new_folder(arguments.folder, option=None) as unfinished:
+        faces = with_progress(drawn(factors, arguments.size, range(count)), count, "drawing")
+        for name, face in zip(names, faces, strict=True):
+            Image.fromarray(face.transpose(1, 2, 0)).save(unfinished / name)
+        write_factors(unfinished / "factors.csv", names, factors)
     print(f"{count:,} faces of {arguments.size} x {arguments.size} and factors.csv in {arguments.folder}")
 
 

@@ -7,7 +7,8 @@ side by side, in a new folder.
 import argparse
 from pathlib import Path
 
-from vaegan.errors import OptionError, UserError
+from vaegan.errors import OptionError
+from vaegan.new_paths import new_folder
 from vaegan.report.comparison import compare
 from vaegan.report.page import write_report
 
@@ -28,5 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"report: {write_report(runs[0])}")
         return
     if arguments.out is None:
-        raise UserError("--out: is missing; name a new folder for the comparison")
-    print(f"comparison: {compare(runs, arguments.out)}")
+        raise OptionError("out", "is missing; name a new folder for the comparison")
+    with new_folder(arguments.out) as unfinished:
+        page = compare(runs, unfinished)
+    print(f"comparison: {arguments.out / page.name}")

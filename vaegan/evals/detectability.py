@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vaegan.evals.material import BATCH, Material
+from vaegan.evals.material import Material
 from vaegan.evals.section import Meaning, Section
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.pixels import from_uint8
 from vaegan.seeds import generator_for, seed_for, seed_torch
+from vaegan.trained import BATCH
 
 NETWORK = "conv"
 STEPS = 300

@@ -6,11 +6,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from vaegan.evals.material import BATCH, Material
+from vaegan.evals.material import Material
 from vaegan.evals.section import Meaning, Section
 from vaegan.losses.kl import kl_to_standard_normal
 from vaegan.pixels import PixelRange, from_uint8, to_model_range
 from vaegan.seeds import generator_for
+from vaegan.trained import BATCH
 
 FEW = 100  # images, below which a mean over them is doubted
 N_SAMPLES = 64  # of the posterior, for each image's importance-weighted bound

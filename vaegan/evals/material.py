@@ -1,18 +1,15 @@
 """What every evaluation looks at: held-out and training images, what a run makes of them, its samples."""
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from vaegan.pixels import to_model_range, to_unit_range
 from vaegan.seeds import generator_for
 from vaegan.trained import Trained
 
 MOST_IMAGES = 10_000  # of each kind that is looked at; as many as published distances are taken from
-BATCH = 256
 
 
 class ImageSet(Protocol):
@@ -72,7 +69,7 @@ class Material:
     @cached_property
     def reconstructions(self) -> Tensor:
         """Each held-out image decoded from its posterior's mean, as a PNG file would hold it: uint8."""
-        return torch.cat([as_uint8(x_hat) for _, x_hat in self.pairs()])
+        return self.decode(self.posterior[0])
 
     @cached_property
     def samples(self) -> Tensor:
@@ -94,38 +91,10 @@ class Material:
         latent_dim = self.players.latent_dim
         return torch.randn(n, latent_dim, generator=generator_for(self.seed, "evaluation", purpose))
 
-    @torch.no_grad()
-    def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of held-out images and of what they become, [B, C, H, W] in [0, 1], on the device."""
-        for batch in self.originals.split(BATCH):
-            x = to_model_range(batch.to(self.device), self.players.pixel_range)
-            x_hat = self.players.reconstruct(x)
-            yield self._unit(x), self._unit(x_hat)
-
-    @torch.no_grad()
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """mu and logvar of uint8 images [N, C, H, W], each [N, latent_dim]."""
-        parts = [
-            self.players.encode(to_model_range(batch.to(self.device), self.players.pixel_range))
-            for batch in images.split(BATCH)
-        ]
-        mu, logvar = (torch.cat(each).cpu() for each in zip(*parts, strict=True))
-        return mu, logvar
+        """mu and logvar of images [N, C, H, W], each [N, latent_dim]."""
+        return self.trained.encode(images)
 
-    @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
         """z [N, latent_dim] -> images as PNG files would hold them: uint8 [N, C, H, W]."""
-        return torch.cat(
-            [
-                as_uint8(self._unit(self.players.pixels(self.players.decode(batch.to(self.device)))))
-                for batch in z.split(BATCH)
-            ]
-        )
-
-    def _unit(self, x: Tensor) -> Tensor:
-        return to_unit_range(x, self.players.pixel_range)
-
-
-def as_uint8(images: Tensor) -> Tensor:
-    """Images in [0, 1] on any device -> uint8 on the CPU, rounded."""
-    return images.mul(255).round().clamp(0, 255).byte().contiguous().cpu()
+        return torch.stack(list(self.trained.decode(z)))

@@ -8,11 +8,12 @@ from kornia.metrics import psnr as kornia_psnr
 from kornia.metrics import ssim as kornia_ssim
 from torch import Tensor
 
-from vaegan.evals.material import BATCH, Material
+from vaegan.evals.material import Material
 from vaegan.evals.section import Meaning, Section
 from vaegan.losses.pbp import BernoulliNLL
 from vaegan.nets.players import Players
 from vaegan.pixels import to_model_range, to_unit_range
+from vaegan.trained import BATCH
 
 FEW = 100  # images, below which a mean over them is doubted
 SSIM_WINDOW = 11  # pixels a side, as published; the Gaussian in it has a sigma of 1.5

@@ -148,7 +148,7 @@ class FeatureNorm(nn.BatchNorm1d):
     """Batch norm of [B, F] that takes one image alone by its running statistics: it has no spread."""
 
     def forward(self, features: Tensor) -> Tensor:
-        if len(features) > 1:
+        if not self.training or len(features) > 1:
             return super().forward(features)
         statistics = (self.running_mean, self.running_var)
         return F.batch_norm(features, *statistics, self.weight, self.bias, eps=self.eps)
@@ -253,6 +253,9 @@ def without_spectral_norm(module: nn.Module) -> nn.Module:
         return module
     plain = copy.deepcopy(module).eval()  # in training a look at a weight is a step of the power iteration
     for name in normed:
+        layer = plain.get_submodule(name)
+        # the normed weight is a property of the layer's class, which the copy has in common with the original
+        layer.__class__ = type(type(layer).__name__, type(layer).__bases__, dict(vars(type(layer))))
         parametrize.remove_parametrizations(plain.get_submodule(name), "weight")
     return plain
 

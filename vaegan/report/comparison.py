@@ -49,15 +49,14 @@ class Part:
 def compare(folders: Sequence[Path], into: Path) -> Path:
     """Write curves.png, table.md and comparison.html about those runs, and return the page's path.
 
-    folders: two runs or more. into: made here. Raises: UserError for fewer, for a folder that is no run's or
-    named twice, and for an `into` that has something in it or cannot be made.
+    folders: two runs or more. into: an empty folder. Raises: UserError for fewer runs, and for a folder that
+    is no run's or named twice.
     """
     if len(folders) < 2:
         raise UserError("name two runs or more to compare")
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise UserError("a run is named twice; name each once")
     runs = dict(_labelled([read_run(folder) for folder in folders]))
-    _make(into)
     options = differing_options(list(runs.values()))
     rows = [(key, [_option(run, key) for run in runs.values()]) for key in options]
     remarks = list(_remarks(runs))
@@ -106,16 +105,6 @@ def _unique_name(run: RunFiles, runs: Sequence[RunFiles]) -> str:
 
 def _option(run: RunFiles, key: str) -> str:
     return words(run.config[key]) if key in run.config else "none"
-
-
-def _make(into: Path) -> None:
-    """Raises: UserError."""
-    try:
-        if into.is_file() or (into.is_dir() and any(into.iterdir())):
-            raise UserError(f"{into}: exists already; name a new or an empty folder")
-        into.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{into}: cannot be made ({error.strerror})") from None
 
 
 def _remarks(runs: Mapping[str, RunFiles]) -> Iterator[str]:

@@ -1,0 +1,123 @@
+"""Draw the way from one image to another through a run's latents as a strip of images.
+
+From one given file to another, or between two held-out images of the run's data set; a GAN, which has no
+encoder, goes from one noise to another.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from datasets import Request, open_source
+from vaegan.arguments import whole_number
+from vaegan.commands.reconstruct import read_image
+from vaegan.errors import OptionError, UserError
+from vaegan.figures import save_grid
+from vaegan.interpolation import PATHS
+from vaegan.new_paths import free_name
+from vaegan.pixels import from_uint8
+from vaegan.run_arguments import add_device_argument, add_run_arguments, open_typed_run, weights_of
+from vaegan.seeds import LARGEST_SEED, generator_for
+from vaegan.trained import Trained
+
+MOST_STEPS = 1000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser)
+    ends = parser.add_mutually_exclusive_group()
+    ends.add_argument("--files", type=Path, nargs=2, metavar="IMAGE", help="two image files")
+    ends.add_argument(
+        "--pair",
+        type=whole_number("pair", 0),
+        nargs=2,
+        metavar="INT",
+        help="two held-out images of the run's data set, by their numbers (default: 0 1)",
+    )
+    ends.add_argument(
+        "--seed",
+        type=whole_number("seed", 0, LARGEST_SEED),
+        metavar="INT",
+        help="of a GAN's two noises (default: 0)",
+    )
+    parser.add_argument(
+        "--steps",
+        type=whole_number("steps", 2, MOST_STEPS),
+        default=10,
+        metavar="INT",
+        help="images, with both ends (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--path", choices=tuple(PATHS), default="linear", help="through the latents (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="the strip, a PNG that does not exist yet (default: named after the run, made here)",
+    )
+    add_device_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Raises: UserError for a run, images or data that cannot be read, OptionError for a strip in the way."""
+    trained = open_typed_run(arguments)
+    stem = f"{trained.folder.resolve().name}-interpolation"
+    arguments.out = arguments.out or Path(free_name(stem, ".png") + ".png")
+    out = arguments.out.expanduser()
+    if out.exists():
+        raise OptionError("out", "exists already; name another file")
+    if not out.resolve().parent.is_dir():
+        raise OptionError("out", f"no folder {out.parent}")
+    (a, b), ends = _ends(trained, arguments)
+    z = PATHS[arguments.path](a, b, arguments.steps)
+    images = torch.stack(list(trained.decode(z)))
+    try:
+        save_grid(out, from_uint8(images), columns=len(images))
+    except OSError as error:
+        raise OptionError("out", f"cannot be written ({error.strerror})") from None
+    print(f"weights        {weights_of(trained)}")
+    print(f"interpolation  {arguments.path}, {len(z)} steps between {ends}: {out}")
+
+
+def _ends(trained: Trained, arguments: argparse.Namespace) -> tuple[Tensor, str]:
+    """The latents to go between, [2, latent_dim], and what they are in words."""
+    if trained.players.encoder is None:
+        if arguments.files or arguments.pair:
+            raise UserError(f"{arguments.run}: a GAN has no encoder for images; --seed sets its two noises")
+        generator = generator_for(arguments.seed or 0, "interpolate")
+        return torch.randn(2, trained.players.latent_dim, generator=generator), "two noises"
+    if arguments.seed is not None:
+        raise OptionError("seed", "sets a GAN's noises; this run's ends are images: --files or --pair")
+    if arguments.files:
+        images, ends = _read(trained, arguments.files), "{} and {}".format(*arguments.files)
+    else:
+        pair = arguments.pair or [0, 1]
+        images, ends = _held_out(trained, pair), "held-out images {} and {}".format(*pair)
+    mu, _ = trained.encode(images)
+    return mu, ends
+
+
+def _read(trained: Trained, files: list[Path]) -> Tensor:
+    """Images from files, uint8 [N, C, H, W]. Raises: UserError for one that cannot be read."""
+    images = [read_image(trained, file) for file in files]
+    for file, image in zip(files, images, strict=True):
+        if isinstance(image, str):
+            raise UserError(f"{file}: cannot be read ({image})")
+    return torch.stack(images)
+
+
+def _held_out(trained: Trained, pair: list[int]) -> Tensor:
+    """Held-out images of the run's data set, uint8 [2, C, H, W]. Raises: UserError where there are none."""
+    config = trained.config
+    try:
+        test = open_source(Request.of(config.to_dict())).load().test
+    except OptionError as error:
+        reason, _, _ = error.problem.partition(";")  # what it advises are flags of a training
+        raise UserError(f"the run's data set {config.dataset}: {reason}; --files takes two images") from None
+    for number in pair:
+        if number >= len(test):
+            raise UserError(f"--pair {number}: the {len(test):,} held-out images are counted from 0")
+    return test.part(torch.tensor(pair)).images[:]

@@ -1,0 +1,120 @@
+"""Encode and decode each image of a folder into a new folder of PNGs with the same names.
+
+An image is cut and resized as in the run's training and becomes what the mean of its posterior decodes to.
+Files that cannot be read are named and left out.
+"""
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path, PurePath
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datasets import Request
+from datasets.decode import Square, decode, in_parallel
+from datasets.folder import Folder
+from datasets.progress import with_progress
+from vaegan.errors import OptionError, UserError
+from vaegan.image_files import in_channels, save_png
+from vaegan.new_paths import free_name, new_folder
+from vaegan.run_arguments import add_device_argument, add_run_arguments, open_typed_run, weights_of
+from vaegan.trained import BATCH, Trained
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser)
+    parser.add_argument(
+        "folder", metavar="FOLDER", type=Path, help="the images, in folders as deep as you like"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="made by this command (default: named after the run, made here)",
+    )
+    add_device_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Raises: UserError for a GAN, a folder without readable images and one that cannot be made."""
+    trained = open_typed_run(arguments)
+    if trained.players.encoder is None:
+        raise UserError(f"{arguments.run}: a GAN has no encoder and reconstructs nothing; take a VAE's run")
+    stem = f"{trained.folder.resolve().name}-reconstructions"
+    arguments.out = arguments.out or Path(free_name(stem, ""))
+    folder = _opened(arguments.folder)
+    if arguments.out.expanduser().resolve().is_relative_to(folder.root.resolve()):
+        raise OptionError("out", "would be among the images; name a folder elsewhere")
+    paths = [file.relative_to(folder.root) for file in folder.files]
+    images = in_parallel(folder.files, partial(decode, square=_square(trained)))
+    images = with_progress(images, len(paths), "reconstructing")
+    unread = [(path.relative_to(folder.root), reason) for path, reason in folder.closed]
+    n_written = 0
+    with new_folder(arguments.out) as unfinished:
+        named = zip(paths, png_names(paths), images, strict=True)
+        while batch := list(itertools.islice(named, BATCH)):
+            unread += [(path, image) for path, _, image in batch if isinstance(image, str)]
+            readable = [(name, image) for _, name, image in batch if not isinstance(image, str)]
+            if readable:
+                _write(trained, unfinished, *zip(*readable, strict=True))
+                n_written += len(readable)
+        if not n_written:
+            raise UserError(f"{arguments.folder}: none of the {len(paths)} image files can be read")
+    print(f"weights          {weights_of(trained)}")
+    for path, reason in unread:
+        print(f"unreadable       {path}: {reason}")
+    print(f"reconstructions  {n_written:,} of {len(paths):,} images, in {arguments.out}")
+
+
+def read_image(trained: Trained, file: Path) -> Tensor | str:
+    """An image file as the run would take it, uint8 [C, H, W], or why it cannot be read."""
+    pixels = decode(file.expanduser(), _square(trained))
+    return pixels if isinstance(pixels, str) else in_channels(pixels, trained.image_shape[0])
+
+
+def png_names(paths: Sequence[PurePath]) -> list[PurePath]:
+    """Where each image's PNG goes: its own path but for the ending, no two the same, in upper or lower case.
+
+    Of two that would be ("a.jpg", "a.png") one that is a .png keeps its name; the others add to theirs.
+    """
+    taken: set[str] = set()
+    names = {}
+    for path in sorted(paths, key=lambda path: (path.suffix != ".png", path)):
+        others = (f"{path.stem}-{i}.png" for i in itertools.count(2))
+        for name in itertools.chain([f"{path.stem}.png", f"{path.name}.png"], others):
+            if (key := str(path.with_name(name)).casefold()) not in taken:
+                break
+        taken.add(key)
+        names[path] = path.with_name(name)
+    return [names[path] for path in paths]
+
+
+def _opened(path: Path) -> Folder:
+    """The folder, with its files listed. Raises: UserError where there are none."""
+    root = path.expanduser()
+    if not root.is_dir():
+        raise UserError(f"{path}: {'a file, not a folder' if root.exists() else 'no such folder'}")
+    folder = Folder(Request(str(path)), root)
+    try:
+        _ = folder.files
+    except OptionError as error:
+        raise UserError(f"{path}: {error.problem}") from None
+    return folder
+
+
+def _square(trained: Trained) -> Square:
+    """How the run cuts and resizes images."""
+    return Square(trained.image_shape[1], trained.config.crop)
+
+
+def _write(trained: Trained, folder: Path, names: Sequence[PurePath], images: Sequence[np.ndarray]) -> None:
+    """Reconstruct images, each uint8 [3, H, W], and write them under their names."""
+    batch = torch.stack([in_channels(image, trained.image_shape[0]) for image in images])
+    mu, _ = trained.encode(batch)
+    for name, reconstruction in zip(names, trained.decode(mu), strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        save_png(folder / name, reconstruction)

@@ -1,0 +1,98 @@
+"""Draw samples from a run's prior, or from the posterior around an image, into a new folder.
+
+Beside the folder, a PNG of its name shows the first of them; with --near, behind the image itself.
+"""
+
+import argparse
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from datasets.progress import with_progress
+from vaegan.arguments import whole_number
+from vaegan.commands.reconstruct import read_image
+from vaegan.errors import OptionError
+from vaegan.figures import save_grid
+from vaegan.image_files import save_png
+from vaegan.new_paths import free_name, new_folder
+from vaegan.pixels import from_uint8
+from vaegan.run_arguments import add_device_argument, add_run_arguments, open_typed_run, weights_of
+from vaegan.seeds import LARGEST_SEED, generator_for
+from vaegan.trained import Trained
+
+MOST = 1_000_000
+SHOWN = 64  # in the picture beside the folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="made by this command (default: named after the run, made here)",
+    )
+    parser.add_argument(
+        "--count",
+        type=whole_number("count", 1, MOST),
+        default=64,
+        metavar="INT",
+        help="samples (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--near",
+        type=Path,
+        metavar="IMAGE",
+        help="an image file: its encoding's posterior is drawn from, not the prior",
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole_number("seed", 0, LARGEST_SEED),
+        default=0,
+        metavar="INT",
+        help="of the noise, which is the same on every device (default: %(default)s)",
+    )
+    add_device_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Raises: UserError for a run that cannot be read, OptionError for a useless image or folder."""
+    trained = open_typed_run(arguments)
+    count = arguments.count
+    stem = f"{trained.folder.resolve().name}-samples"
+    arguments.out = arguments.out or Path(free_name(stem, "", ".png"))
+    folder = arguments.out.expanduser().resolve()
+    picture = folder.parent / f"{folder.name}.png"
+    if picture.exists():
+        raise OptionError("out", f"its picture {picture} exists already; name another folder")
+    z = torch.randn(count, trained.players.latent_dim, generator=generator_for(arguments.seed, "sample"))
+    shown, source = [], "the prior"
+    if arguments.near is not None:
+        image = _near(trained, arguments.near)
+        mu, logvar = trained.encode(image.unsqueeze(0))
+        z = mu + torch.exp(logvar / 2) * z
+        shown, source = [image], f"the posterior around {arguments.near}"
+    digits = max(4, len(str(count - 1)))
+    with new_folder(arguments.out) as unfinished:
+        for i, sample in enumerate(with_progress(trained.decode(z), count, "sampling")):
+            save_png(unfinished / f"{i:0{digits}}.png", sample)
+            if len(shown) < SHOWN:
+                shown.append(sample)
+    try:
+        save_grid(picture, from_uint8(torch.stack(shown)), columns=math.ceil(math.sqrt(len(shown))))
+    except OSError as error:
+        raise OptionError("out", f"{picture} cannot be written ({error.strerror})") from None
+    print(f"weights  {weights_of(trained)}")
+    print(f"samples  {count:,} from {source}, in {arguments.out}; seen together in {picture}")
+
+
+def _near(trained: Trained, file: Path) -> Tensor:
+    """The image, uint8 [C, H, W]. Raises: OptionError where there is no image or no encoder."""
+    if trained.players.encoder is None:
+        raise OptionError("near", "a GAN has no encoder; leave it out, or take a VAE's run")
+    image = read_image(trained, file)
+    if isinstance(image, str):
+        raise OptionError("near", f"cannot be read ({image})")
+    return image

@@ -1,0 +1,193 @@
+"""A run's networks as weights and programs that work without this package: uint8 images in and out."""
+
+import copy
+import importlib.util
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from vaegan.errors import UserError
+from vaegan.nets.blocks import without_spectral_norm
+from vaegan.nets.players import Players
+from vaegan.pixels import PixelRange, output_activation, to_model_range, to_unit_range
+
+BATCHES = (2, 1, 3)  # the first is not 1, which torch.export takes for one that stays 1
+
+
+class Encode(nn.Module):
+    """images, uint8 [B, C, H, W] -> the posterior's mu and logvar, each [B, latent_dim]."""
+
+    def __init__(self, encoder: nn.Module, pixel_range: PixelRange):
+        super().__init__()
+        self.encoder = encoder
+        self.pixel_range: PixelRange = pixel_range
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.encoder(to_model_range(images, self.pixel_range))
+
+
+class Decode(nn.Module):
+    """z [B, latent_dim] -> images, uint8 [B, C, H, W]."""
+
+    def __init__(self, decoder: nn.Module, pixel_range: PixelRange):
+        super().__init__()
+        self.decoder = decoder
+        self.pixel_range: PixelRange = pixel_range
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = output_activation(self.decoder(z), self.pixel_range)
+        return to_unit_range(x, self.pixel_range).mul(255).round().to(torch.uint8)
+
+
+class Reconstruct(nn.Module):
+    """images, uint8 [B, C, H, W] -> what the posterior's mean decodes to, uint8 [B, C, H, W]."""
+
+    def __init__(self, encode: Encode, decode: Decode):
+        super().__init__()
+        self.encode = encode
+        self.decode = decode
+
+    def forward(self, images: Tensor) -> Tensor:
+        mu, _ = self.encode(images)
+        return self.decode(mu)
+
+
+class Discriminate(nn.Module):
+    """images, uint8 [B, C, H, W] -> logits [B]; above 0 means "an original"."""
+
+    def __init__(self, disc: nn.Module, pixel_range: PixelRange):
+        super().__init__()
+        self.disc = disc
+        self.pixel_range: PixelRange = pixel_range
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.disc(to_model_range(images, self.pixel_range))
+
+
+@dataclass
+class Program:
+    """A function of one batch, in evaluation mode, on the CPU and in float32.
+
+    input, outputs: the names of what goes in and comes out. examples: batches of 2, which it is followed
+    with, and of other sizes, which it is tried on.
+    """
+
+    name: str
+    module: nn.Module
+    input: str
+    outputs: tuple[str, ...]
+    examples: list[Tensor]
+
+    @cached_property
+    def exported(self) -> ExportedProgram:
+        """The program as `torch.export` has it, for any batch of at least 1."""
+        return torch.export.export(
+            self.module, (self.examples[0],), dynamic_shapes=({0: Dim("batch", min=1)},), strict=False
+        )
+
+
+def programs(players: Players, image_shape: tuple[int, int, int]) -> list[Program]:
+    """What the networks can do, by averaged weights where there are any; the players stay as they are."""
+    pixel_range = players.pixel_range
+    decode = Decode(_plain(players.trained_decoder), pixel_range)
+    generator = torch.Generator().manual_seed(0)
+    noise = [torch.randn(n, players.latent_dim, generator=generator) for n in BATCHES]
+    images = [torch.randint(256, (n, *image_shape), generator=generator).byte() for n in BATCHES]
+    found = [Program("decode", decode.eval(), "z", ("images",), noise)]
+    if players.encoder is not None:
+        encode = Encode(_plain(players.encoder), pixel_range)
+        reconstruct = Reconstruct(encode, decode)
+        found.append(Program("encode", encode.eval(), "images", ("mu", "logvar"), images))
+        found.append(Program("reconstruct", reconstruct.eval(), "images", ("reconstructions",), images))
+    if players.disc is not None:
+        discriminate = Discriminate(_plain(players.disc), pixel_range)
+        found.append(Program("discriminate", discriminate.eval(), "images", ("logits",), images))
+    return found
+
+
+def state_dicts(players: Players) -> dict[str, dict[str, Tensor]]:
+    """The weights of each network, by averaged weights where there are any, spectral norm divided out."""
+    networks = players.networks() | {"decoder": players.trained_decoder}
+    return {name: _plain(network).state_dict() for name, network in networks.items()}
+
+
+def saved(weights: dict[str, Tensor]) -> bytes:
+    """A file for `torch.load`."""
+    content = io.BytesIO()  # into a file, a full disk would not be an OSError
+    torch.save(weights, content)
+    return content.getvalue()
+
+
+def as_torch_export(program: Program) -> bytes:
+    """A file for `torch.export.load`."""
+    content = io.BytesIO()
+    torch.export.save(program.exported, content)
+    return content.getvalue()
+
+
+def as_onnx(program: Program) -> bytes:
+    """A file for ONNX runtimes. Raises: UserError without the packages that make it."""
+    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"needs {' and '.join(missing)}; pip install 'vaegan[export]'")
+    made = torch.onnx.export(
+        program.exported,
+        dynamo=True,
+        verbose=False,
+        input_names=[program.input],
+        output_names=list(program.outputs),
+    )
+    return made.model_proto.SerializeToString()
+
+
+def as_torchscript(program: Program) -> bytes:
+    """A file for `torch.jit.load`. Raises: UserError where PyTorch has no TorchScript any more."""
+    if not hasattr(torch.jit, "trace"):
+        raise UserError(f"PyTorch {torch.__version__} has no TorchScript any more")
+    traced = torch.jit.trace(program.module, program.examples[0], check_trace=False)
+    for example in program.examples:  # else a batch size met on the way may have become a constant
+        torch.testing.assert_close(traced(example), program.module(example))
+    content = io.BytesIO()
+    torch.jit.save(traced, content)
+    return content.getvalue()
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file that programs come in. title: its name for readers; make: its content."""
+
+    title: str
+    ending: str
+    make: Callable[[Program], bytes]
+
+
+FORMATS = {
+    "torch-export": Format("torch.export", ".pt2", as_torch_export),
+    "onnx": Format("ONNX", ".onnx", as_onnx),
+    "torchscript": Format("TorchScript", ".torchscript.pt", as_torchscript),
+}
+
+
+def export(program: Program, name: str) -> bytes:
+    """The program as a file of that format. Raises: UserError, with the reason, where it cannot be one."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of exporters, about themselves and what will be deprecated
+            return FORMATS[name].make(program)
+    except UserError:
+        raise
+    except Exception as error:  # exporters raise many kinds on a network that they cannot follow
+        reason = next(iter(str(error).strip().splitlines()), "")
+        raise UserError(f"PyTorch cannot export {program.name} ({type(error).__name__}: {reason})") from error
+
+
+def _plain(network: nn.Module) -> nn.Module:
+    """A copy on the CPU without what exporters cannot follow; in evaluation mode it computes the same."""
+    plain = copy.deepcopy(without_spectral_norm(network)).cpu()
+    return plain.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
