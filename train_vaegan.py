@@ -30,7 +30,7 @@ from vaegan.evals.samples import N_REFERENCE
 from vaegan.flags import Given, parse
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
-from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave
+from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave, part
 from vaegan.precision import faster_precision
 from vaegan.run import Run, new_run, plan_folder
 from vaegan.schedule import Schedule
@@ -157,6 +157,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
                 weights = saved.finish(players)
                 seconds = time.perf_counter() - started
                 signals.end()
+                part()
                 evaluated = evaluation_lines(saved.folder, config, splits, tracker, console)
         adversarial = build_adversarial(config)
         draws = adversarial.draws() if adversarial else {}
@@ -183,15 +184,22 @@ def writer(device: torch.device) -> contextlib.AbstractContextManager[Background
 def evaluation_lines(
     folder: Path, config: Config, splits: datasets.Splits, tracker: WandbTracker, console: Console
 ) -> list[str]:
-    """Evaluate the run from its folder, unless --evaluate is false; the main figures for the terminal."""
+    """Evaluate the run from its folder, unless --evaluate is false; the main figures for the terminal.
+
+    The run is done by then: what stops its evaluation leaves a line.
+    """
     if not config.evaluate:
         return []
-
     from vaegan.evaluation import evaluate_run, flat_values, headline_lines  # half a second of imports
 
-    trained = open_run(folder, config.device)
-    cache_dir = datasets.Request.of(config.to_dict()).cache_dir
-    evaluation, page = evaluate_run(trained, splits.train, splits.test, cache_dir, console.print)
+    try:
+        trained = open_run(folder, config.device)
+        cache_dir = datasets.Request.of(config.to_dict()).cache_dir
+        evaluation, page = evaluate_run(trained, splits.train, splits.test, cache_dir, console.print)
+    except (UserError, KeyboardInterrupt) as error:
+        why = "interrupted" if isinstance(error, KeyboardInterrupt) else error
+        console.print(f"not evaluated: {why}; python -m vaegan evaluate {shlex.quote(str(folder))} does it")
+        return []
     tracker.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
     return headline_lines(evaluation)
 

@@ -41,12 +41,15 @@ def test_a_run_is_evaluated_after_its_last_epoch(made, capsys):
     for section in evaluation["sections"].values():
         protocol = section["protocol"]
         assert protocol["images"] == "all 360 held-out ones"
-        assert protocol["weights"] == "the decoder's averaged (decay 0.9 a step)"
+        assert protocol["weights"] == "as trained, the decoder's averaged (decay 0.9 a step)"
         assert protocol["seed"] == 0
         assert section["values"].keys() <= section["meanings"].keys()
         numbers = [value for value in section["values"].values() if isinstance(value, float)]
         assert numbers and all(map(math.isfinite, numbers))
-    assert "classifier trained on digits" in evaluation["sections"]["distances"]["protocol"]["features"]
+    assert (
+        "classifier trained on 300 images of digits (seed 0), "
+        in evaluation["sections"]["distances"]["protocol"]["features"]
+    )
     drawn = {picture["file"] for picture in evaluation["pictures"]}
     there = {path.name for path in (folder / "figures").glob("*.png")}
     assert drawn <= there and {"prior_samples_plain.png", "manifold.png", "tsne.png"} <= drawn

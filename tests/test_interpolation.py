@@ -34,12 +34,13 @@ def test_on_the_unit_sphere_a_spherical_path_is_scipys(latent_dim):
     np.testing.assert_allclose(spherical_path(a, b, 10), expected, atol=1e-12)
 
 
-def test_latents_of_other_lengths_keep_to_whites_formula():
-    """Between vectors at a right angle the weights are cos and sin of the angle gone through."""
-    a, b = torch.tensor([2.0, 0.0]), torch.tensor([0.0, 5.0])
-    turned = torch.linspace(0, np.pi / 2, 7)
-    expected = torch.stack([2 * turned.cos(), 5 * turned.sin()], dim=1)
-    torch.testing.assert_close(spherical_path(a, b, 7), expected)
+@pytest.mark.parametrize("degrees", [30, 90, 178])
+def test_between_other_lengths_angles_and_lengths_go_evenly(degrees):
+    end = np.deg2rad(degrees)
+    a, b = torch.tensor([2.0, 0.0]).double(), 5 * torch.tensor([np.cos(end), np.sin(end)])
+    angles, lengths = np.linspace(0, end, 7), np.linspace(2, 5, 7)
+    expected = np.stack([lengths * np.cos(angles), lengths * np.sin(angles)], axis=1)
+    np.testing.assert_allclose(spherical_path(a, b, 7), expected, atol=1e-12)
 
 
 def test_a_spherical_path_keeps_the_length_that_a_linear_one_loses():

@@ -463,7 +463,7 @@ def in_processes(size, flags, runs, folder, dies=None):
     return finished(start(size, command_line, flags, str(runs), dies, folder=folder), folder)
 
 
-TINY = "--vae dense --hidden-dim 8 --latent-dim 2 --image-size 16"
+TINY = "--vae dense --hidden-dim 8 --latent-dim 2 --image-size 16 --evaluate false"
 TINY_HYBRID = f"{TINY} --disc dense --disc-hidden-dim 4 --solo-epochs 0 --ema 0.9"
 
 
@@ -699,6 +699,14 @@ def dying(self, images, whole, phase, step, *more, **options):
 Step.__call__ = dying
 leave(train_vaegan.main())
 """
+
+
+def test_a_run_under_torchrun_is_evaluated_by_its_first_process(tmp_path):
+    flags = TINY.replace(" --evaluate false", " --train-images 200 --epochs 1")
+    status, output, errors = ended(torchrun(f"{flags} --runs-dir {tmp_path} --run-name run"))
+    assert status == 0, errors
+    assert (tmp_path / "run" / "report.html").exists()
+    assert output.splitlines()[-1] == f"Run folder: {tmp_path / 'run'}"
 
 
 @pytest.mark.long

@@ -20,7 +20,8 @@ import pytest
 from fake_wandb import KEY, FakeWandb
 from PIL import Image
 
-from vaegan.trackers import summary_of, wandb_mode
+from vaegan.evaluation import flat_values
+from vaegan.trackers import WandbTracker, summary_of, wandb_mode
 
 pytest.importorskip("wandb")
 
@@ -576,6 +577,7 @@ print("ended")
 def test_the_program_tracks_what_it_writes_down(tmp_path):
     """Every number of metrics.jsonl and every picture of the run's folder, and what the flags say."""
     flags = "--vae dense --hidden-dim 8 --disc dense --image-size 16 --epochs 2 --pbp-weight 0.5 --run-name r"
+    flags += " --train-images 300"
     flags += " --wandb-group sweep --wandb-tags a,b --wandb-project faces"
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(ROOT / "train_vaegan.py"), *flags.split(), "--runs-dir", "runs"]
@@ -592,9 +594,16 @@ def test_the_program_tracks_what_it_writes_down(tmp_path):
     figures = {key for row in rows for key in row if key.startswith("figures/")}
     assert figures == {f"figures/{path.stem}" for path in (run.folder / "figures").glob("*.png")}
     drawn = {"figures/reconstructions", "figures/samples"}  # in each epoch, and sent with it
-    assert [figures & row.keys() for row in rows] == [drawn, drawn, {"figures/curves"}]
+    assert [figures & row.keys() for row in rows] == [drawn, drawn, figures - drawn]
+    assert {"figures/curves", "figures/errors", "figures/tsne"} <= figures - drawn
+    page = rows[-1].pop("report")
+    assert page["_type"] == "html-file"
+    sent = run.file().parent / "files" / page["path"]
+    assert sent.read_text() == (run.folder / "report.html").read_text()
     numbers = [{key: value for key, value in row.items() if key not in figures} for row in rows]
-    assert numbers == [*map(without_nones, written), {"epoch": 1}]
+    evaluation = json.loads((run.folder / "evaluation.json").read_text())
+    assert numbers == [*map(without_nones, written), {"epoch": 1} | flat_values(evaluation)]
+    assert numbers[-1]["eval/reconstruction/psnr"] > 0
     (started,) = run.records("run")
     config = {item.key: json.loads(item.value_json) for item in started.config.update}
     assert (config["pbp_weight"], config["disc"], config["solo_epochs"]) == (0.5, "dense", 1)
@@ -607,7 +616,9 @@ def test_the_program_tracks_what_it_writes_down(tmp_path):
 def test_a_resumed_run_is_the_same_one_offline_too(tmp_path):
     """Its second part has the same name, and numbers its lines behind those of the first."""
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
-    flags = "--vae dense --hidden-dim 8 --image-size 16 --epochs 2 --run-name r --runs-dir runs"
+    flags = (
+        "--vae dense --hidden-dim 8 --image-size 16 --epochs 2 --run-name r --runs-dir runs --evaluate false"
+    )
     for part in (flags, "--resume runs/r --epochs 3"):
         command = [sys.executable, str(ROOT / "train_vaegan.py"), *part.split()]
         done = subprocess.run(
@@ -635,3 +646,47 @@ def test_a_run_that_fails_is_tracked_as_failed(tmp_path):
     run.folder = tmp_path / "runs" / "r"
     (end,) = run.records("exit")
     assert end.exit_code == 1
+
+
+class Recorded:
+    """Stands in for W&B's run: what is logged and summed up."""
+
+    def __init__(self, starting_step):
+        self.starting_step = starting_step
+        self.summary, self.rows, self.defined = {}, {}, []
+
+    def define_metric(self, key, **_):
+        self.defined.append(key)
+
+    def log(self, values, step, commit):
+        self.rows[step] = values
+
+
+def evaluated(tmp_path, starting_step, page="report.html"):
+    """A tracker that was told of an evaluation after epoch 1 (from 0), its run, and what it warned of."""
+    said = []
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "report.html").write_text("<p>worth it</p>")
+    tracker = WandbTracker(tmp_path, "disabled", {}, said.append)
+    tracker._run, tracker._sync = Recorded(starting_step), "`wandb sync x`"
+    run = tracker._run
+    tracker.on_evaluation(1, {"eval/reconstruction/psnr": 20.5}, tmp_path / page)
+    return run, said
+
+
+def test_an_evaluation_is_the_last_line_of_its_epoch(tmp_path):
+    run, said = evaluated(tmp_path, 0)
+    assert said == [] and list(run.rows) == [5]
+    assert run.rows[5]["eval/reconstruction/psnr"] == 20.5 and run.rows[5]["epoch"] == 1
+    assert "worth it" in run.rows[5]["report"].html
+    assert {"eval/reconstruction/psnr", "report"} <= set(run.defined)
+
+
+def test_a_second_evaluation_puts_its_figures_over_those_in_the_table_of_runs(tmp_path):
+    run, said = evaluated(tmp_path, 6)
+    assert (said, run.rows, run.summary) == ([], {}, {"eval/reconstruction/psnr": 20.5})
+
+
+def test_an_evaluation_that_cannot_be_sent_costs_one_warning(tmp_path):
+    run, (warning,) = evaluated(tmp_path, 0, page="nowhere.html")
+    assert run.rows == {} and warning.startswith("W&B: tracking has ended (")

@@ -46,7 +46,7 @@ def test_averaged_weights_decode_and_are_said_to(trained_run):
         {name.removeprefix("decoder."): value for name, value in state.items() if name.startswith("decoder.")}
     )
     assert torch.equal(logits, trained.players.decoder(z))
-    assert trained.weights == "the decoder's averaged (decay 0.9 a step)"
+    assert trained.weights == "as trained, the decoder's averaged (decay 0.9 a step)"
 
 
 def test_a_kept_checkpoint_can_be_named(trained_run):

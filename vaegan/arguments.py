@@ -21,6 +21,12 @@ class Parser(argparse.ArgumentParser):
             raise UserError(self._unknown(rest[0]))
         return arguments
 
+    def _check_value(self, action: argparse.Action, value: str) -> None:
+        if action.choices is not None and value not in action.choices:
+            typed = " ".join([*action.option_strings[:1], value])
+            hint = did_you_mean(value, action.choices)
+            raise UserError(f"{typed}: unknown value; {hint}Known: {', '.join(action.choices)}.")
+
     def error(self, message: str) -> NoReturn:
         raise UserError(message.removeprefix("argument "))
 

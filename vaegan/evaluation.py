@@ -18,6 +18,7 @@ from vaegan.evals.reconstruction import evaluate_reconstruction
 from vaegan.evals.section import Section
 from vaegan.files import write_whole
 from vaegan.report.page import write_report
+from vaegan.report.reading import read_records
 from vaegan.run import package_versions
 from vaegan.trained import Trained
 
@@ -85,7 +86,7 @@ def _sections(
     """Each part of the evaluation that applies to the run."""
     classifier = find_classifier(material, cache_dir, say)
     network = find_features(features, material, classifier, say)
-    records = _records(material.trained)
+    records = read_records(material.trained.folder)
     for name, evaluate in {
         "reconstruction": evaluate_reconstruction,
         "likelihood": evaluate_likelihood,
@@ -98,12 +99,6 @@ def _sections(
         section = evaluate(material)
         if section is not None:
             yield section
-
-
-def _records(trained: Trained) -> list[dict[str, Any]]:
-    """The records of the epochs up to the checkpoint."""
-    lines = (trained.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines[: trained.epochs]]
 
 
 def flat_values(evaluation: dict[str, Any]) -> dict[str, float]:

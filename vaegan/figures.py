@@ -191,6 +191,7 @@ def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, f
         for draw in sorted({draws[key] for key in panel.keys if key in draws and f"test/{key}" in seen}):
             axes.axhline(draw, color="grey", linewidth=1)
             axes.annotate("draw", (0.01, draw), xycoords=("axes fraction", "data"), va="bottom", color="grey")
+            axes.margins(y=0.12)  # room for the word
         if first_combo and "disc" not in panel.keys[0]:
             axes.axvline(first_combo + 0.5, color="grey", linestyle=":", linewidth=1)
         axes.set_title(panel.title.format(gen=gen))

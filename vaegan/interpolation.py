@@ -16,22 +16,25 @@ def linear_path(start: Tensor, end: Tensor, steps: int) -> Tensor:
 
 
 def spherical_path(start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """Points on the arc, at even angles, both ends included: [..., steps, latent_dim].
+    """Points on the arc, both ends included, evenly in angle and in length: [..., steps, latent_dim].
 
     In many dimensions a normal prior lies close to a sphere; the straight line leaves it, the arc does not.
     Where there is no single arc (latents that point the same way or opposite ways, or are 0): the straight
     line. start, end: [..., latent_dim]. steps: at least 2.
-    Source: Shoemake, Animating Rotation with Quaternion Curves (SIGGRAPH 1985); for latents
-    White, Sampling Generative Networks (arXiv 1609.04468), section 2.1.
+    Source: Shoemake, Animating Rotation with Quaternion Curves (SIGGRAPH 1985), for the directions; its
+    weights on ends of different lengths leave the arc, and many times over where they are almost opposite.
     """
+    ends = [each.double().unsqueeze(-2) for each in (start, end)]
+    lengths = [each.norm(dim=-1, keepdim=True) for each in ends]
     angle = _angle(start.double(), end.double())[..., None, None]
     t = _times(start, steps).double()
     sine = angle.sin()
     bent = sine > LEAST_SINE
     divisor = torch.where(bent, sine, 1.0)
-    at_start = torch.where(bent, ((1 - t) * angle).sin() / divisor, 1 - t)
-    at_end = torch.where(bent, (t * angle).sin() / divisor, t)
-    return (at_start * start.unsqueeze(-2) + at_end * end.unsqueeze(-2)).to(start.dtype)
+    weights = ((1 - t) * angle).sin() / divisor, (t * angle).sin() / divisor
+    directions = [each / length.clamp(min=LEAST_SINE) for each, length in zip(ends, lengths, strict=True)]
+    arc = torch.lerp(*lengths, t) * (weights[0] * directions[0] + weights[1] * directions[1])
+    return torch.where(bent, arc, torch.lerp(*ends, t)).to(start.dtype)
 
 
 PATHS = {"linear": linear_path, "spherical": spherical_path}

@@ -179,17 +179,23 @@ def join(ranks: Ranks, device: torch.device) -> None:
             dist.init_process_group(backend, timeout=PATIENCE)
 
 
+def part() -> None:
+    """Part from the other processes, when all have come to this; what follows is each one's own."""
+    if dist.is_initialized():
+        with contextlib.suppress(TrainingError), _peers():
+            dist.barrier()
+        dist.destroy_process_group()
+
+
 def leave(status: int) -> NoReturn:
     """End this process with its exit status.
 
     With several, at once: gloo may abort in Python's own exit, after all work is done.
     """
-    if not dist.is_initialized():
+    if launched_ranks().size == 1:
         sys.exit(status)
     if status == 0:
-        with contextlib.suppress(TrainingError), _peers():
-            dist.barrier()
-        dist.destroy_process_group()
+        part()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -150,6 +150,7 @@ class WandbTracker:
             self._run.summary.update(dict(values))
         except Exception as error:
             self._lost(error)
+            return
         self._log(STEPS * epoch + 2, {"epoch": epoch, **values, **report})
 
     def finish(self, exit_code: int = 0) -> None:

@@ -45,7 +45,7 @@ class Trained:
     def weights(self) -> str:
         """Which weights decode, in words."""
         ema = self.config.ema
-        return "as trained" if ema is None else f"the decoder's averaged (decay {ema:g} a step)"
+        return "as trained" if ema is None else f"as trained, the decoder's averaged (decay {ema:g} a step)"
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,7 +90,10 @@ def open_run(folder: Path, device: str = "auto", checkpoint: str | None = None) 
     found = newest(folder / "checkpoints") if checkpoint is None else _named(folder, checkpoint)
     if found is None:
         raise UserError(f"{folder}: the run has no checkpoint yet")
-    image_shape = json.loads(environment.read_text(encoding="utf-8")).get("image_shape")
+    try:
+        image_shape = json.loads(environment.read_text(encoding="utf-8")).get("image_shape")
+    except ValueError:
+        raise UserError(f"{environment}: damaged; it is no JSON") from None
     if image_shape is None:
         raise UserError(f"{environment}: has no image_shape; --resume with this version adds it")
     config = make_config(found.facts["config"])

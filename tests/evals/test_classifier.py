@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 
 from vaegan.checkpoint import read
 from vaegan.evals import classifier as module
-from vaegan.evals.classifier import Classifier, find_classifier, train_classifier
+from vaegan.evals.classifier import Classifier, ClassifierNet, find_classifier, train_classifier
 
 CPU = torch.device("cpu")
 
@@ -34,6 +34,16 @@ def material(n_train: int = 200, n_test: int = 60, labelled: bool = True, seed: 
         device=CPU,
         trained=SimpleNamespace(config=SimpleNamespace(dataset="squares")),
     )
+
+
+def test_larger_images_are_averaged_down():
+    net = ClassifierNet(1, 2).eval()
+    small = squares(3, 32)[0]
+    large = small.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    torch.testing.assert_close(net(large), net(small))
+    speckled = large.clone()
+    speckled[:, :, ::2, ::2] += 10  # which an average sees and a picked pixel does not
+    assert not torch.allclose(net(speckled), net(large))
 
 
 @pytest.fixture
@@ -101,7 +111,8 @@ def test_it_is_trained_once_and_says_its_accuracy(trainings, tmp_path):
     percent = f"{100 * first.accuracy:.1f} %"
     assert all(f"{percent} of 60 held-out images of squares right" in line for line in said)
     assert "trained in" in said[0] and "cached" in said[1]
-    assert first.name == f"classifier trained on squares, {percent} right"
+    n = len(material().train.labels)
+    assert first.name == f"classifier trained on {n} images of squares (seed 0), {percent} right"
     (file,) = (tmp_path / "classifiers").iterdir()
     assert file.suffix == ".safetensors"
 

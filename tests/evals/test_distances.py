@@ -126,7 +126,7 @@ def test_one_image_drawn_again_and_again_covers_next_to_nothing():
 
 def test_samples_reconstructions_and_the_floor_stand_side_by_side():
     section = evaluate_distances(material(), network(dim=8))
-    keys = ("frechet", "kernel", "kernel_std", *SHARES)
+    keys = ("frechet", "kernel", *SHARES)  # so few images are taken at once: there is no deviation
     assert set(section.values) == {
         f"{which}/{key}" for which in ("samples", "reconstructions", "training") for key in keys
     }

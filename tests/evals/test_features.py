@@ -66,7 +66,10 @@ def weights(tmp_path_factory):
 
 def test_labels_make_auto_the_classifier(tmp_path):
     network, said = found("auto", tmp_path, labels=torch.arange(20) % 2)
-    assert network.name.startswith("classifier trained on noise") and "held-out images of noise" in said[0]
+    assert (
+        network.name.startswith("classifier trained on 20 images of noise (seed 0)")
+        and "held-out images of noise" in said[0]
+    )
     assert not network.is_inception and network.dim == 64
     assert network.features(noise(3)).shape == (3, 64)
 

@@ -15,8 +15,9 @@ from torch.distributions import Normal, kl_divergence
 from datasets import Images
 from vaegan.build import build_players
 from vaegan.config import make_config, resolved
+from vaegan.evals.latents import kl_per_dim
 from vaegan.evals.material import Material
-from vaegan.evals.pictures import draw_pictures, kl_per_latent, nearest, tsne
+from vaegan.evals.pictures import draw_pictures, nearest, tsne
 from vaegan.figures import save_errors, save_maps
 from vaegan.seeds import generator_for
 
@@ -77,7 +78,7 @@ def test_there_is_every_picture_that_there_can_be(tmp_path, options, shape, n_te
     for picture in pictures:
         Image.open(tmp_path / "figures" / picture.file).verify()
         assert picture.alt and picture.title and picture.caption and picture.alt != picture.caption
-        assert picture.to_dict()["file"] == picture.file
+        assert vars(picture)["file"] == picture.file
 
 
 def test_the_curves_of_training_are_among_them_where_they_are(tmp_path):
@@ -123,7 +124,7 @@ def test_a_traversal_moves_one_latent_from_minus_3_to_3(tmp_path, decoded):
     looked_at = material(VAE | {"latent_dim": 4})
     draw_pictures(looked_at, tmp_path)
     rows = next(z for z in decoded if len(z) == 4 * 11).view(4, 11, 4)
-    order = kl_per_latent(*looked_at.posterior).argsort(descending=True)
+    order = kl_per_dim(*looked_at.posterior).argsort(descending=True)
     for row, latent in zip(rows, order.tolist(), strict=True):
         np.testing.assert_allclose(row[:, latent], np.linspace(-3, 3, 11), atol=1e-6)
         others = [i for i in range(4) if i != latent]
@@ -165,7 +166,7 @@ def test_the_nearest_of_many_training_images_is_found_beyond_the_first_chunk():
 def test_the_divergence_of_each_latent_is_torchs():
     mu, logvar = torch.randn(50, 4), torch.randn(50, 4)
     expected = kl_divergence(Normal(mu, logvar.mul(0.5).exp()), Normal(0.0, 1.0)).mean(0)
-    torch.testing.assert_close(kl_per_latent(mu, logvar), expected)
+    torch.testing.assert_close(kl_per_dim(mu, logvar), expected)
 
 
 def test_tsne_keeps_clusters_apart_and_is_the_same_for_the_same_seed():

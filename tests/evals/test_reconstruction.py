@@ -219,3 +219,24 @@ def test_a_gan_reconstructs_nothing():
     players = build_players(config, (1, 8, 8)).eval()
     trained = in_memory(config, players, (1, 8, 8))
     assert evaluate_reconstruction(Material(trained, Images(pixels), Images(pixels))) is None
+
+
+def test_what_is_measured_is_decoded_from_the_posteriors_mean():
+    """Of a posterior whose samples differ by 1 from its mean, which every pixel shows."""
+
+    class Posterior(nn.Module):
+        def forward(self, x):
+            return torch.full((len(x), 2), 0.5), torch.zeros(len(x), 2)
+
+    class Drawn(nn.Module):
+        def forward(self, z):
+            return z[:, :1, None, None].expand(-1, 1, 8, 8)
+
+    pixels = torch.full((40, 1, 8, 8), 200, dtype=torch.uint8)
+    looked_at = material(pixels, pbp="mse")
+    looked_at.players.encoder, looked_at.players.decoder = Posterior(), Drawn()
+    error = (1 / (1 + np.exp(-0.5)) - 200 / 255) ** 2
+    values = evaluate_reconstruction(looked_at).values
+    assert values["mse"] == pytest.approx(error, rel=1e-4)
+    assert values["pbp"] == pytest.approx(64 * error, rel=1e-4)
+    assert set(looked_at.reconstructions.unique().tolist()) == {round(255 / (1 + np.exp(-0.5)))}

@@ -80,12 +80,29 @@ def test_figures_taken_otherwise_are_said_not_to_compare_and_none_is_best(sweep,
     compare([*sweep, folder], made(tmp_path / "out"))
     text = (tmp_path / "out" / "table.md").read_text()
     assert (
-        "These figures do not compare, since they were not taken alike; network: inception (beta 1); "
-        "inception (beta 4); inception (beta 0.5); own (beta 8)." in text
+        "These figures do not compare, since they were not taken alike; network: inception (beta 1), "
+        "inception (beta 4), inception (beta 0.5), own (beta 8)." in text
     )
     assert text.count("do not compare") == 1  # weights and seed are a run's own
     assert "**" not in text.split("## Distances")[1]
     assert "**30**" in text
+
+
+def test_another_pbp_loss_takes_only_its_own_figures_out_of_the_ranking(sweep, tmp_path, evaluation):
+    for each, loss in ((evaluation, "bce"), (other := changed(evaluation, psnr=30.0), "mse")):
+        part = each["sections"]["reconstruction"]
+        part["protocol"]["pbp"] = loss
+        part["values"]["pbp"] = 1.0 if loss == "bce" else 2.0
+        part["meanings"]["pbp"] = {"text": "the loss", "unit": "", "better": "lower"}
+    runs = [
+        write_run(tmp_path / loss, {"pbp": loss}, each)
+        for each, loss in ((evaluation, "bce"), (other, "mse"))
+    ]
+    compare(runs, made(tmp_path / "out"))
+    found = rows(tmp_path / "out")
+    assert found["peak signal-to-noise ratio, dB"][-1] == "**30**"
+    assert "**" not in "".join(found["the loss"])
+    assert "do not compare" not in (tmp_path / "out" / "table.md").read_text()
 
 
 def test_runs_on_other_data_are_not_ranked(sweep, tmp_path, evaluation):

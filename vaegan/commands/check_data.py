@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Raises: UserError for a folder without readable images and for a sheet that cannot be written."""
-    folder = _opened(arguments.folder, arguments.crop)
+    folder = opened(arguments.folder, arguments.crop)
     stem = f"{folder.root.resolve().name}-contact-sheet"
     sheet = arguments.sheet or Path(free_name(stem, ".png") + ".png")
     if sheet.exists():
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"contact sheet  {sheet}")
 
 
-def _opened(path: str, crop: int | None) -> Folder:
+def opened(path: str, crop: int | None = None) -> Folder:
     """The folder, with its files listed. Raises: UserError where there are none."""
     root = Path(path).expanduser()
     if not root.is_dir():

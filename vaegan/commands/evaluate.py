@@ -8,6 +8,7 @@ import json
 
 import datasets
 from vaegan.arguments import whole_number
+from vaegan.evals.features import check_features
 from vaegan.evals.material import MOST_IMAGES
 from vaegan.evaluation import evaluate_run, flat_values, headline_lines
 from vaegan.run_arguments import add_device_argument, add_run_arguments, open_typed_run
@@ -26,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         default="auto",
         help="network that distances are taken in: classifier (of the data set's labels), inception, "
-        "inception:FILE, timm:NAME, random; auto takes the first of these that can be had (default: auto)",
+        "inception:FILE, timm:NAME, random; auto takes the classifier where there are labels, else Inception "
+        "where torchvision's weights are at hand, else random (default: auto)",
     )
     parser.add_argument(
         "--images",
@@ -54,12 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Raises: UserError for a folder that is no run's, and for images that are not the run's."""
     trained = open_typed_run(arguments)
+    check_features(arguments.features)
     given = {"dataset": arguments.dataset, "data_dir": arguments.data_dir}
     options = trained.config.to_dict() | {name: value for name, value in given.items() if value is not None}
     request = datasets.Request.of(options)
     splits = datasets.open_source(request).load()
     trained.check_held_out(splits.test.images)
-    with _tracker(trained, arguments.wandb or trained.config.wandb) as tracker:
+    tracker = _tracker(trained, arguments.wandb or trained.config.wandb)
+    try:
         evaluation, page = evaluate_run(
             trained,
             splits.train,
@@ -71,6 +75,8 @@ def run(arguments: argparse.Namespace) -> None:
             most=arguments.images,
         )
         tracker.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
+    finally:
+        tracker.finish()  # as a run that went well, which its training did
     print(f"{trained.folder.name} after epoch {trained.epochs}, on held-out images:")
     print("\n".join(headline_lines(evaluation)))
     print(f"report: {page}")

@@ -14,7 +14,7 @@ from datasets.progress import with_progress
 from vaegan.errors import UserError, did_you_mean
 from vaegan.export import FORMATS, export, programs, saved, state_dicts
 from vaegan.export_guide import example, readme
-from vaegan.new_paths import new_folder
+from vaegan.new_paths import free_name, new_folder
 from vaegan.run_arguments import add_run_arguments, open_typed_run, weights_of
 from vaegan.trained import Trained
 
@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Raises: UserError for a run that cannot be read, OptionError for a useless folder or format."""
     trained = open_typed_run(arguments)
-    arguments.out = arguments.out or arguments.run / "exports"  # there also for what goes wrong with it
+    # there also for what goes wrong with it
+    arguments.out = arguments.out or Path(free_name(str(arguments.run / "exports"), ""))
     wanted = arguments.format or KNOWN
     with new_folder(arguments.out) as unfinished:
         jobs = [job for job in _jobs(trained) if job[0] in wanted]

@@ -67,6 +67,8 @@ def run(arguments: argparse.Namespace) -> None:
     stem = f"{trained.folder.resolve().name}-interpolation"
     arguments.out = arguments.out or Path(free_name(stem, ".png") + ".png")
     out = arguments.out.expanduser()
+    if out.suffix.lower() != ".png":
+        raise OptionError("out", "the strip is a PNG; name a file that ends in .png")
     if out.exists():
         raise OptionError("out", "exists already; name another file")
     if not out.resolve().parent.is_dir():

@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datasets import Request
 from datasets.decode import Square, decode, in_parallel
-from datasets.folder import Folder
 from datasets.progress import with_progress
+from vaegan.commands.check_data import opened
 from vaegan.errors import OptionError, UserError
 from vaegan.image_files import in_channels, save_png
 from vaegan.new_paths import free_name, new_folder
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.run}: a GAN has no encoder and reconstructs nothing; take a VAE's run")
     stem = f"{trained.folder.resolve().name}-reconstructions"
     arguments.out = arguments.out or Path(free_name(stem, ""))
-    folder = _opened(arguments.folder)
+    folder = opened(str(arguments.folder))
     if arguments.out.expanduser().resolve().is_relative_to(folder.root.resolve()):
         raise OptionError("out", "would be among the images; name a folder elsewhere")
     paths = [file.relative_to(folder.root) for file in folder.files]
@@ -91,19 +90,6 @@ def png_names(paths: Sequence[PurePath]) -> list[PurePath]:
         taken.add(key)
         names[path] = path.with_name(name)
     return [names[path] for path in paths]
-
-
-def _opened(path: Path) -> Folder:
-    """The folder, with its files listed. Raises: UserError where there are none."""
-    root = path.expanduser()
-    if not root.is_dir():
-        raise UserError(f"{path}: {'a file, not a folder' if root.exists() else 'no such folder'}")
-    folder = Folder(Request(str(path)), root)
-    try:
-        _ = folder.files
-    except OptionError as error:
-        raise UserError(f"{path}: {error.problem}") from None
-    return folder
 
 
 def _square(trained: Trained) -> Square:

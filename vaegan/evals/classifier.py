@@ -57,12 +57,12 @@ class ClassifierNet(nn.Module):
 class Classifier:
     """A trained classifier; as a feature network (see `vaegan.evals.features`), the layer before its last.
 
-    accuracy: the share of held-out images that it gets right.
+    accuracy: the share of held-out images that it gets right. taught: what it was trained on, in words.
     """
 
     net: ClassifierNet
     accuracy: float
-    dataset: str
+    taught: str
     device: torch.device
     dim: int = DIM
     is_inception: bool = False
@@ -70,7 +70,7 @@ class Classifier:
 
     @property
     def name(self) -> str:
-        return f"classifier trained on {self.dataset}, {100 * self.accuracy:.1f} % right"
+        return f"classifier trained on {self.taught}, {100 * self.accuracy:.1f} % right"
 
     @property
     def n_classes(self) -> int:
@@ -114,7 +114,8 @@ def find_classifier(material: Material, cache_dir: Path, say: Say) -> Classifier
     say(f"classifier: {100 * accuracy:.1f} % of {len(test):,} held-out images of {dataset} right ({how})")
     # in one layout, so that a cached one gives the same features to the last bit
     net = net.to(material.device, memory_format=torch.channels_last)
-    return Classifier(net, accuracy, dataset, material.device)
+    taught = f"{len(train):,} images of {dataset} (seed {material.seed})"
+    return Classifier(net, accuracy, taught, material.device)
 
 
 def train_classifier(

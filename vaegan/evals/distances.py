@@ -29,8 +29,8 @@ MEANINGS = {
     "kernel": Meaning("squared maximum mean discrepancy of the features", better="lower"),
     "kid_std": Meaning("standard deviation of the kernel Inception distance over subsets"),
     "kernel_std": Meaning("standard deviation of the kernel distance over subsets"),
-    "precision": Meaning("share of them that lies among held-out images", better="higher"),
-    "recall": Meaning("share of held-out images that lies among them", better="higher"),
+    "precision": Meaning("share of them that lie among held-out images", better="higher"),
+    "recall": Meaning("share of held-out images that lie among them", better="higher"),
     "density": Meaning("held-out neighbourhoods that each lies in; 1 is expected", better="higher"),
     "coverage": Meaning("share of held-out images that have one near them", better="higher"),
 }
@@ -54,10 +54,13 @@ def evaluate_distances(material: Material, network: FeatureNetwork) -> Section:
         mean, deviation = kernel_distance(reference, features, material.seed)
         values[f"{name}/{frechet}"] = frechet_distance(reference, features)
         values[f"{name}/{kernel}"] = mean
-        values[f"{name}/{kernel}_std"] = deviation
+        if deviation is not None:
+            values[f"{name}/{kernel}_std"] = deviation
         values |= {f"{name}/{key}": value for key, value in neighbour_shares(reference, features).items()}
     remark = {"remark": network.remark} if network.remark else {}
     subsets = f"{SUBSETS} subsets of {SUBSET:,} images" if n > SUBSET else "all images at once"
+    if len(floor) <= SUBSET < n:
+        subsets += "; of the floor all at once"
     protocol = material.protocol(
         features=f"{network.name}; {network.dim:,} features",
         **remark,
@@ -80,7 +83,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float | None:
     """
     if min(len(a), len(b)) < 2:
         return None
-    metric = FrechetInceptionDistance(_Given(a.shape[1]))
+    metric = FrechetInceptionDistance(_Given(a.shape[1]), sync_on_compute=False)
     metric.update(a.double(), real=True)
     metric.update(b.double(), real=False)
     return metric.compute().item()
@@ -99,7 +102,9 @@ def kernel_distance(a: Tensor, b: Tensor, seed: int) -> tuple[float | None, floa
     subsets = SUBSETS if n > SUBSET else 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it keeps all features: they are kept here already
-        metric = KernelInceptionDistance(_Given(a.shape[1]), subsets=subsets, subset_size=min(n, SUBSET))
+        metric = KernelInceptionDistance(
+            _Given(a.shape[1]), subsets=subsets, subset_size=min(n, SUBSET), sync_on_compute=False
+        )
     metric.update(a.double(), real=True)
     metric.update(b.double(), real=False)
     with torch.random.fork_rng(devices=[]):  # torchmetrics draws the subsets from the global generator

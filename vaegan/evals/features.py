@@ -70,25 +70,47 @@ def find_features(
     Raises: OptionError for a name that is none of these, a file that holds no Inception, weights that cannot
     be had, and a classifier without labels.
     """
+    check_features(asked)
     if asked in ("auto", "classifier"):
         if classifier is not None:
             return classifier
         if asked == "classifier":
             raise OptionError("features", "this data set has no labels that a classifier could learn")
-        asked = "inception" if _downloaded().is_file() else "random"
+        asked = "random"
+        if _downloaded().is_file():
+            try:
+                return _told(_torchvisions_inception(material.device), say)
+            except OptionError as error:
+                say(f"features: {error.problem}")
     kind, _, argument = asked.partition(":")
     device = material.device
     if asked == "inception":
         network = _torchvisions_inception(device)
     elif asked == "random":
         network = _random(material.originals.shape[-1], device)
-    elif kind == "inception" and argument:
+    elif kind == "inception":
         network = _inception_from(Path(argument).expanduser(), device)
-    elif kind == "timm" and argument:
-        network = _timm(argument, device)
     else:
+        network = _timm(argument, device)
+    return _told(network, say)
+
+
+def check_features(asked: str) -> None:
+    """What can be said of a name without images. Raises: OptionError for a useless one."""
+    kind, _, argument = asked.partition(":")
+    known = ("auto", "classifier", "inception", "random")
+    if asked not in known and not (kind in ("inception", "timm") and argument):
         hint = did_you_mean(asked, ASKED)
         raise OptionError("features", f"no such feature network; {hint}Known: {', '.join(ASKED)}.")
+    if kind == "timm" and not timm.is_model(argument):
+        hint = did_you_mean(argument, timm.list_models())
+        problem = f'timm has no network "{argument}"; {hint}timm.list_models() names them all'
+        raise OptionError("features", problem)
+    if kind == "inception" and argument and not Path(argument).expanduser().is_file():
+        raise OptionError("features", f"{argument}: No such file or directory")
+
+
+def _told(network: FeatureNetwork, say: Say) -> FeatureNetwork:
     say(f"features: {network.name}")
     return network
 
@@ -112,10 +134,6 @@ def _random(size: int, device: torch.device) -> FeatureNetwork:
 
 def _timm(name: str, device: torch.device) -> FeatureNetwork:
     """A timm network with pretrained weights, as its classifier would see its features."""
-    if not timm.is_model(name):
-        hint = did_you_mean(name, timm.list_models())
-        problem = f'timm has no network "{name}"; {hint}timm.list_models() names them all'
-        raise OptionError("features", problem)
     try:
         net = timm.create_model(name, pretrained=True, num_classes=0)
     except (OSError, RuntimeError) as error:

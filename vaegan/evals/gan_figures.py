@@ -25,7 +25,9 @@ MEANINGS = {
     "w1_up_to_scale": Meaning("the critic's estimate of Wasserstein-1, up to an unknown factor", "", "lower"),
     "diversity": Meaning("mean distance of two samples over that of two originals; 1 when alike"),
     "classes": Meaning("classes that the classifier finds among held-out originals"),
-    "classes_covered": Meaning("of these, classes that samples reach a tenth of the share of", "", "higher"),
+    "classes_covered": Meaning(
+        "of these, classes with at least a tenth of their share among samples", better="higher"
+    ),
     "class_shares": Meaning("share of samples in each class, by the classifier"),
     "class_shares_of_originals": Meaning("share of held-out originals in each class, by the classifier"),
     "class_kl": Meaning("divergence of samples' class shares from the originals'", "nats", "lower"),

@@ -29,10 +29,10 @@ MEANINGS = {
     ),
     "kl_per_dim": Meaning("each latent's divergence from the prior", "nats per image"),
     "knn_accuracy": Meaning(
-        f"share of labels that the {NEIGHBOURS} nearest training images tell", "share", "higher"
+        f"share of labels that the {NEIGHBOURS} nearest training images tell", better="higher"
     ),
-    "probe_accuracy": Meaning("share of labels that a linear classifier tells", "share", "higher"),
-    "majority_share": Meaning("share of labels told by always naming the commonest: the floor", "share"),
+    "probe_accuracy": Meaning("share of labels that a linear classifier tells", better="higher"),
+    "majority_share": Meaning("share of labels told by always naming the commonest: the floor"),
     "mig": Meaning(
         "mutual information gap, mean over factors: 1 where each is told by one latent, and by that alone",
         "share of the factor's entropy",
@@ -51,7 +51,7 @@ def evaluate_latents(material: Material) -> Section | None:
         "active_units": active_units(mu),
         "kl_per_dim": kl_per_dim(mu, logvar).tolist(),
     }
-    protocol = material.protocol(latents="the posterior's mean", latent_dim=mu.shape[1])
+    protocol = material.protocol(latents="the posterior's mean")
     warnings = [] if len(mu) >= FEW else [f"Means and variances over {len(mu)} images only."]
     _add_labels(material, values, protocol, warnings)
     _add_factors(material, values, protocol, warnings)

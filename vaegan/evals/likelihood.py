@@ -66,7 +66,7 @@ def _meanings(material: Material) -> dict[str, Meaning]:
             "lower",
         ),
         "iw_standard_error": Meaning(
-            "of that mean over images; runs, which see the same ones, differ with less", "nats per image"
+            "standard error of iw_bound over images, which are the same in every run", "nats per image"
         ),
         "bits_per_dim": Meaning(
             "the importance-weighted bound per value of a pixel, of 8 bits where the likelihood is a density",

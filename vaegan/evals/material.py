@@ -38,7 +38,6 @@ class Material:
         self.players = trained.players
         self.device = trained.device
         self.seed = seed
-        self.n_trained_on = len(train)
         self.n_held_out = len(test)
         picked = torch.randperm(len(train), generator=generator_for(seed, "train images"))[:most]
         self.train = train.part(picked.sort().values)

@@ -9,8 +9,9 @@ from sklearn.manifold import TSNE
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from vaegan.evals.latents import kl_per_dim
 from vaegan.evals.material import Material
-from vaegan.evals.samples import prior_samples
+from vaegan.evals.samples import N_REFERENCE, prior_samples
 from vaegan.figures import save_errors, save_grid, save_maps
 from vaegan.interpolation import PATHS
 from vaegan.nets.players import Players
@@ -19,7 +20,6 @@ from vaegan.seeds import generator_for, seed_for
 
 LARGEST = 256  # pixels a side of an image whose sharpness is looked at
 THUMBNAIL = 128  # pixels a side at most, where there are many images
-N_REFERENCES = 10
 N_PAIRS = 5
 STEPS = 10  # of a path, both ends included
 N_TRAVERSED = 10
@@ -45,10 +45,6 @@ class Picture:
     alt: str
     caption: str = ""
 
-    def to_dict(self) -> dict[str, str]:
-        """As it stands in evaluation.json."""
-        return dict(vars(self))
-
 
 def draw_pictures(material: Material, folder: Path) -> list[Picture]:
     """Draw all the pictures that there can be of this run into the folder, and say what they show.
@@ -71,14 +67,15 @@ def _curves(_: Material, folder: Path) -> Picture | None:
         "Line charts of the losses and of the discriminator's figures over the epochs, on training and "
         "held-out images.",
         "Solid: training images; dashed: held-out ones. A dashed curve that rises while the solid one falls "
-        "is overfitting. A dotted vertical line marks where the discriminator joins in.",
+        "is overfitting. A dotted vertical line, where there is one, marks where the discriminator "
+        "joins in; at a grey line it cannot tell originals from fakes.",
     )
 
 
 def _errors(material: Material, folder: Path) -> Picture | None:
     if not material.reconstructs:
         return None
-    shown = (material.originals[:N_REFERENCES], material.reconstructions[:N_REFERENCES])
+    shown = (material.originals[:N_REFERENCE], material.reconstructions[:N_REFERENCE])
     pairs = from_uint8(torch.stack(shown))
     errors = (pairs[1] - pairs[0]).abs().mean(1)  # [N, H, W]
     top = max(errors.quantile(0.99).item(), 0.01)
@@ -100,7 +97,7 @@ def _samples(material: Material, folder: Path) -> Picture:
         "prior_samples.png",
         "Samples from the prior",
         f"{len(samples)} samples in a square.",
-        f"Decoded from draws of the prior with the weights {material.trained.weights}; the noise is the same "
+        f"Decoded from draws of the prior (weights {material.trained.weights}); the noise is the same "
         "for every run with as many latents.",
     )
 
@@ -154,7 +151,7 @@ def _traversals(material: Material, folder: Path) -> Picture:
     names = [str(latent) for latent in latents.tolist()]
     if material.reconstructs:
         around = "the first held-out image's mean"
-        kl = kl_per_latent(*material.posterior)
+        kl = kl_per_dim(*material.posterior)
         latents = kl.argsort(descending=True)[:N_TRAVERSED]
         names = [f"{latent} ({kl[latent]:.2g} nats)" for latent in latents.tolist()]
     z = reference.repeat(len(latents), TRAVERSAL_STEPS, 1)
@@ -260,11 +257,6 @@ def nearest(queries: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
         [query - _comparable(pool[i : i + 1])[0] for query, i in zip(flat, positions, strict=True)]
     )
     return apart.double().norm(dim=1), positions
-
-
-def kl_per_latent(mu: Tensor, logvar: Tensor) -> Tensor:
-    """The mean over images of each latent's KL divergence from the prior, in nats: [latent_dim]."""
-    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
 
 
 def _save_square(path: Path, samples: Tensor) -> None:

@@ -37,7 +37,6 @@ MEANINGS = {
     "sharpness": Meaning(
         "gradient magnitude of reconstructions over that of originals: 1 is as sharp, below 1 blurred; noise "
         "and checkerboards raise it too, but not the edge correlation",
-        "ratio",
     ),
     "edge_correlation": Meaning(
         "correlation of the gradient maps of reconstruction and original: 1 with all edges in place",
@@ -47,7 +46,6 @@ MEANINGS = {
     "high_frequency_ratio": Meaning(
         f"energy above {HIGH_FREQUENCY} cycles per pixel in reconstructions over that in originals: 1 is as "
         "much detail, or noise in its place",
-        "ratio",
     ),
 }
 

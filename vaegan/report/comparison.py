@@ -22,7 +22,8 @@ HOUSEKEEPING = {
     *Tracking.model_fields,
 }
 DATA = ("dataset", "image_size", "split_seed", "crop")  # what is held out follows from these
-OWN_TO_A_RUN = ("weights", "seed")  # of a protocol: they may differ between figures that compare
+OWN_TO_A_RUN = ("weights", "seed", "pbp")  # of a protocol: they may differ between figures that compare
+OF_THE_PBP = ("pbp", "bound", "nll_bound", "iw_bound", "bits_per_dim")  # which do not with another PBP loss
 LONGEST_LABEL = 60  # characters; a run that differs in more goes by its name
 
 
@@ -54,8 +55,10 @@ def compare(folders: Sequence[Path], into: Path) -> Path:
     """
     if len(folders) < 2:
         raise UserError("name two runs or more to compare")
-    if len({folder.resolve() for folder in folders}) < len(folders):
-        raise UserError("a run is named twice; name each once")
+    places = [folder.resolve() for folder in folders]
+    twice = next((each for each, place in zip(folders, places, strict=True) if places.count(place) > 1), None)
+    if twice is not None:
+        raise UserError(f"{twice}: named twice; name each run once")
     runs = dict(_labelled([read_run(folder) for folder in folders]))
     options = differing_options(list(runs.values()))
     rows = [(key, [_option(run, key) for run in runs.values()]) for key in options]
@@ -125,6 +128,7 @@ def _parts(runs: Mapping[str, RunFiles]) -> Iterator[Part]:
     """The sections that any of the runs has."""
     evaluated = {label: run.evaluation["sections"] for label, run in runs.items() if run.evaluation}
     same_data = not _data_that_differ(list(runs.values()))
+    other_losses = len({run.config.get("pbp") for run in runs.values()}) > 1
     for name in dict.fromkeys(name for sections in evaluated.values() for name in sections):
         sections = {label: each[name] for label, each in evaluated.items() if name in each}
         differing = list(_protocols_that_differ(sections))
@@ -136,7 +140,8 @@ def _parts(runs: Mapping[str, RunFiles]) -> Iterator[Part]:
             found = [each.get(key, ABSENT) for each in values.values()]
             if not any(isinstance(value, (list, dict)) for value in found):
                 meaning = meanings.get(key, {"text": "", "unit": "", "better": ""})
-                better = meaning["better"] if same_data and not differing else ""
+                ranked = same_data and not differing and not (other_losses and key in OF_THE_PBP)
+                better = meaning["better"] if ranked else ""
                 what = ", ".join(filter(None, [meaning["text"] or key, meaning["unit"]]))
                 rows.append((what, key, BETTER[meaning["better"]], _cells(found, better)))
         title = next(iter(sections.values()))["title"]
@@ -145,14 +150,16 @@ def _parts(runs: Mapping[str, RunFiles]) -> Iterator[Part]:
 
 
 def _protocols_that_differ(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """A sentence for each thing that the figures of a section were not all taken with alike."""
+    """A sentence with all that the figures of a section were not taken alike in, if there is anything."""
     protocols = {label: section["protocol"] for label, section in sections.items()}
+    found = []
     for key in dict.fromkeys(key for each in protocols.values() for key in each):
         said = {label: words(each[key]) if key in each else "none" for label, each in protocols.items()}
         if key not in OWN_TO_A_RUN and len(set(said.values())) > 1:
-            listed = "; ".join(f"{text} ({label})" for label, text in said.items())
-            what = key.replace("_", " ")
-            yield f"These figures do not compare, since they were not taken alike; {what}: {listed}."
+            listed = ", ".join(f"{text} ({label})" for label, text in said.items())
+            found.append(f"{key.replace('_', ' ')}: {listed}")
+    if found:
+        yield f"These figures do not compare, since they were not taken alike; {'; '.join(found)}."
 
 
 def _cells(values: Sequence[Any], better: str) -> list[Cell]:

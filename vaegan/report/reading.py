@@ -37,12 +37,13 @@ def read_run(folder: Path) -> RunFiles:
         environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
         evaluated = folder / "evaluation.json"
         evaluation = json.loads(evaluated.read_text(encoding="utf-8")) if evaluated.is_file() else None
-        return RunFiles(folder, config, environment, _records(folder / "metrics.jsonl"), evaluation)
+        return RunFiles(folder, config, environment, read_records(folder), evaluation)
     except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{folder}: one of its files is damaged: {error}") from None
+        raise UserError(f"{folder}: one of its files is damaged: {' '.join(str(error).split())}") from None
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
-    """The epochs' records; a line that is not finished yet is none."""
+def read_records(folder: Path) -> list[dict[str, Any]]:
+    """The epochs' records in a run's metrics.jsonl; a line that is not finished yet is none."""
+    path = folder / "metrics.jsonl"
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
     return [json.loads(line) for line in lines]
