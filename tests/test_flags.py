@@ -179,7 +179,7 @@ MISTAKES = [
     ("--disc-lr 1e-4", "--disc-lr 1e-4: ", NEEDS_DISC),
     ("--disc-depth 2", "--disc-depth 2: ", NEEDS_DISC),
     ("--vae conv --image-size 20 --depth 3", "--depth 3: ", ("20 pixels", "greatest depth is 2")),
-    ("--vae conv --dataset mnist --depth 3", "--depth 3: ", ("28 pixels", "greatest depth is 2")),
+    ("--vae conv --image-size 28 --depth 3", "--depth 3: ", ("28 pixels", "greatest depth is 2")),
     ("--disc conv --image-size 20 --disc-depth 3", "--disc-depth 3: ", ("20 pixels", "depth is 2")),
     ("--vae conv --image-size 33", "--image-size 33: ", ("cannot be halved", "even size")),
     ("--disc conv --image-size 33", "--image-size 33: ", ("cannot be halved", "even size")),
