@@ -64,7 +64,7 @@ def evaluate_gan_figures(
             "share among originals on; for the divergence half an image is added to each class"
         )
         warnings = class_warnings(classifier, len(material.originals))
-    return Section("gan_figures", "GAN figures", material.protocol(**how), values, MEANINGS, warnings)
+    return Section("gan_figures", "Samples", material.protocol(**how), values, MEANINGS, warnings)
 
 
 def class_figures(samples: Tensor, originals: Tensor, n_classes: int) -> dict[str, Any]:
