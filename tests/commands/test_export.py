@@ -299,7 +299,9 @@ def test_mistakes_leave_nothing(run, tmp_path, capfd, monkeypatch):
     assert sorted(tmp_path.rglob("*")) == before
     monkeypatch.undo()
     assert typed(capfd, "export", run, "--format", "pth")[0] == 0
-    line = refused(capfd, "export", run, "--format", "pth")
+    assert typed(capfd, "export", run, "--format", "pth")[0] == 0  # beside the first, under the next name
+    assert {path.name for path in run.iterdir()} >= {"exports", "exports-2"}
+    line = refused(capfd, "export", run, "--out", run / "exports")
     assert line == f"--out {run / 'exports'}: exists already; name a new or an empty folder"
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchvision.models import Inception_V3_Weights, inception_v3
 
 from vaegan.errors import OptionError, did_you_mean
+from vaegan.evals.classifier import Say
 from vaegan.evals.material import Material
 from vaegan.nets.blocks import features_of
 from vaegan.pixels import from_uint8
@@ -25,8 +26,6 @@ IMAGENET_CLASSES = 1000  # of torchvision's Inception
 ORIGINAL_CLASSES = 1008  # of the Inception that FID was defined with
 RANDOM_DIM = 64  # so that some hundreds of images are enough for a covariance
 BATCH = 64
-
-Say = Callable[[str], None]
 
 
 class FeatureNetwork(Protocol):
