@@ -71,7 +71,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def read_image(trained: Trained, file: Path) -> Tensor | str:
     """An image file as the run would take it, uint8 [C, H, W], or why it cannot be read."""
-    pixels = decode(file.expanduser(), _square(trained))
+    file = file.expanduser()
+    if not file.is_file():
+        return "no such file"
+    pixels = decode(file, _square(trained))
     return pixels if isinstance(pixels, str) else in_channels(pixels, trained.image_shape[0])
 
 
