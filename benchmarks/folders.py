@@ -32,6 +32,7 @@ def main() -> None:
             for name, limit in (("first start", 0), ("cache", 0), ("memory", 2**20)):
                 run = place / f"{name}-{count}"
                 options = ["--dataset", faces, "--image-size", size, "--epochs", "1", "--wandb", "disabled"]
+                options += ["--evaluate", "false"]  # no part of a start
                 options += ["--memory-limit", limit, "--cache-dir", place / "cache"]
                 options += ["--runs-dir", run.parent, "--run-name", run.name]
                 began = time.perf_counter()

@@ -16,6 +16,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_out_argument(parser: argparse.ArgumentParser, default: str) -> None:
+    """--out FOLDER, for commands that make one. default: which, in words."""
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help=f"made by this command (default: {default})"
+    )
+
+
 def add_device_argument(parser: argparse.ArgumentParser) -> None:
     """--device, for commands that can use another than the CPU."""
     parser.add_argument(

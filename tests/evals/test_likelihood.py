@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from in_memory import in_memory
+from in_memory import in_memory, material
 from torch import nn
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 
@@ -136,15 +136,6 @@ class Silent(nn.Module):
 )
 def test_there_is_no_likelihood_of_coloured_pixels_nor_by_an_error(loss, images):
     assert as_observed(images, loss, torch.Generator())[0] is None
-
-
-def material(pixels: torch.Tensor, **options) -> Material:
-    """Untrained networks before the same images to train on and to hold out."""
-    shape = tuple(pixels.shape[1:])
-    config = resolved(make_config({"vae": "dense", "latent_dim": 2, **options}), shape[-1])
-    players = build_players(config, shape).eval().requires_grad_(False)
-    trained = in_memory(config, players, shape)
-    return Material(trained, Images(pixels), Images(pixels))
 
 
 @pytest.mark.parametrize("options", [{}, {"pbp": "gaussian", "pixel_range": "pm1"}, {"pbp": "gaussian"}])

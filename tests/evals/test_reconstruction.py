@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from in_memory import in_memory
+from in_memory import in_memory, material
 from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
@@ -34,15 +34,6 @@ def random_images(*shape: int, seed: int = 0) -> torch.Tensor:
 def pairs():
     x = random_images(3, 3, 20, 17)
     return x, (x + 0.3 * random_images(3, 3, 20, 17, seed=1)).clamp(0, 1)
-
-
-def material(pixels: torch.Tensor, **options) -> Material:
-    """Untrained networks before the same images to train on and to hold out."""
-    shape = tuple(pixels.shape[1:])
-    config = resolved(make_config({"vae": "dense", "latent_dim": 2, **options}), shape[-1])
-    players = build_players(config, shape).eval().requires_grad_(False)
-    trained = in_memory(config, players, shape)
-    return Material(trained, Images(pixels), Images(pixels))
 
 
 def test_psnr_is_scikit_images_for_each_image(pairs):

@@ -15,7 +15,7 @@ from vaegan.errors import UserError, did_you_mean
 from vaegan.export import FORMATS, export, programs, saved, state_dicts
 from vaegan.export_guide import example, readme
 from vaegan.new_paths import free_name, new_folder
-from vaegan.run_arguments import add_run_arguments, open_typed_run, weights_of
+from vaegan.run_arguments import add_out_argument, add_run_arguments, open_typed_run, weights_of
 from vaegan.trained import Trained
 
 WEIGHTS = "pth"
@@ -24,12 +24,7 @@ KNOWN = (WEIGHTS, *FORMATS)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FOLDER",
-        help="made by this command (default: exports in the run's folder)",
-    )
+    add_out_argument(parser, "exports in the run's folder")
     parser.add_argument(
         "--format",
         type=_formats,

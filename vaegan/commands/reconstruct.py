@@ -20,7 +20,13 @@ from vaegan.commands.check_data import opened
 from vaegan.errors import OptionError, UserError
 from vaegan.image_files import in_channels, save_png
 from vaegan.new_paths import free_name, new_folder
-from vaegan.run_arguments import add_device_argument, add_run_arguments, open_typed_run, weights_of
+from vaegan.run_arguments import (
+    add_device_argument,
+    add_out_argument,
+    add_run_arguments,
+    open_typed_run,
+    weights_of,
+)
 from vaegan.trained import BATCH, Trained
 
 
@@ -29,12 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", metavar="FOLDER", type=Path, help="the images, in folders as deep as you like"
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FOLDER",
-        help="made by this command (default: named after the run, made here)",
-    )
+    add_out_argument(parser, "named after the run, made here")
     add_device_argument(parser)
 
 

@@ -18,7 +18,13 @@ from vaegan.figures import save_grid
 from vaegan.image_files import save_png
 from vaegan.new_paths import free_name, new_folder
 from vaegan.pixels import from_uint8
-from vaegan.run_arguments import add_device_argument, add_run_arguments, open_typed_run, weights_of
+from vaegan.run_arguments import (
+    add_device_argument,
+    add_out_argument,
+    add_run_arguments,
+    open_typed_run,
+    weights_of,
+)
 from vaegan.seeds import LARGEST_SEED, generator_for
 from vaegan.trained import Trained
 
@@ -28,12 +34,7 @@ SHOWN = 64  # in the picture beside the folder
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FOLDER",
-        help="made by this command (default: named after the run, made here)",
-    )
+    add_out_argument(parser, "named after the run, made here")
     parser.add_argument(
         "--count",
         type=whole_number("count", 1, MOST),
