@@ -12,7 +12,7 @@ from vaegan.errors import OptionError, UserError, did_you_mean, flag
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, or 2 for a user's mistake."""
+    """Run the command line; returns the exit status: 2 for a user's mistake, else the command's, or 0."""
     print_any_text()
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
         parser = Parser(prog=f"python -m vaegan {arguments[0]}", description=command.__doc__)
         command.add_arguments(parser)
         typed = parser.parse(arguments[1:])
-        command.run(typed)
+        return command.run(typed) or 0
     except OptionError as error:
         print(explained(error, typed), file=sys.stderr)
         return 2
@@ -34,7 +34,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 def names() -> list[str]:

@@ -68,7 +68,7 @@ def parse(argv: list[str], *, prog: str, datasets: Iterable[str]) -> Given:
             raise UserError(f"{origin}: --resume takes the run's own config; leave out one of them")
         path, origin = _config_of_run(resume), f"--resume {resume}"
     if path is not None:
-        for file, values in _read_yaml(Path(path), origin=origin):
+        for file, values in read_config(Path(path), origin=origin):
             given.add(values, file)
     given.add({name: None if _takes_away(name, value) else value for name, value in typed.items()})
     return given
@@ -83,13 +83,11 @@ def _config_of_run(folder: Path) -> Path:
     return path
 
 
-def _read_yaml(path: Path, *, origin: str, above: tuple[Path, ...] = ()) -> list[tuple[Path, dict[str, Any]]]:
-    """The file's options, after those of the file that its key `base` names (relative to it).
+def load_yaml(path: Path, origin: str) -> dict[str, Any]:
+    """What stands in a YAML file of keys and values. origin: what names the file, as it was typed.
 
-    Raises: UserError for a file that is missing, that YAML cannot read or that is its own base.
+    Raises: UserError for a file that cannot be read, and for one that holds something else.
     """
-    if path.resolve() in above:
-        raise UserError(f"{origin}: the file is its own base")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -103,10 +101,23 @@ def _read_yaml(path: Path, *, origin: str, above: tuple[Path, ...] = ()) -> list
         values = {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UserError(f"{origin}: expected lines of the form `option: value`")
+    return values
+
+
+def read_config(
+    path: Path, *, origin: str, above: tuple[Path, ...] = ()
+) -> list[tuple[Path, dict[str, Any]]]:
+    """The file's options, after those of the file that its key `base` names (relative to it).
+
+    Raises: UserError for a file that is missing, that YAML cannot read or that is its own base.
+    """
+    if path.resolve() in above:
+        raise UserError(f"{origin}: the file is its own base")
+    values = load_yaml(path, origin)
     base = values.pop("base", None)
     if base is None:
         return [(path, values)]
-    inherited = _read_yaml(
+    inherited = read_config(
         path.parent / str(base), origin=f"{path}: base: {base}", above=(*above, path.resolve())
     )
     return [*inherited, (path, values)]

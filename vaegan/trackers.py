@@ -153,6 +153,23 @@ class WandbTracker:
             return
         self._log(STEPS * epoch + 2, {"epoch": epoch, **values, **report})
 
+    def on_table(self, columns: list[str], rows: list[list[Any]], page: Path) -> None:
+        """Log an ablation's table, its pictures and its page, after those of earlier times."""
+        if self._run is None:
+            return
+        try:
+            import wandb
+
+            values = {
+                "table": wandb.Table(columns=columns, data=rows),
+                "report": wandb.Html(page.read_text(encoding="utf-8"), inject=False),
+            }
+            step = self._run.starting_step
+        except Exception as error:
+            self._lost(error)
+            return
+        self._log(step, values)
+
     def finish(self, exit_code: int = 0) -> None:
         """Log what was drawn last (the curves), send the rest, end the run; 0 is a run that went well."""
         if self._stamps() != self._seen and self._epoch is not None:

@@ -59,7 +59,7 @@ def compare(folders: Sequence[Path], into: Path) -> Path:
     twice = next((each for each, place in zip(folders, places, strict=True) if places.count(place) > 1), None)
     if twice is not None:
         raise UserError(f"{twice}: named twice; name each run once")
-    runs = dict(_labelled([read_run(folder) for folder in folders]))
+    runs = dict(labelled([read_run(folder) for folder in folders]))
     options = differing_options(list(runs.values()))
     rows = [(key, [_option(run, key) for run in runs.values()]) for key in options]
     remarks = list(_remarks(runs))
@@ -88,9 +88,12 @@ def differing_options(runs: Sequence[RunFiles]) -> list[str]:
     return [key for key in keys if any(run.config.get(key) != runs[0].config.get(key) for run in runs)]
 
 
-def _labelled(runs: Sequence[RunFiles]) -> Iterator[tuple[str, RunFiles]]:
-    """Each run with what it is called: its options that others do not share, or else its name."""
-    options = differing_options(runs)
+def labelled(runs: Sequence[RunFiles], without: Sequence[str] = ()) -> Iterator[tuple[str, RunFiles]]:
+    """Each run with what it is called: its options that others do not share, or else its name.
+
+    without: options that are no part of a label.
+    """
+    options = [key for key in differing_options(runs) if key not in without]
     labels = [", ".join(f"{key.replace('_', ' ')} {_option(run, key)}" for key in options) for run in runs]
     for run, label in zip(runs, labels, strict=True):
         if not label or len(label) > LONGEST_LABEL:
@@ -112,7 +115,7 @@ def _option(run: RunFiles, key: str) -> str:
 
 def _remarks(runs: Mapping[str, RunFiles]) -> Iterator[str]:
     """What holds for all the figures, each a sentence."""
-    if data := _data_that_differ(list(runs.values())):
+    if data := differences_in_data(list(runs.values())):
         listed = ", ".join(data)
         yield f"The runs do not share their held-out images: they differ in {listed}. Figures do not compare."
     missing = [label for label, run in runs.items() if run.evaluation is None]
@@ -120,14 +123,15 @@ def _remarks(runs: Mapping[str, RunFiles]) -> Iterator[str]:
         yield f"Not evaluated yet: {'; '.join(missing)}."
 
 
-def _data_that_differ(runs: Sequence[RunFiles]) -> list[str]:
+def differences_in_data(runs: Sequence[RunFiles]) -> list[str]:
+    """The options in which the runs differ, and from which it follows what is held out."""
     return [key for key in differing_options(runs) if key in DATA]
 
 
 def _parts(runs: Mapping[str, RunFiles]) -> Iterator[Part]:
     """The sections that any of the runs has."""
     evaluated = {label: run.evaluation["sections"] for label, run in runs.items() if run.evaluation}
-    same_data = not _data_that_differ(list(runs.values()))
+    same_data = not differences_in_data(list(runs.values()))
     other_losses = len({run.config.get("pbp") for run in runs.values()}) > 1
     for name in dict.fromkeys(name for sections in evaluated.values() for name in sections):
         sections = {label: each[name] for label, each in evaluated.items() if name in each}
@@ -147,6 +151,15 @@ def _parts(runs: Mapping[str, RunFiles]) -> Iterator[Part]:
         title = next(iter(sections.values()))["title"]
         warnings = [f"{label}: {text}" for label, part in sections.items() for text in part["warnings"]]
         yield Part(title, rows, differing + warnings)
+
+
+def differing_protocols(runs: Sequence[RunFiles]) -> Iterator[tuple[str, str]]:
+    """The sections of which the runs' figures were not taken alike, each with a sentence that says so."""
+    evaluated = {str(run.folder): run.evaluation["sections"] for run in runs if run.evaluation}
+    for name in dict.fromkeys(name for sections in evaluated.values() for name in sections):
+        sections = {folder: each[name] for folder, each in evaluated.items() if name in each}
+        for sentence in _protocols_that_differ(sections):
+            yield name, sentence
 
 
 def _protocols_that_differ(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -179,7 +192,7 @@ def _markdown(
 ) -> Iterator[str]:
     """The lines of table.md."""
     yield "# Comparison of runs\n"
-    yield from _markdown_table(
+    yield from markdown_table(
         ["option", *runs],
         [["run", *(run.name for run in runs.values())]] + [[key, *cells] for key, cells in options],
     )
@@ -190,11 +203,12 @@ def _markdown(
             [what, better, *(f"**{cell.text}**" if cell.best else cell.text for cell in cells)]
             for what, _, better, cells in part.rows
         ]
-        yield from _markdown_table(["figure", "better", *runs], rows)
+        yield from markdown_table(["figure", "better", *runs], rows)
         yield from (f"\n{doubt}" for doubt in part.doubts)
     yield ""
 
 
-def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table."""
     for row in [head, ["---"] * len(head), *rows]:
         yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"

@@ -1,0 +1,1 @@
+"""Ablations: from one YAML file over many runs to one table."""

@@ -1,0 +1,55 @@
+"""The folder of an ablation: what it was made from, beside its table."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vaegan.ablation.plan import options_of
+from vaegan.config import Config
+from vaegan.errors import OptionError
+from vaegan.files import write_whole
+
+
+class Folder:
+    """Keeps, from one start to the next, what has to stay the same: `equal_time_epochs`, `wandb_id`.
+
+    path: of the folder, which is made by the first `note`, or by `write_arms`.
+    """
+
+    def __init__(self, path: Path):
+        """Raises: OptionError for a folder that holds something else."""
+        self.path = path
+        self._file = path / "ablation.json"
+        self.notes: dict[str, Any] = {}
+        if self._file.is_file():
+            self.notes = json.loads(self._file.read_text(encoding="utf-8"))
+        elif path.is_file() or (path.is_dir() and any(path.iterdir())):
+            raise OptionError("out", f"{path} holds something else; name a new folder")
+
+    def note(self, **facts: Any) -> None:
+        """Keep these facts, beside those so far."""
+        self.notes |= facts
+        text = json.dumps(self.notes, indent=2) + "\n"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_whole(self._file, lambda path: path.write_text(text, encoding="utf-8"))
+        except OSError as error:
+            raise OptionError("out", f"cannot write into {self.path} ({error.strerror})") from None
+
+    def write_arms(self, configs: Mapping[str, Config]) -> dict[str, Path]:
+        """A file of options for each arm, which `train_vaegan.py --config` takes; by the arms' labels."""
+        arms = self.path / "arms"
+        arms.mkdir(parents=True, exist_ok=True)
+        files = {}
+        for number, (label, config) in enumerate(configs.items(), start=1):
+            name = re.sub(r"[^a-z0-9.]+", "_", label.lower()).strip("_")[:60]
+            files[label] = arms / f"{number:02}_{name}.yaml"
+            text = f"# {label}\n" + yaml.safe_dump(options_of(config), sort_keys=False, allow_unicode=True)
+            write_whole(files[label], lambda path, text=text: path.write_text(text, encoding="utf-8"))
+        for file in set(arms.glob("*.yaml")) - set(files.values()):  # of an earlier form of the ablation
+            file.unlink()
+        return files

@@ -1,0 +1,85 @@
+"""A run that begins where the solo epochs of another one ended."""
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vaegan.build import build_players, build_schedule
+from vaegan.checkpoint import Checkpoints, Progress, read
+from vaegan.config import Config
+from vaegan.files import write_whole
+from vaegan.new_paths import new_folder
+from vaegan.report.reading import read_records
+from vaegan.step import Step
+from vaegan.train import setting_record
+
+FORK = "fork.json"  # says what a run was forked from
+
+
+def fork_run(checkpoint: Path, config: Config, folder: Path) -> None:
+    """Make the folder of a run that `--resume` goes on with behind another run's solo epochs.
+
+    checkpoint: after those epochs, of a run whose VAE has had the same ones. config: the new run's.
+    The VAE, its optimiser and the records are the other run's; the discriminator is new, as it would be
+    had the run begun alone: on a CPU it ends with the same bits.
+    Raises: DamagedCheckpoint and OSError for a checkpoint that cannot be read.
+    """
+    tensors, facts = read(checkpoint)
+    leader = checkpoint.parent.parent
+    environment = json.loads((leader / "environment.json").read_text(encoding="utf-8"))
+    config = config.model_copy(update={"precision": facts["config"]["precision"]})
+    # nothing is downloaded whose weights are replaced at once
+    players = build_players(config.model_copy(update={"pretrained": None}), tuple(environment["image_shape"]))
+    players.load_state_dict(
+        players.state_dict()
+        | {name: value for name, value in tensors.items() if "/" not in name and not _of_disc(name)}
+    )
+    play = Step(config, players)
+    prefix = "optim/gen/"
+    play.optims["gen"].load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    stands = facts["progress"]
+    records = [_as_ours(record, play, config) for record in read_records(leader)[: stands["epoch"]]]
+    progress = Progress(stands["epoch"], 0, stands["step"], floor=stands["floor"], records=records)
+    with new_folder(folder, None) as unfinished:
+        (unfinished / "checkpoints").mkdir()
+        Checkpoints(unfinished / "checkpoints", config, facts["data"]).save(progress, players, play.optims)
+        _write(unfinished / "metrics.jsonl", "".join(f"{json.dumps(record)}\n" for record in records))
+        _write(unfinished / "config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
+        origin = {"run": leader.name, "epochs": stands["epoch"]}
+        _write(unfinished / FORK, json.dumps(origin) + "\n")
+        _copy_samples(leader, unfinished, stands["epoch"])
+
+
+def _of_disc(name: str) -> bool:
+    return name.startswith("disc.")
+
+
+def _as_ours(record: dict[str, Any], play: Step, config: Config) -> dict[str, Any]:
+    """An epoch's record of the other run with this run's weights and learning rates in it."""
+    setting = setting_record(play, build_schedule(config).at(record["epoch"]))
+    if config.lr_schedule != "constant" or config.warmup_epochs:  # only runs with the same rates are forked
+        setting |= {key: value for key, value in record.items() if key.startswith("lr/")}
+    ours: dict[str, Any] = {}
+    for key, value in record.items():
+        if key.startswith(("weight/", "lr/")):
+            ours |= setting  # where the first of them stands
+        else:
+            ours[key] = value
+    return ours
+
+
+def _copy_samples(leader: Path, folder: Path, epochs: int) -> None:
+    samples = folder / "figures" / "samples"
+    samples.mkdir(parents=True)
+    for epoch in range(1, epochs + 1):
+        name = f"epoch-{epoch:04}.png"
+        with contextlib.suppress(FileNotFoundError):  # not drawn in every epoch
+            shutil.copyfile(leader / "figures" / "samples" / name, samples / name)
+
+
+def _write(path: Path, text: str) -> None:
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

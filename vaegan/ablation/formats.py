@@ -1,0 +1,165 @@
+"""A table as text: Markdown, LaTeX with booktabs, CSV."""
+
+import csv as csv_format
+import io
+import math
+
+from vaegan.ablation.table import Column, Entry, Row, Table
+from vaegan.report.comparison import markdown_table
+from vaegan.report.rendering import ABSENT, figure
+
+ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+PROTOCOL = (
+    "Mean ± standard deviation over the seeds (n - 1); without one where a single seed is left. Terms are "
+    "raw, not weighed. The wall time is that of training, held-out images included; a run that forked from "
+    "another one has the solo epochs of that one in it."
+)
+DIFFERENCES = (
+    "Mean over the seeds of the differences to the baseline with the same seed, and a 95 % bootstrap "
+    "interval of it (percentiles of 10,000 resampled means), which of three seeds is about their range."
+)
+LATEX = {
+    "\\": r"\textbackslash{}",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "é": r"\'e",
+    ABSENT: "--",
+}
+
+
+def head(column: Column) -> str:
+    """The head of a column: "PSNR, dB ↑"."""
+    unit = f", {column.unit}" if column.unit and len(column.unit) < 12 else ""
+    return f"{column.title}{unit} {ARROWS[column.better]}".rstrip()
+
+
+def measured(entry: Entry | None) -> str:
+    """ "20.31 ± 0.12", the deviation with two digits and the mean with as many places."""
+    if entry is None:
+        return ABSENT
+    if not entry.deviation:
+        return figure(entry.mean)
+    places = places_of(entry.deviation)
+    return f"{_minus(entry.mean, places)} ± {entry.deviation:,.{places}f}"
+
+
+def differing(entry: Entry | None) -> str:
+    """ "+0.12 [−0.03, +0.31]"."""
+    if entry is None or entry.difference is None:
+        return ABSENT
+    if entry.low is None:
+        return f"{'+' if entry.difference >= 0 else '−'}{figure(abs(entry.difference))}"
+    places = places_of(max(abs(entry.difference), (entry.high - entry.low) / 4))
+    ends = (_minus(each, places, "+") for each in (entry.difference, entry.low, entry.high))
+    return "{} [{}, {}]".format(*ends)
+
+
+def places_of(size: float) -> int:
+    """Decimal places with which a number of this size has two digits."""
+    if not size or not math.isfinite(size):
+        return 0
+    return min(8, max(0, 1 - math.floor(math.log10(abs(size)))))
+
+
+def _minus(value: float, places: int, sign: str = "-") -> str:
+    return f"{value:{sign},.{places}f}".replace("-", "−")
+
+
+def others(table: Table) -> list[Row]:
+    """The rows that differ from the baseline."""
+    return [row for row in table.rows if row.label != table.baseline]
+
+
+def explained(column: Column) -> str:
+    """What a column is, in a line."""
+    parts = [column.text or column.key, column.unit]
+    return f"{column.title}: {', '.join(filter(None, parts))} ({column.key})"
+
+
+def markdown(table: Table) -> str:
+    """table.md."""
+
+    def cell(entry: Entry | None) -> str:
+        text = measured(entry)
+        return f"**{text}**" if entry is not None and entry.best else text
+
+    titles = list(map(head, table.columns))
+    rows = [[row.label, *map(cell, row.entries), row.survived] for row in table.rows]
+    differences = [[row.label, *map(differing, row.entries)] for row in others(table)]
+    lines = [
+        f"# {table.name}\n",
+        *markdown_table(["arm", *titles, "seeds"], rows),
+        f"\n{PROTOCOL}",
+        f"\n## Differences to {table.baseline}\n",
+        *markdown_table(["arm", *titles], differences),
+        f"\n{DIFFERENCES}",
+        "\n## Figures\n",
+        *(f"- {explained(column)}" for column in table.columns),
+    ]
+    if table.remarks:
+        lines += ["\n## Remarks\n", *(f"- {remark}" for remark in table.remarks)]
+    return "\n".join([*lines, ""])
+
+
+def latex(table: Table) -> str:
+    r"""table.tex: two floats that need \usepackage{booktabs, graphicx}."""
+
+    def cell(entry: Entry | None) -> str:
+        text = escaped(measured(entry))
+        return rf"\textbf{{{text}}}" if entry is not None and entry.best else text
+
+    label = "".join(letter if letter.isalnum() else "-" for letter in table.name)
+    parts = [r"% \usepackage{booktabs, graphicx}"]
+    for rows, text, caption, name, more in (
+        (table.rows, cell, f"{table.name}. {PROTOCOL}", label, ["seeds"]),
+        (
+            others(table),
+            lambda entry: escaped(differing(entry)),
+            f"{table.name}: differences to {table.baseline}. {DIFFERENCES}",
+            f"{label}-differences",
+            [],
+        ),
+    ):
+        heads = ["arm", *map(head, table.columns), *more]
+        lines = [
+            r"\begin{table}",
+            r"  \centering",
+            rf"  \caption{{{escaped(caption)}}}",
+            rf"  \label{{tab:{name}}}",
+            r"  \resizebox{\textwidth}{!}{%",
+            rf"  \begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
+            r"    \toprule",
+            f"    {' & '.join(map(escaped, heads))} \\\\",
+            r"    \midrule",
+        ]
+        for row in rows:
+            cells = [escaped(row.label), *map(text, row.entries), *([row.survived] if more else [])]
+            lines.append(f"    {' & '.join(cells)} \\\\")
+        lines += [r"    \bottomrule", r"  \end{tabular}}", r"\end{table}"]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that LaTeX sets as it reads."""
+    return "".join(LATEX.get(letter, letter) for letter in text)
+
+
+def csv(table: Table) -> str:
+    """table.csv: a line an arm and figure, with all digits."""
+    output = io.StringIO()
+    writer = csv_format.writer(output, lineterminator="\n")
+    numbers = ("mean", "deviation", "difference", "low", "high")
+    writer.writerow(["arm", "figure", "unit", "better", "n", *numbers, "best", "values"])
+    for row in table.rows:
+        for column, entry in zip(table.columns, row.entries, strict=True):
+            if entry is not None:
+                what = [row.label, column.key, column.unit, column.better, len(entry.values)]
+                values = ";".join(f"{seed}:{value!r}" for seed, value in entry.values.items())
+                writer.writerow([*what, *(getattr(entry, each) for each in numbers), int(entry.best), values])
+    return output.getvalue()

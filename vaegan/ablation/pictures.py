@@ -1,0 +1,176 @@
+"""Pictures of an ablation: strips of reconstructions, samples, curves, the distortion-perception plane."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
+
+from vaegan.ablation.statistics import pareto_front
+from vaegan.ablation.table import ArmRuns, figures_of, value_of
+from vaegan.figures import GAP, save_comparison
+from vaegan.files import write_whole
+from vaegan.report.reading import RunFiles
+
+LABEL_SIZE = 22  # pixels
+WIDEST = 1000  # pixels, of ten images beside their label
+SAMPLE_COLUMNS = 8  # of the grid that a run leaves
+SAMPLE_ROWS = 2  # of it that are shown
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+PERCEPTION = "distances/reconstructions/frechet"
+DISTORTIONS = (  # key, what the axis says, which way is better
+    ("reconstruction/psnr", "PSNR, dB: better to the right", "higher"),
+    ("reconstruction/excess_bce", "excess BCE, nats per image: better to the right", "lower"),
+)
+
+
+def shown(arm: ArmRuns) -> RunFiles | None:
+    """The run of an arm that is shown: that with the least seed that came to its end."""
+    return arm.runs[min(arm.runs)] if arm.runs else None
+
+
+def save_strips(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
+    """The reference images over one strip of reconstructions an arm; returns the labels of those drawn.
+
+    Cut out of the runs' own pictures. An arm whose reference images are others, and a GAN, is left out;
+    nothing is drawn where none is left.
+    """
+    originals, strips = None, {}
+    for label, picture in _pictures(arms, "reconstructions.png"):
+        middle = (picture.height - GAP) // 2
+        above, below = (picture.crop((0, top, picture.width, top + middle)) for top in (0, middle))
+        originals = originals or above
+        if originals.size == above.size and originals.tobytes() == above.tobytes():
+            strips[label] = below
+    if originals is not None:
+        _save_rows(path, {"originals": originals, **strips})
+    return list(strips)
+
+
+def save_arm_samples(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
+    """The first samples of each arm; returns the labels of those drawn."""
+    rows = {}
+    for label, picture in _pictures(arms, "samples.png"):
+        tile = (picture.width - GAP) // SAMPLE_COLUMNS
+        parts = [
+            picture.crop((0, row * tile, picture.width, (row + 1) * tile + GAP)) for row in range(SAMPLE_ROWS)
+        ]
+        side_by_side = Image.new("RGB", (sum(part.width for part in parts), parts[0].height), "white")
+        for number, part in enumerate(parts):
+            side_by_side.paste(part, (number * part.width, 0))
+        rows[label] = side_by_side
+    if rows:
+        _save_rows(path, rows)
+    return list(rows)
+
+
+def save_arm_curves(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
+    """All arms' curves on held-out images, each the mean over its seeds; returns the panels' titles."""
+    return save_comparison(path, {arm.label: _mean_records(arm) for arm in arms if arm.runs})
+
+
+def save_plane(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
+    """Each run as a point, distortion against the distance of reconstructions, and the Pareto front.
+
+    Returns the arms that have runs on a front; nothing is drawn where fewer than two runs have both figures.
+    A learned loss that moves along the front trades one for the other; one that is worth it moves the front.
+    Source: Blau & Michaeli, The Perception-Distortion Tradeoff (arXiv 1711.06077).
+    """
+    panels = [(each, points) for each in DISTORTIONS if len(points := _points(arms, each[0])) > 1]
+    if not panels:
+        return []
+    figure = Figure(figsize=(5.2 * len(panels), 4.6 + 0.13 * len(arms)), layout="constrained")
+    few = len(arms) <= len(colormaps["tab10"].colors)
+    colours = colormaps["tab10"].colors if few else colormaps["viridis"].resampled(len(arms)).colors
+    looks = {
+        arm.label: look
+        for arm, look in zip(arms, zip(colours, itertools.cycle(MARKERS), strict=False), strict=False)
+    }
+    on_front: dict[str, None] = {}
+    for place, ((_, text, better), points) in enumerate(panels, start=1):
+        axes = figure.add_subplot(1, len(panels), place, xlabel=text)
+        axes.set_ylabel("distance of reconstructions: better below" if place == 1 else "")
+        for label, (colour, marker) in looks.items():
+            own = [(x, y) for name, x, y in points if name == label]
+            if own:
+                axes.scatter(*zip(*own, strict=True), s=28, color=colour, marker=marker, label=label)
+                middle = [mean(each) for each in zip(*own, strict=True)]
+                axes.scatter(*middle, s=150, marker=marker, facecolors="none", edgecolors=[colour])
+        sign = -1 if better == "higher" else 1
+        front = pareto_front([(sign * x, y) for _, x, y in points])
+        on_front |= dict.fromkeys(points[i][0] for i in front)
+        axes.step(
+            [points[i][1] for i in front],
+            [points[i][2] for i in front],
+            where="post",
+            color="grey",
+            linewidth=1,
+            label="Pareto front of all runs",
+            zorder=0,
+        )
+        if better == "lower":
+            axes.invert_xaxis()
+        heights = [y for _, _, y in points]
+        if min(heights) > 0 and max(heights) > 10 * min(heights):
+            axes.set_yscale("log")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+    return list(on_front)
+
+
+def _points(arms: Sequence[ArmRuns], distortion: str) -> list[tuple[str, float, float]]:
+    """Label, distortion and distance of the runs that have both."""
+    points = []
+    for arm in arms:
+        for run in arm.runs.values():
+            figures = figures_of(run)
+            x, y = value_of(figures, distortion), value_of(figures, PERCEPTION)
+            if x is not None and y is not None and math.isfinite(x) and math.isfinite(y):
+                points.append((arm.label, x, y))
+    return points
+
+
+def _pictures(arms: Sequence[ArmRuns], name: str) -> Iterator[tuple[str, Image.Image]]:
+    """The picture of that name of each arm that has one."""
+    for arm in arms:
+        run = shown(arm)
+        path = run.folder / "figures" / name if run else None
+        if path is not None and path.is_file():
+            with Image.open(path) as image:
+                yield arm.label, image.convert("RGB")
+
+
+def _save_rows(path: Path, rows: Mapping[str, Image.Image]) -> None:
+    """Pictures below each other, each behind its label, the wider ones shrunk."""
+    font = ImageFont.load_default(LABEL_SIZE)
+    wide = max(round(font.getlength(label)) for label in rows) + LABEL_SIZE
+    images = {}
+    for label, image in rows.items():
+        scale = min(1.0, WIDEST / image.width)
+        size = (round(image.width * scale), round(image.height * scale))
+        images[label] = image if scale == 1 else image.resize(size, Image.Resampling.BOX)
+    height = sum(image.height for image in images.values())
+    picture = Image.new("RGB", (wide + max(image.width for image in images.values()), height), "white")
+    pen, top = ImageDraw.Draw(picture), 0
+    for label, image in images.items():
+        pen.text((LABEL_SIZE // 2, top + image.height // 2), label, fill="black", font=font, anchor="lm")
+        picture.paste(image, (wide, top))
+        top += image.height
+    write_whole(path, lambda temporary: picture.save(temporary, format="png"))
+
+
+def _mean_records(arm: ArmRuns) -> list[dict[str, Any]]:
+    """The records of an arm's epochs, each figure the mean over those seeds that have it."""
+    merged = []
+    for same_epoch in itertools.zip_longest(*(run.records for run in arm.runs.values())):
+        there = [record for record in same_epoch if record is not None]
+        keys = dict.fromkeys(key for record in there for key in record if key.startswith("test/"))
+        means = {key: float(np.mean([each[key] for each in there if key in each])) for key in keys}
+        merged.append({"epoch": there[0]["epoch"], "phase": there[0]["phase"]} | means)
+    return merged

@@ -1,0 +1,171 @@
+"""From a spec to runs: each arm's config, which arms share a run, which fork from which."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vaegan.ablation.spec import Arm, Spec
+from vaegan.config import DISC_OPTIONS, Config, Output, Tracking, make_config
+from vaegan.errors import OptionError, OptionErrors, UserError
+from vaegan.knobs import DISC_PREFIX
+from vaegan.run import describe
+from vaegan.weights import Weight
+
+FOLDER = "arms"  # below the folder of runs: the runs of all ablations, which any table may want
+# what does not change a run's outcome: where things are, what is kept and shown
+NOT_OF_A_RUN = {
+    *("seed", "data_dir", "cache_dir", "memory_limit"),
+    *Output.model_fields,
+    *Tracking.model_fields,
+}
+# what begins to matter with the first combo epoch
+OF_COMBO = {"disc", *DISC_OPTIONS, "pbp_weight", "pbp_decay", "pbp_decay_every", "epochs"}
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Where a run's solo epochs come from. checkpoint: of the run called `leader`, after so many epochs."""
+
+    leader: str
+    checkpoint: Path
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run. folder: its own, named after what it is. keep_epochs: of it, for others to fork from."""
+
+    name: str
+    folder: Path
+    config: Config
+    fork: Fork | None = None
+    keep_epochs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedArm:
+    """A row of the table to be. jobs: the names of its runs, in the order of the seeds."""
+
+    label: str
+    config: Config
+    jobs: list[str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All arms, and the runs that they need, each once, those that others fork from first."""
+
+    arms: list[PlannedArm]
+    jobs: dict[str, Job]
+
+
+def resolve(spec: Spec, arm: Arm, size_of: Callable[[Config], Config]) -> Config:
+    """An arm's config, complete. size_of: `resolved` for the images that the config asks for.
+
+    Raises: UserError that names the file and the arm, for options that do not go together.
+    """
+    try:
+        return size_of(make_config(arm.options))
+    except (OptionError, OptionErrors) as error:
+        errors = error.errors if isinstance(error, OptionErrors) else [error]
+        lines = []
+        for each in errors:
+            value = arm.options.get(each.option)
+            given = f"{each.option} {value}" if each.option in arm.options else each.option
+            lines.append(f"{spec.path}: {arm.label}: {given}: {each.problem}")
+        raise UserError("\n".join(lines)) from None
+
+
+def make_plan(spec: Spec, configs: Mapping[str, Config], runs_dir: Path) -> Plan:
+    """The runs of the arms. configs: of each arm by its label.
+
+    Raises: UserError for arms that differ in nothing.
+    """
+    seen: dict[str, str] = {}
+    for label, config in configs.items():
+        key = digest(config)
+        if key in seen:
+            raise UserError(f"{spec.path}: the arms {seen[key]!r} and {label!r} differ in nothing")
+        seen[key] = label
+    arms, jobs = [], []
+    for label, config in configs.items():
+        named = [_job(config, seed, runs_dir) for seed in spec.seeds]
+        arms.append(PlannedArm(label, config, [job.name for job in named]))
+        jobs += named
+    jobs = [job for seed in spec.seeds for job in jobs if job.config.seed == seed]
+    return Plan(arms, {job.name: job for job in _forked(jobs)})
+
+
+def _job(config: Config, seed: int, runs_dir: Path) -> Job:
+    """The run of an arm with this seed, under a name that equal runs of other tables have too."""
+    name = f"{describe(config)[:60]}-s{seed}-{digest(config)}"
+    return Job(name, runs_dir / FOLDER / name, config.model_copy(update={"seed": seed}))
+
+
+def digest(config: Config) -> str:
+    """Eight letters that tell a run's resolved options from others', but for its seed."""
+    return _hashed(config, NOT_OF_A_RUN)
+
+
+def _hashed(config: Config, without: Iterable[str]) -> str:
+    options = {name: value for name, value in config.to_dict().items() if name not in set(without)}
+    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def solo_epochs(config: Config) -> int:
+    """The epochs at the start that are those of any VAE with the same networks and data."""
+    if config.gan:
+        return 0
+    if config.disc:
+        return config.solo_epochs
+    plain = config.pbp_weight == Weight(1.0) and config.pbp_decay == 1.0
+    return config.epochs if plain else 0
+
+
+def solo_digest(config: Config) -> str:
+    """The same for runs whose solo epochs are the same to the bit."""
+    if config.lr_schedule != "constant" or config.warmup_epochs or config.init == "dcgan":
+        # rates follow the epochs, D's too; DCGAN's initialiser draws after D has been made
+        without = {*NOT_OF_A_RUN, "disc_weight", "solo_epochs", "pbp_weight", "pbp_decay", "pbp_decay_every"}
+        return _hashed(config, without)
+    disc = {name for name in config.to_dict() if name.startswith(DISC_PREFIX)}
+    return _hashed(config, NOT_OF_A_RUN | OF_COMBO | disc)
+
+
+def _forked(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs, those with the longest solo phase first; others with the same one fork from it."""
+    groups: dict[tuple[str, int], list[Job]] = {}
+    for job in jobs:
+        if solo_epochs(job.config):
+            groups.setdefault((solo_digest(job.config), job.config.seed), []).append(job)
+    forks: dict[str, Fork] = {}
+    kept: dict[str, set[int]] = {}
+    for group in groups.values():
+        leader = max(group, key=lambda job: solo_epochs(job.config))
+        for job in group:
+            # the last epoch, whose pictures a run is left with, is its own
+            epochs = min(solo_epochs(job.config), job.config.epochs - 1)
+            if job is not leader and epochs:
+                checkpoint = leader.folder / "checkpoints" / f"epoch-{epochs:04}.safetensors"
+                forks[job.name] = Fork(leader.name, checkpoint, epochs)
+                kept.setdefault(leader.name, set()).add(epochs)
+    made = [
+        replace(job, fork=forks.get(job.name), keep_epochs=tuple(sorted(kept.get(job.name, ()))))
+        for job in jobs
+    ]
+    return sorted(made, key=lambda job: job.fork is not None)  # stable: else in the order of the seeds
+
+
+def epochs_of(config: Config) -> dict[str, int]:
+    """How many solo and combo epochs (or a GAN's) a run has."""
+    solo = config.epochs if not config.disc else 0 if config.gan else config.solo_epochs
+    return {"solo": solo, "combo": config.epochs - solo}
+
+
+def options_of(config: Config) -> dict[str, Any]:
+    """A config as a file of options for any seed, which says nothing of where a run goes."""
+    dropped = {"seed", "runs_dir", "evaluate"}
+    return {name: value for name, value in config.to_dict().items() if name not in dropped}

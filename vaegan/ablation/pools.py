@@ -1,0 +1,193 @@
+"""Where runs are made: beside each other on this machine, on a Ray cluster, or under SLURM."""
+
+import os
+import queue
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from vaegan.ablation.work import STOPPED, Work
+from vaegan.errors import OptionError
+
+SLURM = "slurm"
+SLURM_DEFAULTS = {"cpus_per_task": 4, "time": 24 * 60, "job_name": "vaegan"}  # time in minutes
+MOST_TIMEOUTS = 1000  # of a job, each of which goes on with its run
+
+
+class Pool(Protocol):
+    """Takes runs to be made. room: how many more it would begin at once. threads: of each run.
+
+    submit: returns a handle. outcome: of a handle, once it is done: None, `STOPPED` or why it failed.
+    """
+
+    room: int
+    threads: int
+
+    def submit(self, work: Work) -> Any: ...
+
+    def is_done(self, handle: Any) -> bool: ...
+
+    def outcome(self, handle: Any) -> str | None: ...
+
+    def stop(self) -> None: ...
+
+
+def cores() -> int:
+    """The CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class LocalPool:
+    """So many runs at a time on this machine, each with its share of the cores; GPUs in turn."""
+
+    def __init__(self, workers: int):
+        self.room = workers
+        self.threads = max(1, cores() // workers)
+        self._stop = threading.Event()
+        self._threads = ThreadPoolExecutor(workers)
+        self._gpus: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._n_gpus = torch.cuda.device_count()
+        for slot in range(workers):
+            self._gpus.put(slot % max(1, self._n_gpus))
+
+    def submit(self, work: Work) -> Future[str | None]:
+        self.room -= 1
+        return self._threads.submit(self._make, work)
+
+    def _make(self, work: Work) -> str | None:
+        gpu = self._gpus.get()
+        try:
+            return (replace(work, gpu=gpu) if self._n_gpus > 1 else work)(self._stop)
+        finally:
+            self._gpus.put(gpu)
+
+    def is_done(self, handle: Future[str | None]) -> bool:
+        return handle.done()
+
+    def outcome(self, handle: Future[str | None]) -> str | None:
+        self.room += 1
+        return handle.result()
+
+    def stop(self) -> None:
+        """Ask all runs to save and to stop, and wait for them."""
+        self._stop.set()
+        self._threads.shutdown(cancel_futures=True)
+
+
+class RayPool:
+    """Tasks on a Ray cluster whose machines share the folder of runs; one that is lost begins elsewhere.
+
+    There the run goes on from its last checkpoint.
+    """
+
+    def __init__(self, address: str, workers: int, gpu: bool):
+        """address: as `ray.init` takes it. workers: runs beside each other on the largest of the machines.
+
+        gpu: whether runs use GPUs, where the cluster has some.
+        Raises: OptionError without Ray, and where no cluster answers.
+        """
+        try:
+            import ray
+        except ImportError:
+            raise OptionError("cluster", "needs Ray; pip install 'vaegan[ray]', or use --workers") from None
+        self._ray = ray
+        try:
+            ray.init(address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
+        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+            said = str(error).strip().splitlines()
+            raise OptionError("cluster", f"no Ray cluster answers ({said[0] if said else error})") from None
+        self.room = 10**6  # it has a queue of its own
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        self.threads = max(1, int(max(each.get("CPU", 0) for each in machines)) // workers)
+        gpus = 1 / workers if gpu and any(each.get("GPU") for each in machines) else 0
+        # a lost machine is not the run's fault, however often; what goes wrong in a run is no exception
+        needs = {"num_cpus": self.threads, "num_gpus": gpus}
+        self._task = ray.remote(max_retries=-1, max_calls=1, **needs)(make)
+        self._handles: list[Any] = []
+
+    def submit(self, work: Work) -> Any:
+        self._handles.append(self._task.remote(work))
+        return self._handles[-1]
+
+    def is_done(self, handle: Any) -> bool:
+        return bool(self._ray.wait([handle], timeout=0)[0])
+
+    def outcome(self, handle: Any) -> str | None:
+        try:
+            return self._ray.get(handle)
+        except self._ray.exceptions.TaskCancelledError:
+            return STOPPED
+        except self._ray.exceptions.RayError as error:
+            return str(error).strip().splitlines()[-1]
+
+    def stop(self) -> None:
+        """Take all tasks back; their runs save and stop."""
+        for handle in self._handles:
+            self._ray.cancel(handle)
+        self._ray.wait(self._handles, num_returns=len(self._handles), timeout=60)
+        self._ray.shutdown()
+
+
+def make(work: Work) -> str | None:
+    """A task of the cluster: one run."""
+    return work()
+
+
+class SlurmPool:
+    """Jobs of SLURM through submitit, on machines that share the folder of runs.
+
+    A job that is preempted or that runs out of time is queued again, and its run goes on.
+    """
+
+    def __init__(self, address: str, folder: Path):
+        """address: "slurm", or with parameters of submitit: "slurm:partition=gpu,time=240" (minutes).
+
+        folder: for the jobs' scripts and output.
+        Raises: OptionError without submitit or SLURM, and for other parameters.
+        """
+        try:
+            from submitit import SlurmExecutor
+        except ImportError:
+            raise OptionError("cluster", "needs submitit; pip install 'vaegan[slurm]'") from None
+        settings = SLURM_DEFAULTS | _settings(address)
+        self.threads = settings["cpus_per_task"]
+        try:
+            self._executor = SlurmExecutor(folder, max_num_timeout=MOST_TIMEOUTS)
+            self._executor.update_parameters(**settings)
+        except (RuntimeError, NameError, TypeError, ValueError) as error:
+            raise OptionError("cluster", str(error).strip().splitlines()[0]) from None
+        self.room = 10**6  # it has a queue of its own
+        self._jobs: list[Any] = []
+
+    def submit(self, work: Work) -> Any:
+        self._jobs.append(self._executor.submit(work))
+        return self._jobs[-1]
+
+    def is_done(self, handle: Any) -> bool:
+        return handle.done()
+
+    def outcome(self, handle: Any) -> str | None:
+        error = handle.exception()
+        return handle.result() if error is None else str(error).strip().splitlines()[-1]
+
+    def stop(self) -> None:
+        """Take all jobs back; their runs have what their last checkpoints hold."""
+        for job in self._jobs:
+            if not job.done():
+                job.cancel(check=False)
+
+
+def _settings(address: str) -> dict[str, Any]:
+    """The parameters behind "slurm:". Raises: OptionError for anything but `name=value`, by commas."""
+    _, _, text = address.partition(":")
+    settings: dict[str, Any] = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals or not name:
+            raise OptionError("cluster", f"{part}: expected slurm:name=value,name=value")
+        settings[name] = int(value) if value.isdigit() else value
+    return settings

@@ -1,0 +1,124 @@
+"""Makes the runs of a plan: each once it can be begun, and a line an arm about where they stand."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from vaegan.ablation.fork import fork_run
+from vaegan.ablation.plan import Job, Plan
+from vaegan.ablation.pools import Pool
+from vaegan.ablation.table import ArmRuns
+from vaegan.ablation.work import (
+    LOOK_S,
+    STOPPED,
+    Work,
+    failure_of,
+    is_done,
+    note_failure,
+)
+from vaegan.checkpoint import DamagedCheckpoint
+from vaegan.errors import UserError
+from vaegan.report.reading import read_run
+
+WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+
+
+class Runner:
+    """The runs of a plan and where each stands: `states`, and `reasons` of those that failed."""
+
+    def __init__(self, plan: Plan, pool: Pool, group: str, configs: Mapping[str, Path]):
+        """group: of Weights & Biases. configs: a file with the options of each job."""
+        self.plan = plan
+        self.states: dict[str, str] = {}
+        self.reasons: dict[str, str] = {}
+        self._pool = pool
+        self._group = group
+        self._configs = configs
+        self._handles: dict[str, Any] = {}
+        for name, job in plan.jobs.items():
+            self.states[name] = WAITING
+            if is_done(job.folder, job.config.epochs):
+                self.states[name] = DONE
+            elif failure_of(job.folder).exists():
+                self._fail(name, failure_of(job.folder).read_text(encoding="utf-8").strip())
+
+    def run(self, show: Callable[[], None], stopped: Callable[[], bool]) -> bool:
+        """Make what is not made yet; returns whether all has been tried. show: called after every look.
+
+        stopped: whether to stop; runs then save, and go on another time.
+        """
+        while any(state in (WAITING, RUNNING) for state in self.states.values()):
+            if stopped():
+                self._pool.stop()
+                return False
+            self._collect()
+            self._begin()
+            show()
+            time.sleep(LOOK_S)
+        show()
+        return True
+
+    def arms(self) -> list[ArmRuns]:
+        """The runs of each arm that came to their end, and why the others did not."""
+        jobs = self.plan.jobs
+        return [
+            ArmRuns(
+                arm.label,
+                {jobs[n].config.seed: read_run(jobs[n].folder) for n in arm.jobs if self.states[n] == DONE},
+                {jobs[n].config.seed: self.reasons[n] for n in arm.jobs if n in self.reasons},
+            )
+            for arm in self.plan.arms
+        ]
+
+    def _collect(self) -> None:
+        for name in [name for name, handle in self._handles.items() if self._pool.is_done(handle)]:
+            reason = self._pool.outcome(self._handles.pop(name))
+            if reason is None:
+                self.states[name] = DONE
+            elif reason == STOPPED:  # by somebody else
+                self.states[name] = WAITING
+            else:
+                note_failure(self.plan.jobs[name].folder, reason)
+                self._fail(name, reason)
+
+    def _fail(self, name: str, reason: str) -> None:
+        self.states[name], self.reasons[name] = FAILED, reason
+
+    def _begin(self) -> None:
+        for name, job in self.plan.jobs.items():
+            if self._pool.room <= 0:
+                return
+            if self.states[name] == WAITING and self._can_begin(job):
+                self._prepare(job)
+                self._handles[name] = self._pool.submit(self._work(job))
+                self.states[name] = RUNNING
+
+    def _can_begin(self, job: Job) -> bool:
+        """Whether nothing that another run is about to make is wanted first."""
+        if job.fork is None or (job.folder / "config.yaml").exists() or job.fork.checkpoint.exists():
+            return True
+        return self.states[job.fork.leader] in (DONE, FAILED)  # it has no such checkpoint: begin alone
+
+    def _prepare(self, job: Job) -> None:
+        """Fork the run, if there is what it forks from; else it begins alone."""
+        if job.fork is None or job.folder.exists() or not job.fork.checkpoint.exists():
+            return
+        try:
+            fork_run(job.fork.checkpoint, job.config, job.folder)
+        except (DamagedCheckpoint, UserError):
+            return
+
+    def _work(self, job: Job) -> Work:
+        flags = ("--config", str(self._configs[job.name]), "--seed", str(job.config.seed))
+        places = ("--runs-dir", str(job.folder.parent), "--run-name", job.name)
+        changed = ["--wandb-group", self._group]
+        if job.keep_epochs:
+            changed += ["--keep-epochs", ",".join(map(str, job.keep_epochs))]
+        return Work(job.folder, (*flags, *places), tuple(changed), job.config.epochs, self._pool.threads)
+
+
+def forget_failures(plan: Plan) -> None:
+    """Let the runs that failed be tried once more."""
+    for job in plan.jobs.values():
+        failure_of(job.folder).unlink(missing_ok=True)

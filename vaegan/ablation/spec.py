@@ -1,0 +1,245 @@
+"""What an ablation is made from: a YAML file of a base, axes, arms, seeds, metrics, a baseline and labels."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vaegan.ablation.controls import CONTROLS
+from vaegan.ablation.metrics import DEFAULT_METRICS, check_metric
+from vaegan.config import config_type
+from vaegan.errors import UserError, did_you_mean
+from vaegan.flags import load_yaml, read_config
+from vaegan.seeds import LARGEST_SEED
+
+KEYS = ("extends", "base", "options", "grid", "arms", "controls", "seeds", "metrics", "baseline", "labels")
+OWN = ("seed", "run_name", "runs_dir", "evaluate", "wandb_group")  # options that the ablation itself sets
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of the table. options: of a run, but for its seed. control: which of `CONTROLS` it is."""
+
+    label: str
+    options: dict[str, Any]
+    control: str | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """An ablation. arms: of the grid, then those by name, then the controls. baseline: an arm's label.
+
+    given: whether the metrics stand in the file; else they are those that runs usually have.
+    """
+
+    name: str
+    path: Path
+    arms: list[Arm]
+    seeds: list[int]
+    metrics: list[str]
+    given: bool
+    baseline: str
+
+
+def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ()) -> Spec:
+    """The ablation in that file. options: go over all others, in every arm. seeds: in place of the file's.
+
+    Raises: UserError for a file that cannot be read, for keys and options that do not exist, and for values
+    of another form than is taken.
+    """
+    content = _extended(path, str(path), ())
+    common = _base(path, content) | _mapping(path, "options", content) | dict(options)
+    labels = _labels(path, content)
+    arms = [
+        *(Arm(label, common | own) for label, own in _grid(path, content, labels)),
+        *(Arm(label, common | own) for label, own in _named_arms(path, content)),
+    ]
+    controls = _controls(path, content)
+    for arm in arms:
+        _check_options(path, arm.label, arm.options)
+    if len(arms) + len(controls) < 2:
+        raise UserError(f"{path}: fewer than two arms; a grid, arms or controls make them")
+    if not arms:
+        raise UserError(f"{path}: controls stand beside an arm; add a grid or arms")
+    names = [arm.label for arm in arms]
+    baseline = content.get("baseline", names[0])
+    if baseline not in names:
+        hint = did_you_mean(str(baseline), names)
+        raise UserError(f"{path}: baseline: {baseline}: no such arm; {hint}Known: {'; '.join(names)}.")
+    against = next(arm for arm in arms if arm.label == baseline)
+    for name in controls:
+        try:
+            arms.append(Arm(CONTROLS[name].label, CONTROLS[name].options(against.options), name))
+        except ValueError as error:
+            raise UserError(f"{path}: controls: {name}: {error}") from None
+    labelled = [arm.label for arm in arms]
+    if twice := next((label for label in labelled if labelled.count(label) > 1), None):
+        raise UserError(f"{path}: two arms are called {twice!r}; give one of them another name")
+    metrics = _metrics(path, content)
+    return Spec(
+        path.stem,
+        path,
+        arms,
+        list(seeds) or _seeds(path, content),
+        metrics or list(DEFAULT_METRICS),
+        bool(metrics),
+        baseline,
+    )
+
+
+def _extended(path: Path, origin: str, above: tuple[Path, ...]) -> dict[str, Any]:
+    """The file's keys over those of the file that it extends; `options` and `labels` are put together.
+
+    A path in it is relative to its own file; the merged one holds absolute paths.
+    """
+    if path.resolve() in above:
+        raise UserError(f"{origin}: the file extends itself")
+    content = load_yaml(path, origin)
+    for key in content:
+        if key not in KEYS:
+            hint = did_you_mean(key, KEYS)
+            raise UserError(f"{path}: {key}: unknown key; {hint}Known: {', '.join(KEYS)}.")
+    if content.get("base") is not None:
+        content["base"] = path.parent / str(content["base"])
+    if isinstance(content.get("arms"), dict):
+        content["arms"] = {
+            label: own | {"base": path.parent / str(own["base"])}
+            if isinstance(own, dict) and "base" in own
+            else own
+            for label, own in content["arms"].items()
+        }
+    extended = content.pop("extends", None)
+    if extended is None:
+        return content
+    below = _extended(path.parent / str(extended), f"{path}: extends: {extended}", (*above, path.resolve()))
+    merged = {
+        key: _mapping(path, key, below) | _mapping(path, key, content)
+        for key in ("options", "labels")
+        if key in below or key in content
+    }
+    return below | content | merged
+
+
+def _base(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    if content.get("base") is None:
+        return {}
+    return _config(path, content["base"])
+
+
+def _config(path: Path, base: Path) -> dict[str, Any]:
+    """The options of a config file and of those below it."""
+    layers = read_config(base, origin=f"{path}: base: {base}")
+    return {key: value for _, values in layers for key, value in values.items()}
+
+
+def _grid(
+    path: Path, content: Mapping[str, Any], labels: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A label and its options for every combination of the axes' settings."""
+    grid = _mapping(path, "grid", content)
+    axes = []
+    for axis, settings in grid.items():
+        called = labels.get(axis, axis.replace("_", " "))
+        if isinstance(settings, dict):  # several options that change together, by the setting's name
+            for name, own in settings.items():
+                if not isinstance(own, dict):
+                    raise UserError(
+                        f"{path}: grid: {axis}: {name}: expected lines of the form `option: value`"
+                    )
+            axes.append([(f"{called} {name}", own) for name, own in settings.items()])
+        elif isinstance(settings, list) and settings:
+            axes.append([(f"{called} {_word(value)}", {axis: value}) for value in settings])
+        else:
+            raise UserError(f"{path}: grid: {axis}: expected a list of values, or named settings")
+    for combination in itertools.product(*axes) if axes else ():
+        options: dict[str, Any] = {}
+        for _, own in combination:
+            options |= own
+        yield ", ".join(label for label, _ in combination), options
+
+
+def _named_arms(path: Path, content: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The arms by name. An arm's `base` is a config whose options go over the common ones."""
+    for label, own in _mapping(path, "arms", content).items():
+        if own is None:
+            own = {}
+        if not isinstance(own, dict):
+            raise UserError(f"{path}: arms: {label}: expected lines of the form `option: value`")
+        own = dict(own)
+        base = own.pop("base", None)
+        yield str(label), (_config(path, base) if base is not None else {}) | own
+
+
+def _controls(path: Path, content: Mapping[str, Any]) -> list[str]:
+    given = content.get("controls") or []
+    names = given if isinstance(given, list) else [given]
+    for name in names:
+        if name not in CONTROLS:
+            hint = did_you_mean(str(name), CONTROLS)
+            raise UserError(f"{path}: controls: {name}: unknown control; {hint}Known: {', '.join(CONTROLS)}.")
+    return names
+
+
+def _seeds(path: Path, content: Mapping[str, Any]) -> list[int]:
+    seeds = content.get("seeds", [0])
+    seeds = seeds if isinstance(seeds, list) else [seeds]
+    whole = all(isinstance(s, int) and not isinstance(s, bool) and 0 <= s <= LARGEST_SEED for s in seeds)
+    if not seeds or not whole or len(set(seeds)) < len(seeds):
+        raise UserError(f"{path}: seeds: {seeds}: expected different whole numbers of at least 0")
+    return seeds
+
+
+def _metrics(path: Path, content: Mapping[str, Any]) -> list[str]:
+    given = content.get("metrics") or []
+    names = [str(each) for each in (given if isinstance(given, list) else [given])]
+    for name in names:
+        if problem := check_metric(name):
+            raise UserError(f"{path}: metrics: {name}: {problem}")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"{path}: metrics: {twice}: named twice")
+    return names
+
+
+def _labels(path: Path, content: Mapping[str, Any]) -> dict[str, str]:
+    labels = _mapping(path, "labels", content)
+    axes = _mapping(path, "grid", content)
+    for axis in labels:
+        if axis not in axes:
+            hint = did_you_mean(axis, axes)
+            known = f"Known: {', '.join(axes)}." if axes else "there is no grid"
+            raise UserError(f"{path}: labels: {axis}: no axis of the grid; {hint}{known}")
+    return {axis: str(label) for axis, label in labels.items()}
+
+
+def _check_options(path: Path, label: str, options: Mapping[str, Any]) -> None:
+    """Raises: UserError for options that do not exist or that the ablation itself sets."""
+    known = config_type().model_fields
+    for option in options:
+        if option in OWN:
+            problem = "set by the ablation itself; leave it out" if option != "seed" else "use `seeds`"
+        elif option not in known:
+            problem = f"unknown option; {did_you_mean(option, known)}train_vaegan.py --help lists them all"
+        else:
+            continue
+        raise UserError(f"{path}: {label}: {option}: {problem}")
+
+
+def _mapping(path: Path, key: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    value = content.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: {key}: expected lines of the form `name: value`")
+    return {str(name): each for name, each in value.items()}
+
+
+def _word(value: Any) -> str:
+    """A value as part of a label."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ",".join(map(_word, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

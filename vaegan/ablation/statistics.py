@@ -1,0 +1,43 @@
+"""What runs with several seeds say: means, deviations, intervals of differences, Pareto fronts."""
+
+from collections.abc import Sequence
+from statistics import mean, stdev
+
+import numpy as np
+
+RESAMPLES = 10_000
+CONFIDENCE = 0.95
+
+
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean, and the standard deviation of a sample (n - 1); None for that of a single value."""
+    return mean(values), stdev(values) if len(values) > 1 else None
+
+
+def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """A 95 % interval of the mean, from the percentiles of resampled means; None for a single value.
+
+    The same values give the same interval. Of three values it is nearly their range: what few seeds tell.
+    Source: Efron & Tibshirani, An Introduction to the Bootstrap, section 13.3 (percentile interval).
+    """
+    if len(values) < 2:
+        return None
+    drawn = np.random.default_rng(0).choice(np.asarray(values), (RESAMPLES, len(values))).mean(1)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """The indices of the points that no other one is better than, both coordinates the less the better.
+
+    By their first coordinate, from the least. A point is dominated by one that is no worse in both and better
+    in one.
+    """
+    order = sorted(range(len(points)), key=lambda i: points[i])
+    front: list[int] = []
+    for i in order:
+        dominated = front and points[front[-1]][1] <= points[i][1] and points[front[-1]] != points[i]
+        if not dominated:
+            front.append(i)
+    return front

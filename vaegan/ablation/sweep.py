@@ -1,0 +1,38 @@
+"""An ablation as a sweep of Weights & Biases, which its own agents can make on any machine."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vaegan.ablation.metrics import known_metrics
+from vaegan.ablation.spec import Spec
+from vaegan.files import write_whole
+
+
+def write_sweep(path: Path, spec: Spec, files: Mapping[str, Path], project: str) -> None:
+    """Write `sweep.yaml`: every arm's file with every seed. files: of each arm's options, by its label.
+
+    An agent starts `train_vaegan.py --config=FILE --seed=N` from the folder that the files' paths begin in.
+    Source: docs.wandb.ai, "Sweep configuration options".
+    """
+    first = next((name for name in spec.metrics if known_metrics()[name].better), None)
+    sweep: dict[str, Any] = {
+        "name": spec.name,
+        "project": project,
+        "program": "train_vaegan.py",
+        "method": "grid",
+        "command": ["${env}", "${interpreter}", "${program}", "${args}"],
+        "parameters": {
+            "config": {"values": [str(file) for file in files.values()]},
+            "seed": {"values": list(spec.seeds)},
+            "wandb-group": {"value": spec.name},
+        },
+    }
+    if first:
+        goal = "maximize" if known_metrics()[first].better == "higher" else "minimize"
+        name = first if first.startswith(("test/", "train/")) else f"eval/{first}"
+        sweep["metric"] = {"name": name, "goal": goal}
+    text = yaml.safe_dump(sweep, sort_keys=False)
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

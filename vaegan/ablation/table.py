@@ -1,0 +1,216 @@
+"""The table of an ablation: a row an arm, a column a figure, each over the seeds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import mean
+from typing import Any
+
+from vaegan.ablation.metrics import ACCURACY, OF_RUNS, OTHER_NAMES, SHORT, known_metrics
+from vaegan.ablation.statistics import bootstrap_interval, mean_and_deviation
+from vaegan.report.comparison import OF_THE_PBP, differences_in_data, differing_protocols
+from vaegan.report.reading import RunFiles
+
+
+@dataclass(frozen=True)
+class ArmRuns:
+    """An arm's runs that came to their end, by seed, and why the others did not."""
+
+    label: str
+    runs: dict[int, RunFiles]
+    failures: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure. key: as in `known_metrics`. title: short. better: "higher", "lower" or "" for neither."""
+
+    key: str
+    title: str
+    text: str
+    unit: str
+    better: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One figure of one arm. values: by seed. deviation: of a sample, None for a single value.
+
+    difference: the mean of the differences to the baseline with the same seed, and low and high the ends
+    of its interval; None of the baseline itself, where no seed is shared, and for the ends of a single one.
+    best: whether no arm has a better mean, where they compare.
+    """
+
+    values: dict[int, float]
+    mean: float
+    deviation: float | None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """An arm. entries: one for each column, None for a figure that it does not have."""
+
+    arm: ArmRuns
+    entries: list[Entry | None]
+    n_seeds: int
+
+    @property
+    def label(self) -> str:
+        return self.arm.label
+
+    @property
+    def survived(self) -> str:
+        """How many of the seeds came to their end: "2/3"."""
+        return f"{len(self.arm.runs)}/{self.n_seeds}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """baseline: the label of the arm that differences are to. remarks: each a sentence that figures need."""
+
+    name: str
+    columns: list[Column]
+    rows: list[Row]
+    baseline: str
+    remarks: list[str]
+
+
+def make_table(
+    name: str, arms: Sequence[ArmRuns], metrics: Sequence[str], baseline: str, given: bool = True
+) -> Table:
+    """The table of these arms. metrics: keys of `known_metrics`, to which those of every run are added.
+
+    given: whether the metrics were asked for; a remark then names those that no run has.
+    """
+    runs = [run for arm in arms for run in arm.runs.values()]
+    keys = list(dict.fromkeys([*metrics, *OF_RUNS]))
+    found = {arm.label: _values_by_key(arm, keys) for arm in arms}
+    present = [key for key in keys if any(found[arm.label][key] for arm in arms)]
+    remarks = list(_remarks(arms, runs))
+    if given and (missing := [key for key in metrics if key not in present]):
+        remarks.append(f"No run has {', '.join(missing)}.")
+    alike = _compare(runs)
+    columns = [_column(key, runs) for key in present]
+    bests = {column.key: _best(column, found, alike(column.key)) for column in columns}
+    rows = []
+    for arm in arms:
+        entries = [
+            _entry(found[arm.label][key], None if arm.label == baseline else found[baseline][key], bests[key])
+            for key in present
+        ]
+        rows.append(Row(arm, entries, len(arm.runs) + len(arm.failures)))
+    return Table(name, columns, rows, baseline, remarks)
+
+
+def as_rows(table: Table) -> tuple[list[str], list[list[Any]]]:
+    """The table as names of columns and plain rows: of each figure its mean, deviation and difference."""
+    parts = ("mean", "deviation", "difference")
+    titles = [f"{column.title} {part}" for column in table.columns for part in parts]
+    rows = [
+        [row.label, row.survived, *(getattr(entry, part, None) for entry in row.entries for part in parts)]
+        for row in table.rows
+    ]
+    return ["arm", "seeds", *titles], rows
+
+
+def figures_of(run: RunFiles) -> dict[str, float]:
+    """All single figures of a run by their keys in a table, of its last epoch and its evaluation.
+
+    Times are of all its epochs, those that it forked from another run included.
+    """
+    figures: dict[str, float] = {}
+    for name, section in (run.evaluation or {"sections": {}})["sections"].items():
+        figures |= {f"{name}/{key}": value for key, value in section["values"].items()}
+    if run.records:
+        last = run.records[-1]
+        figures |= {key: value for key, value in last.items() if key.startswith(("test/", "train/"))}
+        epochs_s = [record["time/epoch_s"] for record in run.records]
+        figures["wall_s"] = sum(epochs_s) + sum(record["time/test_s"] for record in run.records)
+        n_images = sum(record["time/images_per_s"] * record["time/epoch_s"] for record in run.records)
+        figures["images_per_s"] = n_images / sum(epochs_s)
+        shares = [value for key, value in last.items() if key.startswith("test/disc/acc_")]
+        if shares:
+            figures[ACCURACY] = mean(shares)
+    return {
+        key: value
+        for key, value in figures.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def value_of(figures: Mapping[str, float], key: str) -> float | None:
+    """A figure under its key, or under its other name."""
+    stem, _, last = key.rpartition("/")
+    other = f"{stem}/{OTHER_NAMES[last]}" if last in OTHER_NAMES else key
+    return figures.get(key, figures.get(other))
+
+
+def _values_by_key(arm: ArmRuns, keys: Iterable[str]) -> dict[str, dict[int, float]]:
+    figures = {seed: figures_of(run) for seed, run in sorted(arm.runs.items())}
+    return {
+        key: {seed: value for seed, each in figures.items() if (value := value_of(each, key)) is not None}
+        for key in keys
+    }
+
+
+def _column(key: str, runs: Sequence[RunFiles]) -> Column:
+    """The figure's meaning as the runs' own evaluations have it, or else as it is known."""
+    meaning = vars(known_metrics()[key])
+    section, _, name = key.partition("/")
+    for run in runs:
+        meanings = (run.evaluation or {"sections": {}})["sections"].get(section, {}).get("meanings", {})
+        if name in meanings:
+            meaning = meanings[name]
+            break
+    return Column(key, SHORT.get(key, key), meaning["text"], meaning["unit"], meaning["better"])
+
+
+def _compare(runs: Sequence[RunFiles]) -> Any:
+    """Says whether the runs' figures under a key compare."""
+    same_data = not differences_in_data(runs)
+    other_losses = len({run.config.get("pbp") for run in runs}) > 1
+    doubted = {name for name, _ in differing_protocols(runs)}
+
+    def alike(key: str) -> bool:
+        section, _, name = key.partition("/")
+        of_the_pbp = section in ("reconstruction", "likelihood") and name in OF_THE_PBP
+        of_the_pbp |= key.endswith(("gen/pbp", "gen/pbp_excess"))
+        return same_data and section not in doubted and not (other_losses and of_the_pbp)
+
+    return alike
+
+
+def _best(column: Column, found: Mapping[str, Mapping[str, dict[int, float]]], alike: bool) -> float | None:
+    """The best mean of a figure, where one way is better and the arms compare and differ."""
+    means = {mean(each[column.key].values()) for each in found.values() if each[column.key]}
+    if not column.better or not alike or len(means) < 2:
+        return None
+    return max(means) if column.better == "higher" else min(means)
+
+
+def _entry(values: dict[int, float], against: dict[int, float] | None, best: float | None) -> Entry | None:
+    if not values:
+        return None
+    middle, deviation = mean_and_deviation(list(values.values()))
+    differences = [value - against[seed] for seed, value in values.items() if seed in (against or {})]
+    difference = mean(differences) if differences else None
+    low, high = bootstrap_interval(differences) or (None, None)
+    return Entry(values, middle, deviation, difference, low, high, middle == best)
+
+
+def _remarks(arms: Sequence[ArmRuns], runs: Sequence[RunFiles]) -> Iterable[str]:
+    """What holds for all figures, and what is missing, each a sentence."""
+    for arm in arms:
+        for seed, reason in arm.failures.items():
+            yield f"{arm.label}, seed {seed}, failed: {reason}"
+    if data := differences_in_data(runs):
+        yield f"The runs do not share their held-out images: they differ in {', '.join(data)}."
+    for _, sentence in differing_protocols(runs):
+        yield sentence
+    for what, key in (("commits", "commit"), ("devices", "device_name"), ("threads", "threads")):
+        values = sorted({str(run.environment.get(key)) for run in runs})
+        if len(values) > 1:
+            yield f"The runs were made with different {what}: {', '.join(values)}; times may not compare."

@@ -1,0 +1,149 @@
+"""One run of an ablation, made or gone on with by `train_vaegan.py` in a process of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from vaegan.files import write_whole
+
+PROGRAM = Path(__file__).resolve().parent.parent.parent / "train_vaegan.py"
+PASSED_ON = ("VAEGAN_", "WANDB_", "HF_")  # environment variables that a run on another machine needs too
+LOOK_S = 0.2  # between two looks at a process
+STOPPED = "stopped"
+SIGNALLED = {-signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM}
+
+
+@dataclass(frozen=True)
+class Work:
+    """Makes one run when called, on whichever machine; its folder is all that is shared.
+
+    folder: of the run. flags: of a run that begins; one that has begun goes on with `changed` alone.
+    epochs: in all. threads: for it to compute with. gpu: the number of the one that it is to see.
+    """
+
+    folder: Path
+    flags: tuple[str, ...]
+    changed: tuple[str, ...]
+    epochs: int
+    threads: int
+    gpu: int | None = None
+    environment: dict[str, str] = field(default_factory=lambda: passed_on())
+
+    def __call__(self, stop: threading.Event | None = None) -> str | None:
+        """None when the run is done, `STOPPED`, or why it failed.
+
+        A run that another process is at is waited for. stop: when set, the run is asked to save and to stop.
+        """
+        while True:
+            while is_held(self.folder):
+                if stop is not None and stop.wait(LOOK_S):
+                    return STOPPED
+                time.sleep(LOOK_S)
+            if is_done(self.folder, self.epochs):
+                return None
+            status = self._train(stop)
+            if status in SIGNALLED or (stop is not None and stop.is_set()):
+                return STOPPED
+            if is_done(self.folder, self.epochs):
+                return None
+            reason = last_line(log_of(self.folder)) or f"ended with status {status}"
+            if (
+                not is_held(self.folder) and "another process" not in reason
+            ):  # which was the first to begin it
+                return reason
+
+    def checkpoint(self, *_: Any) -> Any:
+        """What submitit puts in the queue again when the machine takes the job away before its end."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+    def _train(self, stop: threading.Event | None) -> int:
+        """The exit status of one process of training."""
+        if (self.folder / "config.yaml").exists():
+            flags = ["--resume", str(self.folder), *self.changed]
+        else:  # nothing that could be gone on with
+            shutil.rmtree(self.folder, ignore_errors=True)
+            flags = [*self.flags, *self.changed]
+        seen = {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": str(self.gpu)}
+        share = {"OMP_NUM_THREADS": str(self.threads), "MKL_NUM_THREADS": str(self.threads)}
+        log = log_of(self.folder)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, str(PROGRAM), *flags],
+                stdout=output,
+                stderr=output,
+                env=os.environ | self.environment | share | seen,
+            )
+            try:
+                while process.poll() is None:
+                    if stop is not None and stop.wait(LOOK_S):
+                        process.send_signal(signal.SIGTERM)  # once more after a Ctrl-C does nothing
+                        break
+                    time.sleep(LOOK_S)
+                return process.wait()
+            except BaseException:  # a cluster that takes the job away
+                process.terminate()
+                process.wait()
+                raise
+
+
+def passed_on() -> dict[str, str]:
+    """The environment variables that a run needs wherever it is made."""
+    return {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+
+
+def is_done(folder: Path, epochs: int) -> bool:
+    """Whether the run has been trained for so many epochs, and evaluated after the last."""
+    try:
+        evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return evaluation["epochs"] >= epochs
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process is at the run."""
+    lock = folder / ".lock"
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, blocking=False):
+            return False
+    except (Timeout, OSError):
+        return lock.exists()
+
+
+def log_of(folder: Path) -> Path:
+    """What the run's processes printed."""
+    return folder.with_name(f"{folder.name}.log")
+
+
+def failure_of(folder: Path) -> Path:
+    """Holds the reason for which the run failed."""
+    return folder.with_name(f"{folder.name}.failed")
+
+
+def note_failure(folder: Path, reason: str) -> None:
+    """Keep why the run failed, beside its folder."""
+    write_whole(failure_of(folder), lambda path: path.write_text(f"{reason}\n", encoding="utf-8"))
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that says something."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

@@ -1,0 +1,133 @@
+"""What an ablation leaves: its table as text, its pictures, its page."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from vaegan.ablation.fork import FORK
+from vaegan.ablation.formats import (
+    DIFFERENCES,
+    PROTOCOL,
+    csv,
+    differing,
+    explained,
+    head,
+    latex,
+    markdown,
+    measured,
+    others,
+)
+from vaegan.ablation.pictures import save_arm_curves, save_arm_samples, save_plane, save_strips, shown
+from vaegan.ablation.table import ArmRuns, Table, figures_of
+from vaegan.files import write_whole
+from vaegan.report.comparison import differing_options
+from vaegan.report.rendering import ABSENT, Inlined, figure, inlined, words, write_page
+
+
+def write_table(folder: Path, table: Table, command: str, place: Path) -> Path:
+    """Write table.md, table.tex, table.csv, figures/*.png and report.html; returns the page's path.
+
+    folder: there already. command: what makes the table again. place: where the folder is going to be, which
+    the page's links to the runs begin in.
+    """
+    for name, text in (("md", markdown(table)), ("tex", latex(table)), ("csv", csv(table))):
+        write_whole(folder / f"table.{name}", lambda path, text=text: path.write_text(text, encoding="utf-8"))
+    arms = [row.arm for row in table.rows]
+    page = folder / "report.html"
+    write_page(
+        page,
+        "ablation.html.j2",
+        name=table.name,
+        command=command,
+        options=_options(arms),
+        labels=[row.label for row in table.rows],
+        heads=[(head(column), column.key) for column in table.columns],
+        rows=[
+            (row.label, [(measured(e), e is not None and e.best) for e in row.entries], row.survived)
+            for row in table.rows
+        ],
+        baseline=table.baseline,
+        differences=[(row.label, list(map(differing, row.entries))) for row in others(table)],
+        protocol=PROTOCOL,
+        of_differences=DIFFERENCES,
+        explained=list(map(explained, table.columns)),
+        remarks=table.remarks,
+        pictures=_pictures(folder / "figures", arms),
+        runs=[
+            (arm.label, seed, run.name, os.path.relpath(run.folder.resolve(), place.resolve()), *_facts(run))
+            for arm in arms
+            for seed, run in sorted(arm.runs.items())
+        ],
+    )
+    return page
+
+
+def _pictures(folder: Path, arms: list[ArmRuns]) -> list[tuple[str, Inlined, str, str]]:
+    """Title, picture, alternative text and caption of all that there is to draw; earlier ones go."""
+    folder.mkdir(exist_ok=True)
+    for path in folder.glob("*.png"):
+        path.unlink()
+    found = []
+
+    def add(name: str, drawn: list[str], title: str, alt: str, caption: str) -> None:
+        if drawn:
+            found.append((title, inlined(folder / name), alt, caption))
+
+    front = save_plane(folder / "plane.png", arms)
+    add(
+        "plane.png",
+        front,
+        "Distortion and perception",
+        f"Scatter plot, one point a run: distortion against the distance of reconstructions. Runs of "
+        f"{', '.join(front)} are on the Pareto front.",
+        "Each small marker is a run, each hollow one an arm's mean. A learned loss that goes along the front "
+        "trades distortion for perception; one that is worth it moves the front.",
+    )
+    seeds = sorted({run.config["seed"] for arm in arms if (run := shown(arm)) is not None})
+    seed = f"Seed {', '.join(map(str, seeds))}."
+    strips = save_strips(folder / "strips.png", arms)
+    add(
+        "strips.png",
+        strips,
+        "Reconstructions",
+        f"Ten held-out images in a row, and below them their reconstructions by {', '.join(strips)}.",
+        f"The same ten held-out images in every arm. {seed}",
+    )
+    samples = save_arm_samples(folder / "samples.png", arms)
+    add(
+        "samples.png",
+        samples,
+        "Samples",
+        f"A row of samples from the prior for each of {', '.join(samples)}.",
+        f"From the prior. {seed}",
+    )
+    curves = save_arm_curves(folder / "curves.png", arms)
+    add(
+        "curves.png",
+        curves,
+        "Held-out losses over the epochs",
+        f"Line charts over the epochs, one line an arm: {'; '.join(curves)}.",
+        "Means over the seeds. Weights that differ make totals differ.",
+    )
+    return found
+
+
+def _options(arms: list[ArmRuns]) -> list[tuple[str, list[str]]]:
+    """The options in which the arms differ, and what each has, in the order of the arms."""
+    firsts = [shown(arm) for arm in arms]
+    keys = differing_options([run for run in firsts if run is not None])
+    return [
+        (key, [words(run.config.get(key, "none")) if run else ABSENT for run in firsts])
+        for key in keys
+        if key != "seed"
+    ]
+
+
+def _facts(run: Any) -> tuple[str, str, str]:
+    """A run's wall time, its commit, and what it was forked from."""
+    path = run.folder / FORK
+    origin = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    forked = f"{origin['epochs']} epochs of {origin['run']}" if origin else ""
+    wall = figures_of(run).get("wall_s")
+    return f"{figure(wall)} s" if wall else ABSENT, (run.environment.get("commit") or "unknown")[:9], forked

@@ -1,0 +1,257 @@
+"""Make all runs of an ablation from one YAML file, and their table; or the table of runs that there are.
+
+The runs go into `arms` below the folder of runs, where any table finds those it shares with another. The same
+command goes on with what was stopped.
+"""
+
+import argparse
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+import datasets
+from vaegan.ablation.board import Board, duration
+from vaegan.ablation.controls import EQUAL_TIME
+from vaegan.ablation.cost import epoch_seconds, equal_time_epochs, run_seconds
+from vaegan.ablation.existing import arms_of
+from vaegan.ablation.folder import Folder
+from vaegan.ablation.metrics import DEFAULT_METRICS
+from vaegan.ablation.plan import Plan, make_plan, resolve
+from vaegan.ablation.pools import SLURM, LocalPool, Pool, RayPool, SlurmPool, cores
+from vaegan.ablation.runner import Runner, forget_failures
+from vaegan.ablation.spec import Spec, read_spec
+from vaegan.ablation.sweep import write_sweep
+from vaegan.ablation.table import Table, as_rows, make_table
+from vaegan.ablation.work import is_done, log_of
+from vaegan.ablation.writing import write_table
+from vaegan.arguments import whole_number
+from vaegan.config import Config, resolved
+from vaegan.console import make_console
+from vaegan.devices import pick_device
+from vaegan.errors import OptionError, UserError, flag
+from vaegan.new_paths import free_name, new_folder
+from vaegan.signals import StopSignals
+from vaegan.trackers import PROJECT, WandbTracker
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", metavar="SPEC", nargs="?", type=Path, help="YAML file of the ablation")
+    parser.add_argument(
+        "--workers",
+        type=whole_number("workers", 1, 1024),
+        default=1,
+        metavar="INT",
+        help="runs at a time, on this machine or on each of a cluster; each has its share of the cores, and "
+        "they share a GPU (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help='a Ray cluster ("auto", "HOST:6379", "ray://HOST:10001"), or slurm, with parameters of submitit '
+        "behind it (slurm:partition=gpu,time=240); all machines share --runs-dir",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show arms and costs; write nothing")
+    parser.add_argument("--retry", action="store_true", help="try runs that failed once more")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="OPTION=VALUE",
+        help="options over the file's, in every arm: --set dataset=cartoon epochs=4; needs --out",
+    )
+    parser.add_argument(
+        "--seeds",
+        nargs="+",
+        type=whole_number("seeds", 0),
+        default=[],
+        metavar="INT",
+        help="in place of the file's",
+    )
+    parser.add_argument("--runs-dir", type=Path, default=Path("runs"), help="folder of runs (default: runs)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="for the table (default: named after SPEC, in --runs-dir)"
+    )
+    parser.add_argument("--table", nargs="+", type=Path, metavar="RUN", help="folders of runs to tabulate")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0; 1 when runs failed; 128 and the signal's number when stopped by one.
+
+    Raises: UserError for a spec, an option or a folder that cannot be taken.
+    """
+    if arguments.table:
+        if arguments.spec is not None:
+            raise UserError(f"{arguments.spec}: --table takes no spec; leave out one of them")
+        return tabulate(arguments)
+    if arguments.spec is None:
+        raise UserError("SPEC: is missing; name a YAML file such as configs/ablations/disc_weight.yaml")
+    if arguments.set and arguments.out is None:
+        raise OptionError(
+            "set", "makes another ablation than the file; name a folder for its table with --out"
+        )
+    spec = read_spec(arguments.spec, settings(arguments.set), arguments.seeds)
+    folder = Folder(arguments.out or arguments.runs_dir / spec.name)
+    torch.set_num_threads(max(1, cores() // arguments.workers))
+    configs = resolved_arms(spec, folder.notes)
+    plan = make_plan(spec, configs, arguments.runs_dir.resolve())
+    if arguments.dry_run:
+        show_plan(spec, plan, arguments.workers)
+        return 0
+    folder.note()
+    files = folder.write_arms(configs)
+    baseline = configs[spec.baseline]
+    write_sweep(folder.path / "sweep.yaml", spec, files, baseline.wandb_project or PROJECT)
+    if arguments.retry:
+        forget_failures(plan)
+    of_jobs = {name: files[arm.label].resolve() for arm in plan.arms for name in arm.jobs}
+    with StopSignals() as signals:
+        pool = make_pool(arguments, folder.path, baseline)
+        runner = Runner(plan, pool, spec.name, of_jobs)
+        with Board(make_console(), plan, arguments.workers) as board:
+            finished = runner.run(lambda: board.show(runner.states), lambda: signals.number > 0)
+    again = command_of(arguments)
+    if not finished:
+        print(f"stopped; the same command goes on: {again}")
+        return 128 + signals.number
+    table = make_table(spec.name, runner.arms(), spec.metrics, spec.baseline, spec.given)
+    write_and_track(folder, table, again, baseline)
+    for name, reason in runner.reasons.items():
+        print(f"failed: {name}: {reason} (see {log_of(plan.jobs[name].folder)})")
+    if runner.reasons:
+        print(f"to try them once more: {again} --retry")
+    return 1 if runner.reasons else 0
+
+
+def tabulate(arguments: argparse.Namespace) -> int:
+    """The table of runs that there are, in a new folder."""
+    folder = arguments.out or Path(free_name(str(arguments.runs_dir / "table"), ""))
+    arms = arms_of(arguments.table)
+    table = make_table(folder.name, arms, DEFAULT_METRICS, arms[0].label, given=False)
+    command = shlex.join(["python", "-m", "vaegan", "ablate", "--table", *map(str, arguments.table)])
+    with new_folder(folder) as unfinished:
+        page = write_table(unfinished, table, command, folder)
+    print(f"table: {folder / page.name}")
+    return 0
+
+
+def command_of(arguments: argparse.Namespace) -> str:
+    """The command that goes on with this ablation."""
+    typed = [str(arguments.spec)]
+    for name, default in (("workers", 1), ("cluster", None), ("runs_dir", Path("runs")), ("out", None)):
+        if getattr(arguments, name) != default:
+            typed += [flag(name), str(getattr(arguments, name))]
+    for name in ("set", "seeds"):
+        if getattr(arguments, name):
+            typed += [flag(name), *map(str, getattr(arguments, name))]
+    return shlex.join(["python", "-m", "vaegan", "ablate", *typed])
+
+
+def settings(given: list[str]) -> dict[str, Any]:
+    """The options of --set. Raises: OptionError for anything but `option=value`."""
+    options = {}
+    for part in given:
+        name, equals, value = part.partition("=")
+        if not equals or not name:
+            raise UserError(f"--set {part}: expected OPTION=VALUE")
+        options[name.replace("-", "_")] = None if value == "none" else yaml.safe_load(value)
+    return options
+
+
+def resolved_arms(spec: Spec, notes: dict[str, Any]) -> dict[str, Config]:
+    """Every arm's config by its label. What had to be timed goes into the notes."""
+    configs = {
+        arm.label: resolve(spec, arm, lambda config: resolved(config, describe(config).shape[1]))
+        for arm in spec.arms
+    }
+    for arm in spec.arms:
+        if arm.control == EQUAL_TIME:
+            baseline, alone = configs[spec.baseline], configs[arm.label]
+            if "equal_time_epochs" not in notes:
+                print("timing a step of the baseline and of the VAE alone, for equal time")
+                epoch_s, alone_s = timed(baseline), timed(alone)["solo"]
+                notes["equal_time_epochs"] = equal_time_epochs(baseline, epoch_s, alone_s)
+            configs[arm.label] = alone.model_copy(update={"epochs": notes["equal_time_epochs"]})
+    return configs
+
+
+def describe(config: Config) -> datasets.Description:
+    """The images of a run, as far as that takes no loading."""
+    return _described(datasets.Request.of(config.to_dict()))
+
+
+@cache
+def _described(request: datasets.Request) -> datasets.Description:
+    return datasets.open_source(request).describe()
+
+
+def timed(config: Config) -> dict[str, float]:
+    """The seconds of an epoch by phase. Raises: UserError where it is unknown how many images there are."""
+    description = describe(config)
+    if description.n_train is None:
+        raise UserError(f"{config.dataset}: how long an epoch takes is unknown ({description.note})")
+    return epoch_seconds(config, description.shape, description.n_train, pick_device(config.device))
+
+
+def show_plan(spec: Spec, plan: Plan, workers: int) -> None:
+    """Print the arms and what they cost, from a timed step of each."""
+    print(f"{spec.name}: {len(plan.arms)} arms, {len(spec.seeds)} seeds, {len(plan.jobs)} runs\n")
+    width = max(len(arm.label) for arm in plan.arms)
+    print(f"{'arm':{width}}  epochs  solo epoch  combo epoch  a run")
+    total = 0.0
+    for arm in plan.arms:
+        epoch_s = timed(arm.config)
+        jobs = [plan.jobs[name] for name in arm.jobs]
+        own = [run_seconds(job, epoch_s) for job in jobs if not is_done(job.folder, job.config.epochs)]
+        total += sum(own)
+        each = [f"{epoch_s[phase]:.1f} s" if epoch_s[phase] else "" for phase in ("solo", "combo")]
+        fork = jobs[0].fork
+        notes = [
+            "baseline" if arm.label == spec.baseline else "",
+            f"its first {fork.epochs} epochs from another run" if fork else "",
+            f"{len(jobs) - len(own)} of {len(jobs)} done" if len(own) < len(jobs) else "",
+        ]
+        whole = duration(run_seconds(jobs[0], epoch_s))
+        print(
+            f"{arm.label:{width}}  {arm.config.epochs:6}  {each[0]:>10}  {each[1]:>11}  {whole}  "
+            f"{', '.join(filter(None, notes))}".rstrip()
+        )
+    print(f"\nabout {duration(total)} of training, one run after the other, from the fastest of a few steps")
+    if workers > 1:
+        print(f"timed with the {torch.get_num_threads()} threads that each of {workers} workers has")
+    print("evaluations, pictures and checkpoints come on top")
+
+
+def make_pool(arguments: argparse.Namespace, folder: Path, config: Config) -> Pool:
+    """Where the runs are made. Raises: OptionError for a cluster that is not there."""
+    if arguments.cluster is None:
+        return LocalPool(arguments.workers)
+    if arguments.cluster.partition(":")[0] == SLURM:
+        return SlurmPool(arguments.cluster, folder / "slurm")
+    return RayPool(arguments.cluster, arguments.workers, config.device != "cpu")
+
+
+def write_and_track(folder: Folder, table: Table, command: str, config: Config) -> None:
+    """Write the table and its page, and hand them to Weights & Biases, in the group of the runs."""
+    tracker = WandbTracker(
+        folder.path,
+        config.wandb,
+        {"ablation": table.name},
+        print,
+        project=config.wandb_project,
+        group=table.name,
+        run_id=folder.notes.get("wandb_id"),
+    )
+    with tracker:
+        page = write_table(folder.path, table, command, folder.path)
+        tracker.on_table(*as_rows(table), page)
+        if tracker.run_id:
+            folder.note(wandb_id=tracker.run_id)
+    if tracker.line:
+        print(tracker.line)
+    for name in ("table.md", "table.tex", "table.csv"):
+        print(f"table: {folder.path / name}")
+    print(f"report: {page}")
