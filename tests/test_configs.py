@@ -17,7 +17,9 @@ from vaegan.train import train
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"
-FILES = sorted(CONFIGS.rglob("*.yaml"))
+FILES = sorted(
+    file for file in CONFIGS.glob("*/*.yaml") if file.parent.name != "ablations"
+)  # those are no runs
 SYSTEMS = [file for file in FILES if not file.name.startswith("base")]
 EPOCHS = {"mnist": 25, "cifar10": 50}  # where the published ones have no epochs in their names
 GRIDS = {25: [1, 10, 15, 25], 50: [20, 30, 40, 50], 100: [40, 60, 80, 100]}  # by epochs
