@@ -234,7 +234,7 @@ def test_a_killed_runner_loses_no_finished_epoch(tmp_path, with_its_runs):
     killed = tmp_path / "killed"
     before: dict[str, int] = {}
     kills = 0
-    for _ in range(8):
+    for _ in range(5):
         process = ablate(killed, log)
         try:
             process.wait(rng.uniform(2, 14))

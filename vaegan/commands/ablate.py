@@ -221,7 +221,7 @@ def show_plan(spec: Spec, plan: Plan, workers: int) -> None:
         )
     print(f"\nabout {duration(total)} of training, one run after the other, from the fastest of a few steps")
     if workers > 1:
-        print(f"timed with the {torch.get_num_threads()} threads that each of {workers} workers has")
+        print(f"timed with as many threads as each of {workers} workers has: {torch.get_num_threads()}")
     print("evaluations, pictures and checkpoints come on top")
 
 
