@@ -1,7 +1,7 @@
 """Several runs of an ablation beside each other against one after the other.
 
-Trains four small runs with each number of workers, on a CPU with its cores shared out, on a GPU all on it, and
-prints the wall times and the ratio to one worker. Evaluations are part of it, as in every ablation.
+Trains four small runs with each number of workers, a CPU's cores shared out, a GPU's not, and prints
+the wall times and the ratio to one worker. Evaluations are part of it, as in every ablation.
 """
 
 import argparse

@@ -49,11 +49,11 @@ def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ())
     of another form than is taken.
     """
     content = _extended(path, str(path), ())
-    common = _base(path, content) | _mapping(path, "options", content) | dict(options)
+    common = _base(path, content) | _mapping(path, "options", content)
     labels = _labels(path, content)
     arms = [
-        *(Arm(label, common | own) for label, own in _grid(path, content, labels)),
-        *(Arm(label, common | own) for label, own in _named_arms(path, content)),
+        *(Arm(label, common | own | options) for label, own in _grid(path, content, labels)),
+        *(Arm(label, common | own | options) for label, own in _named_arms(path, content)),
     ]
     controls = _controls(path, content)
     for arm in arms:
