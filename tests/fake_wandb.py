@@ -1,9 +1,12 @@
-"""A stand-in for W&B's server: takes what its client sends, and can refuse, fall silent or go away."""
+"""A stand-in for W&B's server, which can refuse, fall silent or go away; and a reader of W&B's own files."""
 
 import json
 import re
+import struct
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 KEY = "0123456789abcdef0123456789abcdef01234567"  # has the form of a key
 REFUSAL = {"errors": [{"message": "user is not logged in"}]}
@@ -129,3 +132,23 @@ class FakeWandb:
         streams = [json.loads(body) for path, body in self.requests if path.endswith("file_stream")]
         files = [stream.get("files", {}).get("wandb-history.jsonl", {}) for stream in streams]
         return [json.loads(line) for file in files for line in file.get("content", [])]
+
+
+def transaction_log(file: Path) -> Iterator:
+    """The records of a .wandb file, which is a LevelDB log: blocks of 32 KiB with chunks in them."""
+    from wandb.proto import wandb_internal_pb2
+
+    block, head = 32768, 7
+    content, at, parts = file.read_bytes(), 7, b""  # behind the file's own header
+    while at + head <= len(content):
+        if block - at % block < head:  # too little for a chunk: the rest of the block is filled up
+            at += block - at % block
+            continue
+        length, kind = struct.unpack_from("<HB", content, at + 4)
+        parts += content[at + head : at + head + length]
+        at += head + length
+        if kind in (1, 4):  # a whole record, or the last part of one
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(parts)
+            yield record
+            parts = b""

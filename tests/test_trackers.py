@@ -9,15 +9,13 @@ import re
 import shlex
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_wandb import KEY, FakeWandb
+from fake_wandb import KEY, FakeWandb, transaction_log
 from PIL import Image
 
 from vaegan.evaluation import flat_values
@@ -206,26 +204,6 @@ class Tracked:
                 inner[path[-1]] = json.loads(item.value_json)
             rows.append({key: value for key, value in row.items() if not key.startswith("_")})
         return rows
-
-
-def transaction_log(file: Path) -> Iterator:
-    """The records of a .wandb file, which is a LevelDB log: blocks of 32 KiB with chunks in them."""
-    from wandb.proto import wandb_internal_pb2
-
-    block, head = 32768, 7
-    content, at, parts = file.read_bytes(), 7, b""  # behind the file's own header
-    while at + head <= len(content):
-        if block - at % block < head:  # too little for a chunk: the rest of the block is filled up
-            at += block - at % block
-            continue
-        length, kind = struct.unpack_from("<HB", content, at + 4)
-        parts += content[at + head : at + head + length]
-        at += head + length
-        if kind in (1, 4):  # a whole record, or the last part of one
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(parts)
-            yield record
-            parts = b""
 
 
 def without_nones(record: dict) -> dict:

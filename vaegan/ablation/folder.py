@@ -15,7 +15,9 @@ from vaegan.files import write_whole
 
 
 class Folder:
-    """Keeps, from one start to the next, what has to stay the same: `equal_time_epochs`, `wandb_id`.
+    """Keeps what has to stay the same from one start to the next.
+
+    notes: `made_from`, `equal_time_epochs`, `wandb_id`.
 
     path: of the folder, which is made by the first `note`, or by `write_arms`.
     """
@@ -29,6 +31,14 @@ class Folder:
             self.notes = json.loads(self._file.read_text(encoding="utf-8"))
         elif path.is_file() or (path.is_dir() and any(path.iterdir())):
             raise OptionError("out", f"{path} holds something else; name a new folder")
+
+    def check(self, made_from: str) -> None:
+        """Raises: OptionError for a folder that holds the table of another ablation."""
+        before = self.notes.get("made_from", made_from)
+        if before != made_from:
+            raise OptionError(
+                "out", f"{self.path} holds the table of {before}; name another folder with --out"
+            )
 
     def note(self, **facts: Any) -> None:
         """Keep these facts, beside those so far."""

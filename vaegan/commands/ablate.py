@@ -6,6 +6,7 @@ command goes on with what was stopped.
 
 import argparse
 import shlex
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from vaegan.ablation.table import Table, as_rows, make_table
 from vaegan.ablation.work import is_done, log_of
 from vaegan.ablation.writing import write_table
 from vaegan.arguments import whole_number
+from vaegan.build import build_players
 from vaegan.config import Config, resolved
 from vaegan.console import make_console
 from vaegan.devices import pick_device
@@ -93,15 +95,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(
             "set", "makes another ablation than the file; name a folder for its table with --out"
         )
-    spec = read_spec(arguments.spec, settings(arguments.set), arguments.seeds)
+    options = settings(arguments.set)
+    spec = read_spec(arguments.spec, options, arguments.seeds)
     folder = Folder(arguments.out or arguments.runs_dir / spec.name)
+    folder.check(made_from(arguments.spec, options))
     torch.set_num_threads(max(1, cores() // arguments.workers))
     configs = resolved_arms(spec, folder.notes)
     plan = make_plan(spec, configs, arguments.runs_dir.resolve())
     if arguments.dry_run:
         show_plan(spec, plan, arguments.workers)
         return 0
-    folder.note()
+    folder.note(made_from=made_from(arguments.spec, options))
     files = folder.write_arms(configs)
     baseline = configs[spec.baseline]
     write_sweep(folder.path / "sweep.yaml", spec, files, baseline.wandb_project or PROJECT)
@@ -150,6 +154,12 @@ def command_of(arguments: argparse.Namespace) -> str:
     return shlex.join(["python", "-m", "vaegan", "ablate", *typed])
 
 
+def made_from(spec: Path, options: Mapping[str, Any]) -> str:
+    """What tells an ablation from others, wherever the project is."""
+    name = "/".join(spec.resolve().parts[-2:])
+    return " ".join([name, *(f"{option}={value}" for option, value in sorted(options.items()))])
+
+
 def settings(given: list[str]) -> dict[str, Any]:
     """The options of --set. Raises: OptionError for anything but `option=value`."""
     options = {}
@@ -163,10 +173,7 @@ def settings(given: list[str]) -> dict[str, Any]:
 
 def resolved_arms(spec: Spec, notes: dict[str, Any]) -> dict[str, Config]:
     """Every arm's config by its label. What had to be timed goes into the notes."""
-    configs = {
-        arm.label: resolve(spec, arm, lambda config: resolved(config, describe(config).shape[1]))
-        for arm in spec.arms
-    }
+    configs = {arm.label: resolve(spec, arm, complete) for arm in spec.arms}
     for arm in spec.arms:
         if arm.control == EQUAL_TIME:
             baseline, alone = configs[spec.baseline], configs[arm.label]
@@ -176,6 +183,18 @@ def resolved_arms(spec: Spec, notes: dict[str, Any]) -> dict[str, Config]:
                 notes["equal_time_epochs"] = equal_time_epochs(baseline, epoch_s, alone_s)
             configs[arm.label] = alone.model_copy(update={"epochs": notes["equal_time_epochs"]})
     return configs
+
+
+def complete(config: Config) -> Config:
+    """The config with all that follows from its images.
+
+    Raises: OptionError for networks that cannot be built.
+    """
+    shape = describe(config).shape
+    config = resolved(config, shape[1])
+    with torch.device("meta"):
+        build_players(config.model_copy(update={"pretrained": None, "disc_pretrained": None}), shape)
+    return config
 
 
 def describe(config: Config) -> datasets.Description:
