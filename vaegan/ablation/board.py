@@ -14,6 +14,7 @@ from rich.text import Text
 from vaegan.ablation.plan import Job, Plan, PlannedArm, epochs_of
 from vaegan.ablation.runner import DONE, FAILED, RUNNING, WAITING
 from vaegan.report.reading import read_records
+from vaegan.report.rendering import duration
 
 PHASES = {"solo": "solo", "combo": "combo", "gan": "combo"}  # of records, as `epochs_of` counts them
 
@@ -140,12 +141,3 @@ def _mean_epoch(records: Any, phase: str) -> float | None:
         if PHASES[record["phase"]] == phase
     ]
     return sum(taken) / len(taken) if taken else None
-
-
-def duration(seconds: float) -> str:
-    """ "2 h 5 min", "4 min 10 s", "12 s"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

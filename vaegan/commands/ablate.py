@@ -15,7 +15,7 @@ import torch
 import yaml
 
 import datasets
-from vaegan.ablation.board import Board, duration
+from vaegan.ablation.board import Board
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.cost import epoch_seconds, equal_time_epochs, run_seconds
 from vaegan.ablation.existing import arms_of
@@ -36,6 +36,7 @@ from vaegan.console import make_console
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError, UserError, flag
 from vaegan.new_paths import free_name, new_folder
+from vaegan.report.rendering import duration
 from vaegan.signals import StopSignals
 from vaegan.trackers import PROJECT, WandbTracker
 

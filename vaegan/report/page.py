@@ -7,7 +7,7 @@ from typing import Any
 from vaegan.errors import UserError
 from vaegan.figures import LABELS, PANELS
 from vaegan.report.reading import RunFiles, read_run
-from vaegan.report.rendering import ABSENT, figure, inlined, words, write_page
+from vaegan.report.rendering import ABSENT, duration, figure, inlined, words, write_page
 from vaegan.report.tables import view
 
 
@@ -60,7 +60,7 @@ def describe(run: RunFiles) -> str:
         f"{run.evaluation['epochs']} of {config['epochs']} epochs"
     )
     seconds = sum(record.get("time/epoch_s", 0) for record in run.records)
-    return f"{sentence}, trained in {_duration(seconds)}." if seconds else f"{sentence}."
+    return f"{sentence}, trained in {duration(seconds)}." if seconds else f"{sentence}."
 
 
 def last_losses(records: list[dict[str, Any]]) -> Iterator[tuple[str, str, str, str]]:
@@ -85,12 +85,3 @@ def versions(run: RunFiles) -> list[tuple[str, str, str]]:
     evaluated: Mapping[str, Any] = run.evaluation["versions"]
     names = dict.fromkeys([*trained, *evaluated])
     return [(name, str(trained.get(name) or ABSENT), str(evaluated.get(name) or ABSENT)) for name in names]
-
-
-def _duration(seconds: float) -> str:
-    """ "2 h 5 min", "4 min 10 s", "12 s"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -60,6 +60,15 @@ def words(value: Any) -> str:
     return figure(value) if value is None or is_number(value) else str(value)
 
 
+def duration(seconds: float) -> str:
+    """ "2 h 5 min", "4 min 10 s", "12 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 @dataclass(frozen=True)
 class Bars:
     """A list of numbers as bars in an SVG of 1000 x 100. bars: x, y, width, height of each."""
