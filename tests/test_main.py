@@ -30,7 +30,7 @@ def test_each_command_has_help(capsys, name):
 
 def test_the_commands():
     assert names() == [
-        *("check-data", "dashboard", "draw-cartoon", "evaluate", "export"),
+        *("ablate", "check-data", "dashboard", "draw-cartoon", "evaluate", "export"),
         *("interpolate", "reconstruct", "report", "sample"),
     ]
 

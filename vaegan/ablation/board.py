@@ -65,7 +65,7 @@ class Board:
             table.add_row(Text(arm.label), Text(said), Text(self._left(arm, states)))
         seconds = self._seconds(self._plan.jobs, states)
         done = sum(state == DONE for state in states.values())
-        left = "" if seconds is None else f", about {duration(seconds / self._workers)} left"
+        left = f", about {duration(seconds / self._workers)} left" if seconds else ""
         return Group(table, Text(f"{done} of {len(states)} runs done{left}"))
 
     def _epoch(self, name: str) -> str:

@@ -28,6 +28,6 @@ def arms_of(folders: Sequence[Path]) -> list[ArmRuns]:
         arms[key][seed] = run
     firsts = [next(iter(arm.values())) for arm in arms.values()]
     return [
-        ArmRuns(label if len(firsts) > 1 else firsts[0].name, arm)
+        ArmRuns(label, arm)
         for (label, _), arm in zip(labelled(firsts, without=("seed",)), arms.values(), strict=True)
     ]

@@ -17,18 +17,21 @@ from vaegan.files import write_whole
 class Folder:
     """Keeps what has to stay the same from one start to the next.
 
-    notes: `made_from`, `equal_time_epochs`, `wandb_id`.
+    notes: `made_from`, `equal_time`, `wandb_id`.
 
     path: of the folder, which is made by the first `note`, or by `write_arms`.
     """
 
     def __init__(self, path: Path):
-        """Raises: OptionError for a folder that holds something else."""
+        """Raises: OptionError for a folder that holds something else, and for one whose facts are damaged."""
         self.path = path
         self._file = path / "ablation.json"
         self.notes: dict[str, Any] = {}
         if self._file.is_file():
-            self.notes = json.loads(self._file.read_text(encoding="utf-8"))
+            try:
+                self.notes = json.loads(self._file.read_text(encoding="utf-8"))
+            except ValueError:
+                raise OptionError("out", f"{self._file} is damaged; name a new folder") from None
         elif path.is_file() or (path.is_dir() and any(path.iterdir())):
             raise OptionError("out", f"{path} holds something else; name a new folder")
 

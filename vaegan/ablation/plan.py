@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.spec import Arm, Spec
 from vaegan.config import DISC_OPTIONS, Config, Output, Tracking, make_config
 from vaegan.errors import OptionError, OptionErrors, UserError
@@ -73,7 +74,7 @@ def resolve(spec: Spec, arm: Arm, size_of: Callable[[Config], Config]) -> Config
         errors = error.errors if isinstance(error, OptionErrors) else [error]
         lines = []
         for each in errors:
-            value = arm.options.get(each.option)
+            value = "none" if arm.options.get(each.option) is None else arm.options[each.option]
             given = f"{each.option} {value}" if each.option in arm.options else each.option
             lines.append(f"{spec.path}: {arm.label}: {given}: {each.problem}")
         raise UserError("\n".join(lines)) from None
@@ -85,18 +86,20 @@ def make_plan(spec: Spec, configs: Mapping[str, Config], runs_dir: Path) -> Plan
     Raises: UserError for arms that differ in nothing.
     """
     seen: dict[str, str] = {}
-    for label, config in configs.items():
-        key = digest(config)
+    for arm in spec.arms:
+        if arm.control == EQUAL_TIME:  # its epochs, which were timed, may come to those of another arm
+            continue
+        key = digest(configs[arm.label])
         if key in seen:
-            raise UserError(f"{spec.path}: the arms {seen[key]!r} and {label!r} differ in nothing")
-        seen[key] = label
-    arms, jobs = [], []
+            raise UserError(f"{spec.path}: the arms {seen[key]!r} and {arm.label!r} differ in nothing")
+        seen[key] = arm.label
+    arms, jobs = [], {}
     for label, config in configs.items():
         named = [_job(config, seed, runs_dir) for seed in spec.seeds]
         arms.append(PlannedArm(label, config, [job.name for job in named]))
-        jobs += named
-    jobs = [job for seed in spec.seeds for job in jobs if job.config.seed == seed]
-    return Plan(arms, {job.name: job for job in _forked(jobs)})
+        jobs |= {job.name: job for job in named}
+    in_order = [job for seed in spec.seeds for job in jobs.values() if job.config.seed == seed]
+    return Plan(arms, {job.name: job for job in _forked(in_order)})
 
 
 def _job(config: Config, seed: int, runs_dir: Path) -> Job:
@@ -139,14 +142,13 @@ def _forked(jobs: Sequence[Job]) -> list[Job]:
     """The jobs, those with the longest solo phase first; others with the same one fork from it."""
     groups: dict[tuple[str, int], list[Job]] = {}
     for job in jobs:
-        if solo_epochs(job.config):
-            groups.setdefault((solo_digest(job.config), job.config.seed), []).append(job)
+        groups.setdefault((solo_digest(job.config), job.config.seed), []).append(job)
     forks: dict[str, Fork] = {}
     kept: dict[str, set[int]] = {}
     for group in groups.values():
         leader = max(group, key=lambda job: solo_epochs(job.config))
         for job in group:
-            # the last epoch, whose pictures a run is left with, is its own
+            # the last epoch is a run's own: pictures are drawn after it
             epochs = min(solo_epochs(job.config), job.config.epochs - 1)
             if job is not leader and epochs:
                 checkpoint = leader.folder / "checkpoints" / f"epoch-{epochs:04}.safetensors"

@@ -63,9 +63,9 @@ def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ())
     if not arms:
         raise UserError(f"{path}: controls stand beside an arm; add a grid or arms")
     names = [arm.label for arm in arms]
-    baseline = content.get("baseline", names[0])
+    baseline = str(names[0] if content.get("baseline") is None else content["baseline"])
     if baseline not in names:
-        hint = did_you_mean(str(baseline), names)
+        hint = did_you_mean(baseline, names)
         raise UserError(f"{path}: baseline: {baseline}: no such arm; {hint}Known: {'; '.join(names)}.")
     against = next(arm for arm in arms if arm.label == baseline)
     for name in controls:
@@ -105,20 +105,17 @@ def _extended(path: Path, origin: str, above: tuple[Path, ...]) -> dict[str, Any
     if isinstance(content.get("arms"), dict):
         content["arms"] = {
             label: own | {"base": path.parent / str(own["base"])}
-            if isinstance(own, dict) and "base" in own
+            if isinstance(own, dict) and own.get("base") is not None
             else own
             for label, own in content["arms"].items()
         }
+    together = ("options", "labels")
+    content |= {key: _mapping(path, key, content) for key in together if key in content}
     extended = content.pop("extends", None)
     if extended is None:
         return content
     below = _extended(path.parent / str(extended), f"{path}: extends: {extended}", (*above, path.resolve()))
-    merged = {
-        key: _mapping(path, key, below) | _mapping(path, key, content)
-        for key in ("options", "labels")
-        if key in below or key in content
-    }
-    return below | content | merged
+    return below | content | {key: below.get(key, {}) | content.get(key, {}) for key in together}
 
 
 def _base(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,13 +138,9 @@ def _grid(
     axes = []
     for axis, settings in grid.items():
         called = labels.get(axis, axis.replace("_", " "))
-        if isinstance(settings, dict):  # several options that change together, by the setting's name
-            for name, own in settings.items():
-                if not isinstance(own, dict):
-                    raise UserError(
-                        f"{path}: grid: {axis}: {name}: expected lines of the form `option: value`"
-                    )
-            axes.append([(f"{called} {name}", own) for name, own in settings.items()])
+        if isinstance(settings, dict) and settings:  # each several options that change together, by its name
+            own = {name: _options(f"{path}: grid: {axis}: {name}", each) for name, each in settings.items()}
+            axes.append([(f"{called} {name}", each) for name, each in own.items()])
         elif isinstance(settings, list) and settings:
             axes.append([(f"{called} {_word(value)}", {axis: value}) for value in settings])
         else:
@@ -162,21 +155,18 @@ def _grid(
 def _named_arms(path: Path, content: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The arms by name. An arm's `base` is a config whose options go over the common ones."""
     for label, own in _mapping(path, "arms", content).items():
-        if own is None:
-            own = {}
-        if not isinstance(own, dict):
-            raise UserError(f"{path}: arms: {label}: expected lines of the form `option: value`")
-        own = dict(own)
+        own = _options(f"{path}: arms: {label}", own)
         base = own.pop("base", None)
-        yield str(label), (_config(path, base) if base is not None else {}) | own
+        yield label, (_config(path, base) if base is not None else {}) | own
 
 
 def _controls(path: Path, content: Mapping[str, Any]) -> list[str]:
     given = content.get("controls") or []
     names = given if isinstance(given, list) else [given]
+    names = [str(each) for each in names]
     for name in names:
         if name not in CONTROLS:
-            hint = did_you_mean(str(name), CONTROLS)
+            hint = did_you_mean(name, CONTROLS)
             raise UserError(f"{path}: controls: {name}: unknown control; {hint}Known: {', '.join(CONTROLS)}.")
     return names
 
@@ -209,7 +199,7 @@ def _labels(path: Path, content: Mapping[str, Any]) -> dict[str, str]:
             hint = did_you_mean(axis, axes)
             known = f"Known: {', '.join(axes)}." if axes else "there is no grid"
             raise UserError(f"{path}: labels: {axis}: no axis of the grid; {hint}{known}")
-    return {axis: str(label) for axis, label in labels.items()}
+    return {axis: str(label) for axis, label in labels.items() if label is not None}
 
 
 def _check_options(path: Path, label: str, options: Mapping[str, Any]) -> None:
@@ -226,12 +216,16 @@ def _check_options(path: Path, label: str, options: Mapping[str, Any]) -> None:
 
 
 def _mapping(path: Path, key: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    value = content.get(key)
+    return _options(f"{path}: {key}", content.get(key), "name")
+
+
+def _options(origin: str, value: Any, name: str = "option") -> dict[str, Any]:
+    """Names and what stands behind them; none of null. Raises: UserError for something else."""
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise UserError(f"{path}: {key}: expected lines of the form `name: value`")
-    return {str(name): each for name, each in value.items()}
+        raise UserError(f"{origin}: expected lines of the form `{name}: value`")
+    return {str(key): each for key, each in value.items()}
 
 
 def _word(value: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from vaegan.ablation.metrics import known_metrics
+from vaegan.ablation.metrics import OF_RUNS, known_metrics
 from vaegan.ablation.spec import Spec
 from vaegan.files import write_whole
 
@@ -17,7 +17,8 @@ def write_sweep(path: Path, spec: Spec, files: Mapping[str, Path], project: str)
     An agent starts `train_vaegan.py --config=FILE --seed=N` from the folder that the files' paths begin in.
     Source: docs.wandb.ai, "Sweep configuration options".
     """
-    first = next((name for name in spec.metrics if known_metrics()[name].better), None)
+    tracked = [name for name in spec.metrics if name not in OF_RUNS]  # those are worked out for the table
+    first = next((name for name in tracked if known_metrics()[name].better), None)
     sweep: dict[str, Any] = {
         "name": spec.name,
         "project": project,

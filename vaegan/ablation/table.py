@@ -1,6 +1,7 @@
 """The table of an ablation: a row an arm, a column a figure, each over the seeds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean
 from typing import Any
@@ -85,7 +86,7 @@ def make_table(
 
     given: whether the metrics were asked for; a remark then names those that no run has.
     """
-    runs = [run for arm in arms for run in arm.runs.values()]
+    runs = {f"{arm.label}, seed {seed}": run for arm in arms for seed, run in arm.runs.items()}
     keys = list(dict.fromkeys([*metrics, *OF_RUNS]))
     found = {arm.label: _values_by_key(arm, keys) for arm in arms}
     present = [key for key in keys if any(found[arm.label][key] for arm in arms)]
@@ -93,7 +94,8 @@ def make_table(
     if given and (missing := [key for key in metrics if key not in present]):
         remarks.append(f"No run has {', '.join(missing)}.")
     alike = _compare(runs)
-    columns = [_column(key, runs) for key in present]
+    columns = [_column(key, list(runs.values())) for key in present]
+    remarks += _lacking(arms, columns, found)
     bests = {column.key: _best(column, found, alike(column.key)) for column in columns}
     rows = []
     for arm in arms:
@@ -117,7 +119,7 @@ def as_rows(table: Table) -> tuple[list[str], list[list[Any]]]:
 
 
 def figures_of(run: RunFiles) -> dict[str, float]:
-    """All single figures of a run by their keys in a table, of its last epoch and its evaluation.
+    """All single finite figures of a run by their keys in a table, of its last epoch and its evaluation.
 
     Times are of all its epochs, those that it forked from another run included.
     """
@@ -137,7 +139,7 @@ def figures_of(run: RunFiles) -> dict[str, float]:
     return {
         key: value
         for key, value in figures.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     }
 
 
@@ -168,10 +170,10 @@ def _column(key: str, runs: Sequence[RunFiles]) -> Column:
     return Column(key, SHORT.get(key, key), meaning["text"], meaning["unit"], meaning["better"])
 
 
-def _compare(runs: Sequence[RunFiles]) -> Any:
+def _compare(runs: Mapping[str, RunFiles]) -> Callable[[str], bool]:
     """Says whether the runs' figures under a key compare."""
-    same_data = not differences_in_data(runs)
-    other_losses = len({run.config.get("pbp") for run in runs}) > 1
+    same_data = not differences_in_data(list(runs.values()))
+    other_losses = len({run.config.get("pbp") for run in runs.values()}) > 1
     doubted = {name for name, _ in differing_protocols(runs)}
 
     def alike(key: str) -> bool:
@@ -201,16 +203,28 @@ def _entry(values: dict[int, float], against: dict[int, float] | None, best: flo
     return Entry(values, middle, deviation, difference, low, high, middle == best)
 
 
-def _remarks(arms: Sequence[ArmRuns], runs: Sequence[RunFiles]) -> Iterable[str]:
+def _lacking(
+    arms: Sequence[ArmRuns], columns: Sequence[Column], found: Mapping[str, Mapping[str, dict[int, float]]]
+) -> Iterable[str]:
+    """The figures that some of an arm's runs have and others have not, each a sentence."""
+    for arm in arms:
+        for column in columns:
+            lacking = sorted(arm.runs.keys() - found[arm.label][column.key].keys())
+            if lacking and len(lacking) < len(arm.runs):
+                seeds = ", ".join(map(str, lacking))
+                yield f"{arm.label} has no finite {column.title} with seed {seeds}."
+
+
+def _remarks(arms: Sequence[ArmRuns], runs: Mapping[str, RunFiles]) -> Iterable[str]:
     """What holds for all figures, and what is missing, each a sentence."""
     for arm in arms:
         for seed, reason in arm.failures.items():
             yield f"{arm.label}, seed {seed}, failed: {reason}"
-    if data := differences_in_data(runs):
+    if data := differences_in_data(list(runs.values())):
         yield f"The runs do not share their held-out images: they differ in {', '.join(data)}."
     for _, sentence in differing_protocols(runs):
         yield sentence
     for what, key in (("commits", "commit"), ("devices", "device_name"), ("threads", "threads")):
-        values = sorted({str(run.environment.get(key)) for run in runs})
+        values = sorted({str(run.environment.get(key)) for run in runs.values()})
         if len(values) > 1:
             yield f"The runs were made with different {what}: {', '.join(values)}; times may not compare."

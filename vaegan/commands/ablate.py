@@ -21,7 +21,7 @@ from vaegan.ablation.cost import epoch_seconds, equal_time_epochs, run_seconds
 from vaegan.ablation.existing import arms_of
 from vaegan.ablation.folder import Folder
 from vaegan.ablation.metrics import DEFAULT_METRICS
-from vaegan.ablation.plan import Plan, make_plan, resolve
+from vaegan.ablation.plan import Plan, digest, make_plan, resolve
 from vaegan.ablation.pools import SLURM, LocalPool, Pool, RayPool, SlurmPool, cores
 from vaegan.ablation.runner import Runner, forget_failures
 from vaegan.ablation.spec import Spec, read_spec
@@ -37,6 +37,7 @@ from vaegan.devices import pick_device
 from vaegan.errors import OptionError, UserError, flag
 from vaegan.new_paths import free_name, new_folder
 from vaegan.report.rendering import duration
+from vaegan.seeds import LARGEST_SEED
 from vaegan.signals import StopSignals
 from vaegan.trackers import PROJECT, WandbTracker
 
@@ -62,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set",
         nargs="+",
+        action="extend",
         default=[],
         metavar="OPTION=VALUE",
         help="options over the file's, in every arm: --set dataset=cartoon epochs=4; needs --out",
@@ -69,7 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds",
         nargs="+",
-        type=whole_number("seeds", 0),
+        action="extend",
+        type=whole_number("seeds", 0, LARGEST_SEED),
         default=[],
         metavar="INT",
         help="in place of the file's",
@@ -78,7 +81,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="for the table (default: named after SPEC, in --runs-dir)"
     )
-    parser.add_argument("--table", nargs="+", type=Path, metavar="RUN", help="folders of runs to tabulate")
+    parser.add_argument(
+        "--table", nargs="+", action="extend", type=Path, metavar="RUN", help="folders of runs to tabulate"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -96,6 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(
             "set", "makes another ablation than the file; name a folder for its table with --out"
         )
+    if twice := [seed for seed in arguments.seeds if arguments.seeds.count(seed) > 1]:
+        raise UserError(f"--seeds {twice[0]}: named twice; name each seed once")
     options = settings(arguments.set)
     spec = read_spec(arguments.spec, options, arguments.seeds)
     folder = Folder(arguments.out or arguments.runs_dir / spec.name)
@@ -106,15 +113,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         show_plan(spec, plan, arguments.workers)
         return 0
+    baseline = configs[spec.baseline]
+    pool = make_pool(arguments, folder.path, baseline)
     folder.note(made_from=made_from(arguments.spec, options))
     files = folder.write_arms(configs)
-    baseline = configs[spec.baseline]
     write_sweep(folder.path / "sweep.yaml", spec, files, baseline.wandb_project or PROJECT)
     if arguments.retry:
         forget_failures(plan)
     of_jobs = {name: files[arm.label].resolve() for arm in plan.arms for name in arm.jobs}
     with StopSignals() as signals:
-        pool = make_pool(arguments, folder.path, baseline)
         runner = Runner(plan, pool, spec.name, of_jobs)
         with Board(make_console(), plan, arguments.workers) as board:
             finished = runner.run(lambda: board.show(runner.states), lambda: signals.number > 0)
@@ -162,13 +169,16 @@ def made_from(spec: Path, options: Mapping[str, Any]) -> str:
 
 
 def settings(given: list[str]) -> dict[str, Any]:
-    """The options of --set. Raises: OptionError for anything but `option=value`."""
+    """The options of --set. Raises: UserError for anything but `option=value`."""
     options = {}
     for part in given:
         name, equals, value = part.partition("=")
         if not equals or not name:
             raise UserError(f"--set {part}: expected OPTION=VALUE")
-        options[name.replace("-", "_")] = None if value == "none" else yaml.safe_load(value)
+        try:
+            options[name.replace("-", "_")] = None if value == "none" else yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError):  # the latter for what only looks like a date
+            raise UserError(f"--set {part}: the value cannot be read as YAML; put it in quotes") from None
     return options
 
 
@@ -178,11 +188,12 @@ def resolved_arms(spec: Spec, notes: dict[str, Any]) -> dict[str, Config]:
     for arm in spec.arms:
         if arm.control == EQUAL_TIME:
             baseline, alone = configs[spec.baseline], configs[arm.label]
-            if "equal_time_epochs" not in notes:
+            of = f"{digest(baseline)} {digest(alone)}"
+            if notes.get("equal_time", {}).get("of") != of:
                 print("timing a step of the baseline and of the VAE alone, for equal time")
-                epoch_s, alone_s = timed(baseline), timed(alone)["solo"]
-                notes["equal_time_epochs"] = equal_time_epochs(baseline, epoch_s, alone_s)
-            configs[arm.label] = alone.model_copy(update={"epochs": notes["equal_time_epochs"]})
+                epochs = equal_time_epochs(baseline, timed(baseline), timed(alone)["solo"])
+                notes["equal_time"] = {"epochs": epochs, "of": of}
+            configs[arm.label] = alone.model_copy(update={"epochs": notes["equal_time"]["epochs"]})
     return configs
 
 
@@ -218,7 +229,8 @@ def timed(config: Config) -> dict[str, float]:
 
 def show_plan(spec: Spec, plan: Plan, workers: int) -> None:
     """Print the arms and what they cost, from a timed step of each."""
-    print(f"{spec.name}: {len(plan.arms)} arms, {len(spec.seeds)} seeds, {len(plan.jobs)} runs\n")
+    seeds = f"{len(spec.seeds)} seed{'s' if len(spec.seeds) > 1 else ''}"
+    print(f"{spec.name}: {len(plan.arms)} arms, {seeds}, {len(plan.jobs)} runs\n")
     width = max(len(arm.label) for arm in plan.arms)
     print(f"{'arm':{width}}  epochs  solo epoch  combo epoch  a run")
     total = 0.0

@@ -153,11 +153,11 @@ def _parts(runs: Mapping[str, RunFiles]) -> Iterator[Part]:
         yield Part(title, rows, differing + warnings)
 
 
-def differing_protocols(runs: Sequence[RunFiles]) -> Iterator[tuple[str, str]]:
+def differing_protocols(runs: Mapping[str, RunFiles]) -> Iterator[tuple[str, str]]:
     """The sections of which the runs' figures were not taken alike, each with a sentence that says so."""
-    evaluated = {str(run.folder): run.evaluation["sections"] for run in runs if run.evaluation}
+    evaluated = {label: run.evaluation["sections"] for label, run in runs.items() if run.evaluation}
     for name in dict.fromkeys(name for sections in evaluated.values() for name in sections):
-        sections = {folder: each[name] for folder, each in evaluated.items() if name in each}
+        sections = {label: each[name] for label, each in evaluated.items() if name in each}
         for sentence in _protocols_that_differ(sections):
             yield name, sentence
 
@@ -169,7 +169,8 @@ def _protocols_that_differ(sections: Mapping[str, Mapping[str, Any]]) -> Iterato
     for key in dict.fromkeys(key for each in protocols.values() for key in each):
         said = {label: words(each[key]) if key in each else "none" for label, each in protocols.items()}
         if key not in OWN_TO_A_RUN and len(set(said.values())) > 1:
-            listed = ", ".join(f"{text} ({label})" for label, text in said.items())
+            labels = {text: [label for label in said if said[label] == text] for text in said.values()}
+            listed = ", ".join(f"{text} ({'; '.join(those)})" for text, those in labels.items())
             found.append(f"{key.replace('_', ' ')}: {listed}")
     if found:
         yield f"These figures do not compare, since they were not taken alike; {'; '.join(found)}."
