@@ -21,6 +21,7 @@ CONFIGS = ROOT / "configs"
 ABLATIONS = CONFIGS / "ablations"
 PUBLISHED = sorted(ABLATIONS.glob("*.yaml"))
 SMALL = sorted((ABLATIONS / "small").glob("*.yaml"))
+BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.yaml"))
 SYSTEMS = [
     file
     for folder in ("learned_loss", "dense", "depth_by_size", "coursework")
@@ -59,7 +60,7 @@ ARMS = {  # of the published one, of the small one
 
 
 def each(files):
-    return pytest.mark.parametrize("file", files, ids=lambda file: str(file.relative_to(ABLATIONS)))
+    return pytest.mark.parametrize("file", files, ids=lambda file: str(file.relative_to(ROOT)))
 
 
 def at_its_size(config):
@@ -114,7 +115,7 @@ def test_opens_with_source_expectation_cost_and_its_own_command(file):
     assert f"# Command: python -m vaegan ablate {file.relative_to(ROOT)}" in head
 
 
-@each([*PUBLISHED, *SMALL])
+@each([*PUBLISHED, *SMALL, *BENCHMARKS])
 def test_arms_differ_and_each_has_a_run_for_every_seed(file, tmp_path):
     spec, configs = arms(file)
     plan = make_plan(spec, configs, tmp_path)  # which refuses arms that differ in nothing

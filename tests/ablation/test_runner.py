@@ -222,16 +222,22 @@ def ablate(folder, log):
         )
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The runs of an ablation that nobody killed."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "spec.yaml").write_text(SPEC)
+    assert ablate(folder, folder / "log").wait(PATIENCE) == 0, (folder / "log").read_text()
+    return sorted((folder / "runs" / "arms").glob("*/"))
+
+
 @pytest.mark.processes
 @pytest.mark.parametrize("with_its_runs", [True, False], ids=["all at once", "the runner alone"])
-def test_a_killed_runner_loses_no_finished_epoch(tmp_path, with_its_runs):
-    for name in ("whole", "killed"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "spec.yaml").write_text(SPEC)
-    log = tmp_path / "log"
-    assert ablate(tmp_path / "whole", log).wait(PATIENCE) == 0, log.read_text()
+def test_a_killed_runner_loses_no_finished_epoch(tmp_path, whole, with_its_runs):
+    killed, log = tmp_path / "killed", tmp_path / "log"
+    killed.mkdir()
+    (killed / "spec.yaml").write_text(SPEC)
     rng = random.Random(7)
-    killed = tmp_path / "killed"
     before: dict[str, int] = {}
     kills = 0
     for _ in range(5):
@@ -250,9 +256,8 @@ def test_a_killed_runner_loses_no_finished_epoch(tmp_path, with_its_runs):
             before[folder.name] = saved_epochs(folder)
     assert kills >= 2
     assert ablate(killed, log).wait(PATIENCE) == 0, log.read_text()
-    runs = sorted((tmp_path / "whole" / "runs" / "arms").glob("*/"))
-    assert len(runs) == 3
-    for run in runs:
+    assert len(whole) == 3
+    for run in whole:
         expected, found = outcome(run), outcome(killed / "runs" / "arms" / run.name)
         for each in (expected, found):  # that of a run that did not have to wait for its leader is made alone
             for name in (FORK, "evaluation.json", "report.html"):  # paths and times

@@ -48,14 +48,18 @@ class Runner:
 
         stopped: whether to stop; runs then save, and go on another time.
         """
-        while any(state in (WAITING, RUNNING) for state in self.states.values()):
-            if stopped():
-                self._pool.stop()
-                return False
-            self._collect()
-            self._begin()
-            show()
-            time.sleep(LOOK_S)
+        try:
+            while any(state in (WAITING, RUNNING) for state in self.states.values()):
+                if stopped():
+                    self._pool.stop()
+                    return False
+                self._collect()
+                self._begin()
+                show()
+                time.sleep(LOOK_S)
+        except BaseException:  # else the runs of threads would be waited for
+            self._pool.stop()
+            raise
         show()
         return True
 
@@ -106,7 +110,7 @@ class Runner:
             return
         try:
             fork_run(job.fork.checkpoint, job.config, job.folder)
-        except (DamagedCheckpoint, UserError):
+        except (DamagedCheckpoint, UserError, OSError):
             return
 
     def _work(self, job: Job) -> Work:

@@ -20,6 +20,7 @@ PROGRAM = Path(__file__).resolve().parent.parent.parent / "train_vaegan.py"
 PASSED_ON = ("VAEGAN_", "WANDB_", "HF_")  # environment variables that a run on another machine needs too
 LOOK_S = 0.2  # between two looks at a process
 STOPPED = "stopped"
+NOT_EVALUATED = "not evaluated: "  # begins the reason, in what a run prints that was trained to its end
 SIGNALLED = {-signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM}
 
 
@@ -56,7 +57,8 @@ class Work:
                 return STOPPED
             if is_done(self.folder, self.epochs):
                 return None
-            reason = last_line(log_of(self.folder)) or f"ended with status {status}"
+            reason = last_line(log_of(self.folder), NOT_EVALUATED if status == 0 else "")
+            reason = reason or f"ended with status {status}"
             if (
                 not is_held(self.folder) and "another process" not in reason
             ):  # which was the first to begin it
@@ -140,10 +142,11 @@ def note_failure(folder: Path, reason: str) -> None:
     write_whole(failure_of(folder), lambda path: path.write_text(f"{reason}\n", encoding="utf-8"))
 
 
-def last_line(path: Path) -> str:
-    """The last line of a log that says something."""
+def last_line(path: Path, beginning: str = "") -> str:
+    """The last line of a log that says something, and that begins so; nothing where there is none."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    lines = (line.strip() for line in reversed(text.splitlines()))
+    return next((line for line in lines if line and line.startswith(beginning)), "")
