@@ -181,6 +181,12 @@ def test_work_says_why_a_run_failed(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
+def test_work_says_which_loss_is_no_number_any_more(tmp_path):
+    reason = work_of(tmp_path / "a", "--lr", "1e30", "--evaluate", "false")()
+    assert reason.startswith("stopped: ") and "--lr" in reason
+    assert not is_done(tmp_path / "a", 1)
+
+
 def test_work_waits_for_a_run_that_another_process_is_at(tmp_path):
     run = Run(tmp_path / "a", make_config({}))
     assert is_held(tmp_path / "a")

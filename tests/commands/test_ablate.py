@@ -54,7 +54,7 @@ def begun(monkeypatch):
     given = {}
 
     class Runner:
-        def __init__(self, plan, pool, threads, group, configs):
+        def __init__(self, plan, pool, group, configs):
             given.update(plan=plan, group=group, configs=configs)
 
         def run(self, show, stopped):
@@ -167,7 +167,7 @@ MISTAKES = {
     "spec.yaml --seeds 1 --seeds 1": "--seeds 1: named twice; name each seed once",
     "spec.yaml --seeds": "--seeds: expected at least one argument",
     "spec.yaml --set lr=1": (
-        "--set ['lr=1']: makes another ablation than the file; name a folder for its table with --out"
+        "--set lr=1: makes another ablation than the file; name a folder for its table with --out"
     ),
     "spec.yaml --out o --set lr": "--set lr: expected OPTION=VALUE",
     "spec.yaml --out o --set =1": "--set =1: expected OPTION=VALUE",
@@ -190,6 +190,10 @@ MISTAKES = {
     ),
     "spec.yaml --out o --set disc_weight=3": (
         "spec.yaml: the arms 'disc weight 0' and 'disc weight 10' differ in nothing"
+    ),
+    "spec.yaml --out o --set image_size=15 vae=conv": (
+        "spec.yaml: disc weight 0: hidden_dim 4: not a knob of conv; what can be set: --activation, "
+        "--base-channels, --depth, --norm"
     ),
     "spec.yaml --out .": "--out .: . holds something else; name a new folder",
     "spec.yaml --out spec.yaml": "--out spec.yaml: spec.yaml holds something else; name a new folder",
@@ -218,6 +222,20 @@ def test_a_wrong_spec_is_a_line_and_leaves_nothing(typed, begun, spec):
     assert (status, output, errors.count("\n")) == (2, "", 1)
     assert errors.startswith("spec.yaml: ")
     assert files() == ["spec.yaml"]
+
+
+def test_another_ablations_folder_is_refused(typed, begun):
+    Path("other").mkdir()
+    Path("other", "spec.yaml").write_text(SPEC)
+    assert typed("spec.yaml")[0] == 128
+    before = files()
+    name = Path.cwd().name
+    status, output, errors = typed("other/spec.yaml")
+    assert (status, output) == (2, "")
+    assert errors == f"--out: runs/spec holds the table of {name}/spec.yaml; name another folder with --out\n"
+    assert typed("spec.yaml", "--set", "lr=1", "--out", "runs/spec")[0] == 2
+    assert files() == before
+    assert typed("spec.yaml")[0] == 128
 
 
 @pytest.mark.parametrize("address", ["slurm:time", "slurm"])

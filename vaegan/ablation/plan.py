@@ -114,7 +114,8 @@ def digest(config: Config) -> str:
 
 
 def _hashed(config: Config, without: Iterable[str]) -> str:
-    options = {name: value for name, value in config.to_dict().items() if name not in set(without)}
+    dropped = set(without)
+    options = {name: value for name, value in config.to_dict().items() if name not in dropped}
     return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -98,8 +98,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.spec is None:
         raise UserError("SPEC: is missing; name a YAML file such as configs/ablations/disc_weight.yaml")
     if arguments.set and arguments.out is None:
-        raise OptionError(
-            "set", "makes another ablation than the file; name a folder for its table with --out"
+        given = " ".join(arguments.set)
+        raise UserError(
+            f"--set {given}: makes another ablation than the file; name a folder for its table with --out"
         )
     if twice := [seed for seed in arguments.seeds if arguments.seeds.count(seed) > 1]:
         raise UserError(f"--seeds {twice[0]}: named twice; name each seed once")
