@@ -34,7 +34,7 @@ from vaegan.build import build_players
 from vaegan.config import Config, resolved
 from vaegan.console import make_console
 from vaegan.devices import pick_device
-from vaegan.errors import OptionError, UserError, flag
+from vaegan.errors import UserError, flag
 from vaegan.new_paths import free_name, new_folder
 from vaegan.report.rendering import duration
 from vaegan.seeds import LARGEST_SEED
