@@ -86,9 +86,10 @@ def test_markdown(table):
 def test_latex(table):
     text = latex(table)
     assert text.startswith("% \\usepackage{booktabs, graphicx}\n")
-    assert r"    arm & PSNR, dB $\uparrow$ & KL, held out & seeds \\" in text
-    assert r"    w 10 | 5\% & \textbf{20.25 $\pm$ 0.35} & 3.142 & 2/2 \\" in text
-    assert r"    other\_one & $-$0.90 [$-$1.00, $-$0.80] & -- \\" in text
+    assert r"     & w 10 | 5\% & other\_one & lost \\" in text
+    assert r"    PSNR, dB $\uparrow$ & \textbf{20.25 $\pm$ 0.35} & 19.35 $\pm$ 0.49 & -- \\" in text
+    assert r"    PSNR, dB $\uparrow$ & $-$0.90 [$-$1.00, $-$0.80] & -- \\" in text
+    assert r"    seeds & 2/2 & 2/2 & 0/2 \\" in text
     assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 2
     assert r"\label{tab:disc-weight}" in text and r"\begin{tabular}{lrrr}" in text
     assert text.isascii()

@@ -3,6 +3,7 @@
 import csv as csv_format
 import io
 import math
+from collections.abc import Callable, Sequence
 
 from vaegan.ablation.table import Column, Entry, Row, Table
 from vaegan.report.comparison import markdown_table
@@ -107,42 +108,60 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    r"""table.tex: two floats that need \usepackage{booktabs, graphicx}."""
+    r"""table.tex: a line a figure and a column an arm, in two floats.
 
-    def cell(entry: Entry | None) -> str:
-        text = escaped(measured(entry))
-        return rf"\textbf{{{text}}}" if entry is not None and entry.best else text
-
+    They need \usepackage{booktabs, graphicx}, and are shrunk where they are wider than the text.
+    """
     label = "".join(letter if letter.isalnum() else "-" for letter in table.name)
-    parts = [r"% \usepackage{booktabs, graphicx}"]
-    for rows, text, caption, name, more in (
-        (table.rows, cell, f"{table.name}. {PROTOCOL}", label, ["seeds"]),
-        (
-            others(table),
-            lambda entry: escaped(differing(entry)),
-            f"{table.name}: differences to {table.baseline}. {DIFFERENCES}",
-            f"{label}-differences",
-            [],
-        ),
-    ):
-        heads = ["arm", *map(head, table.columns), *more]
-        lines = [
-            r"\begin{table}",
-            r"  \centering",
-            rf"  \caption{{{escaped(caption)}}}",
-            rf"  \label{{tab:{name}}}",
-            r"  \resizebox{\textwidth}{!}{%",
-            rf"  \begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
-            r"    \toprule",
-            f"    {' & '.join(map(escaped, heads))} \\\\",
-            r"    \midrule",
+    results = _tabular(table, table.rows, lambda entry: _bold(measured(entry), entry))
+    differences = _tabular(table, others(table), lambda entry: escaped(differing(entry)))
+    return "\n\n".join(
+        [
+            r"% \usepackage{booktabs, graphicx}",
+            _float(results, f"{table.name}. {PROTOCOL}", label),
+            _float(
+                differences,
+                f"{table.name}: differences to {table.baseline}. {DIFFERENCES}",
+                f"{label}-differences",
+            ),
+            "",
         ]
-        for row in rows:
-            cells = [escaped(row.label), *map(text, row.entries), *([row.survived] if more else [])]
-            lines.append(f"    {' & '.join(cells)} \\\\")
-        lines += [r"    \bottomrule", r"  \end{tabular}}", r"\end{table}"]
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+    )
+
+
+def _bold(text: str, entry: Entry | None) -> str:
+    return rf"\textbf{{{escaped(text)}}}" if entry is not None and entry.best else escaped(text)
+
+
+def _tabular(table: Table, rows: Sequence[Row], cell: Callable[[Entry | None], str]) -> list[str]:
+    lines = [["", *(escaped(row.label) for row in rows)]]
+    for i, column in enumerate(table.columns):
+        lines.append([escaped(head(column)), *(cell(row.entries[i]) for row in rows)])
+    lines.append(["seeds", *(row.survived for row in rows)])
+    first, *rest = (f"    {' & '.join(line)} \\\\" for line in lines)
+    columns = f"l{'r' * len(rows)}"
+    return [
+        rf"  \begin{{tabular}}{{{columns}}}",
+        r"    \toprule",
+        first,
+        r"    \midrule",
+        *rest,
+        r"    \bottomrule",
+        r"  \end{tabular}}",
+    ]
+
+
+def _float(tabular: list[str], caption: str, label: str) -> str:
+    lines = [
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \caption{{{escaped(caption)}}}",
+        rf"  \label{{tab:{label}}}",
+        r"  \resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
+        *tabular,
+        r"\end{table}",
+    ]
+    return "\n".join(lines)
 
 
 def escaped(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from vaegan.ablation.statistics import pareto_front
@@ -30,9 +31,11 @@ DISTORTIONS = (  # key, what the axis says, which way is better
 )
 
 
-def shown(arm: ArmRuns) -> RunFiles | None:
-    """The run of an arm that is shown: that with the least seed that came to its end."""
-    return arm.runs[min(arm.runs)] if arm.runs else None
+def shown(arms: Sequence[ArmRuns]) -> list[RunFiles | None]:
+    """The run of each arm that is shown: of the least seed that all have, or else of its own least one."""
+    seeds = [set(arm.runs) for arm in arms if arm.runs]
+    common = set.intersection(*seeds) if seeds else set()
+    return [arm.runs[min(common or arm.runs)] if arm.runs else None for arm in arms]
 
 
 def save_strips(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
@@ -41,21 +44,21 @@ def save_strips(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
     Cut out of the runs' own pictures. An arm whose reference images are others, and a GAN, is left out;
     nothing is drawn where none is left.
     """
-    originals, strips = None, {}
+    originals, strips = None, []
     for label, picture in _pictures(arms, "reconstructions.png"):
         middle = (picture.height - GAP) // 2
         above, below = (picture.crop((0, top, picture.width, top + middle)) for top in (0, middle))
         originals = originals or above
         if originals.size == above.size and originals.tobytes() == above.tobytes():
-            strips[label] = below
+            strips.append((label, below))
     if originals is not None:
-        _save_rows(path, {"originals": originals, **strips})
-    return list(strips)
+        _save_rows(path, [("originals", originals), *strips])
+    return [label for label, _ in strips]
 
 
 def save_arm_samples(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
     """The first samples of each arm; returns the labels of those drawn."""
-    rows = {}
+    rows = []
     for label, picture in _pictures(arms, "samples.png"):
         tile = (picture.width - GAP) // SAMPLE_COLUMNS
         parts = [
@@ -64,10 +67,10 @@ def save_arm_samples(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
         side_by_side = Image.new("RGB", (sum(part.width for part in parts), parts[0].height), "white")
         for number, part in enumerate(parts):
             side_by_side.paste(part, (number * part.width, 0))
-        rows[label] = side_by_side
+        rows.append((label, side_by_side))
     if rows:
         _save_rows(path, rows)
-    return list(rows)
+    return [label for label, _ in rows]
 
 
 def save_arm_curves(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
@@ -138,27 +141,26 @@ def _points(arms: Sequence[ArmRuns], distortion: str) -> list[tuple[str, float, 
 
 def _pictures(arms: Sequence[ArmRuns], name: str) -> Iterator[tuple[str, Image.Image]]:
     """The picture of that name of each arm that has one."""
-    for arm in arms:
-        run = shown(arm)
+    for arm, run in zip(arms, shown(arms), strict=True):
         path = run.folder / "figures" / name if run else None
         if path is not None and path.is_file():
             with Image.open(path) as image:
                 yield arm.label, image.convert("RGB")
 
 
-def _save_rows(path: Path, rows: Mapping[str, Image.Image]) -> None:
+def _save_rows(path: Path, rows: Sequence[tuple[str, Image.Image]]) -> None:
     """Pictures below each other, each behind its label, the wider ones shrunk."""
-    font = ImageFont.load_default(LABEL_SIZE)
-    wide = max(round(font.getlength(label)) for label in rows) + LABEL_SIZE
-    images = {}
-    for label, image in rows.items():
+    font = ImageFont.truetype(findfont("DejaVu Sans"), LABEL_SIZE)  # Pillow's own has neither é nor β
+    wide = max(round(font.getlength(label)) for label, _ in rows) + LABEL_SIZE
+    images = []
+    for label, image in rows:
         scale = min(1.0, WIDEST / image.width)
         size = (round(image.width * scale), round(image.height * scale))
-        images[label] = image if scale == 1 else image.resize(size, Image.Resampling.BOX)
-    height = sum(image.height for image in images.values())
-    picture = Image.new("RGB", (wide + max(image.width for image in images.values()), height), "white")
+        images.append((label, image if scale == 1 else image.resize(size, Image.Resampling.BOX)))
+    height = sum(image.height for _, image in images)
+    picture = Image.new("RGB", (wide + max(image.width for _, image in images), height), "white")
     pen, top = ImageDraw.Draw(picture), 0
-    for label, image in images.items():
+    for label, image in images:
         pen.text((LABEL_SIZE // 2, top + image.height // 2), label, fill="black", font=font, anchor="lm")
         picture.paste(image, (wide, top))
         top += image.height

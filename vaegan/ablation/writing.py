@@ -84,7 +84,7 @@ def _pictures(folder: Path, arms: list[ArmRuns]) -> list[tuple[str, Inlined, str
         "Each small marker is a run, each hollow one an arm's mean. A learned loss that goes along the front "
         "trades distortion for perception; one that is worth it moves the front.",
     )
-    seeds = sorted({run.config["seed"] for arm in arms if (run := shown(arm)) is not None})
+    seeds = sorted({run.config["seed"] for run in shown(arms) if run is not None})
     seed = f"Seed {', '.join(map(str, seeds))}."
     strips = save_strips(folder / "strips.png", arms)
     add(
@@ -115,7 +115,7 @@ def _pictures(folder: Path, arms: list[ArmRuns]) -> list[tuple[str, Inlined, str
 
 def _options(arms: list[ArmRuns]) -> list[tuple[str, list[str]]]:
     """The options in which the arms differ, and what each has, in the order of the arms."""
-    firsts = [shown(arm) for arm in arms]
+    firsts = shown(arms)
     keys = differing_options([run for run in firsts if run is not None])
     return [
         (key, [words(run.config.get(key, "none")) if run else ABSENT for run in firsts])
