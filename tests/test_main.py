@@ -47,6 +47,6 @@ def test_an_unknown_command_is_refused_with_the_nearest(capsys):
     status, output, errors = run(capsys, "chekdata .")
     assert (status, output) == (2, "")
     assert errors == (
-        'chekdata: unknown command; did you mean "check-data"? Known: check-data, dashboard, '
-        "draw-cartoon, evaluate, export, interpolate, reconstruct, report, sample.\n"
+        'chekdata: unknown command; did you mean "check-data"? Known: ablate, check-data, '
+        "dashboard, draw-cartoon, evaluate, export, interpolate, reconstruct, report, sample.\n"
     )

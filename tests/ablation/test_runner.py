@@ -70,7 +70,7 @@ def plan_of(folder, *names, forks=()):
 
 
 def runner_of(plan, pool):
-    return Runner(plan, pool, "group", dict.fromkeys(plan.jobs, Path("arm.yaml")))
+    return Runner(plan, pool, "group")
 
 
 def finish(folder, epochs=2):
@@ -93,7 +93,7 @@ def test_a_run_gets_its_own_seed_folder_and_share_of_the_cores(tmp_path):
     pool = Instantly({})
     runner_of(plan_of(tmp_path, "a", "b"), pool).run(lambda: None, lambda: False)
     assert pool.begun[1].flags == (
-        *("--config", "arm.yaml", "--seed", "1"),
+        *("--config", str(tmp_path / "b.yaml"), "--seed", "1"),
         *("--runs-dir", str(tmp_path), "--run-name", "b"),
     )
     assert pool.begun[1].changed == ("--wandb-group", "group")

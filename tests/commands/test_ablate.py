@@ -54,8 +54,8 @@ def begun(monkeypatch):
     given = {}
 
     class Runner:
-        def __init__(self, plan, pool, group, configs):
-            given.update(plan=plan, group=group, configs=configs)
+        def __init__(self, plan, pool, group):
+            given.update(plan=plan, group=group)
 
         def run(self, show, stopped):
             return False
@@ -132,12 +132,11 @@ def test_what_begins_and_the_command_that_goes_on(typed, begun):
     assert begun["group"] == "spec"
     assert [job.config.seed for job in begun["plan"].jobs.values()] == [4, 3, 4, 4, 3, 3]
     assert {job.folder.parent for job in begun["plan"].jobs.values()} == {Path("my runs", "arms").resolve()}
-    for arm in begun["plan"].arms:
-        for name in arm.jobs:
-            options = yaml.safe_load(begun["configs"][name].read_text())
-            assert options == {k: v for k, v in arm.config.to_dict().items() if k in options}
-            assert (options["beta"], options["epochs"]) == (2, 6)
-            assert options.get("disc_lr", 1e-4) == 1e-4
+    for arm, file in zip(begun["plan"].arms, sorted(Path("here", "arms").iterdir()), strict=True):
+        options = yaml.safe_load(file.read_text())
+        assert options == {k: v for k, v in arm.config.to_dict().items() if k in options}
+        assert (options["beta"], options["epochs"]) == (2, 6)
+        assert options.get("disc_lr", 1e-4) == 1e-4
     assert [name for name in files() if name.startswith("here")] == [
         "here/ablation.json",
         "here/arms/01_disc_weight_0.yaml",
@@ -193,13 +192,16 @@ MISTAKES = {
     ),
     "spec.yaml --out o --set image_size=15 vae=conv": (
         "spec.yaml: disc weight 0: hidden_dim 4: not a knob of conv; what can be set: --activation, "
-        "--base-channels, --depth, --norm"
+        "--base-channels, --depth, --kernel-size, --norm"
     ),
     "spec.yaml --out .": "--out .: . holds something else; name a new folder",
     "spec.yaml --out spec.yaml": "--out spec.yaml: spec.yaml holds something else; name a new folder",
     "spec.yaml --out spec.yaml/o": "--out spec.yaml/o: cannot write into spec.yaml/o (Not a directory)",
     "spec.yaml --runs-dir spec.yaml": "--out: cannot write into spec.yaml/spec (Not a directory)",
     "spec.yaml --table r": "spec.yaml: --table takes no spec; leave out one of them",
+    "--table r --dry-run": "--dry-run: --table makes no runs; leave out one of them",
+    "--table r --workers 2": "--workers: --table makes no runs; leave out one of them",
+    "--table r --seeds 3": "--seeds: --table makes no runs; leave out one of them",
     "--table": "--table: expected at least one argument",
     "--table no": "no: no such folder",
     "--table .": ".: not a run's folder: it has no config.yaml and no environment.json",

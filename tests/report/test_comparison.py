@@ -80,8 +80,8 @@ def test_figures_taken_otherwise_are_said_not_to_compare_and_none_is_best(sweep,
     compare([*sweep, folder], made(tmp_path / "out"))
     text = (tmp_path / "out" / "table.md").read_text()
     assert (
-        "These figures do not compare, since they were not taken alike; network: inception (beta 1), "
-        "inception (beta 4), inception (beta 0.5), own (beta 8)." in text
+        "These figures do not compare, since they were not taken alike; network: inception (beta 1; "
+        "beta 4; beta 0.5), own (beta 8)." in text
     )
     assert text.count("do not compare") == 1  # weights and seed are a run's own
     assert "**" not in text.split("## Distances")[1]

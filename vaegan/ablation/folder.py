@@ -61,8 +61,13 @@ class Folder:
         for number, (label, config) in enumerate(configs.items(), start=1):
             name = re.sub(r"[^a-z0-9.]+", "_", label.lower()).strip("_")[:60]
             files[label] = arms / f"{number:02}_{name}.yaml"
-            text = f"# {label}\n" + yaml.safe_dump(options_of(config), sort_keys=False, allow_unicode=True)
-            write_whole(files[label], lambda path, text=text: path.write_text(text, encoding="utf-8"))
+            write_options(files[label], config)
         for file in set(arms.glob("*.yaml")) - set(files.values()):  # of an earlier form of the ablation
             file.unlink()
         return files
+
+
+def write_options(path: Path, config: Config) -> None:
+    """A config as a file that `train_vaegan.py --config` takes, for any seed."""
+    text = yaml.safe_dump(options_of(config), sort_keys=False, allow_unicode=True)
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

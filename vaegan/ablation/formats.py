@@ -44,7 +44,7 @@ def measured(entry: Entry | None) -> str:
     if entry is None:
         return ABSENT
     if not entry.deviation:
-        return figure(entry.mean)
+        return figure(entry.mean) if entry.deviation is None else f"{figure(entry.mean)} ± 0"
     places = places_of(entry.deviation)
     return f"{_minus(entry.mean, places)} ± {entry.deviation:,.{places}f}"
 

@@ -14,7 +14,7 @@ from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from vaegan.ablation.statistics import pareto_front
-from vaegan.ablation.table import ArmRuns, figures_of, value_of
+from vaegan.ablation.table import ArmRuns, by_name, comparable, figures_of, value_of
 from vaegan.figures import GAP, save_comparison
 from vaegan.files import write_whole
 from vaegan.report.reading import RunFiles
@@ -81,11 +81,17 @@ def save_arm_curves(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
 def save_plane(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
     """Each run as a point, distortion against the distance of reconstructions, and the Pareto front.
 
-    Returns the arms that have runs on a front; nothing is drawn where fewer than two runs have both figures.
+    Returns the arms that have runs on a front; nothing is drawn where fewer than two runs have both figures,
+    and where they do not compare.
     A learned loss that moves along the front trades one for the other; one that is worth it moves the front.
     Source: Blau & Michaeli, The Perception-Distortion Tradeoff (arXiv 1711.06077).
     """
-    panels = [(each, points) for each in DISTORTIONS if len(points := _points(arms, each[0])) > 1]
+    alike = comparable(by_name(arms))
+    panels = [
+        (each, points)
+        for each in DISTORTIONS
+        if alike(PERCEPTION) and alike(each[0]) and len(points := _points(arms, each[0])) > 1
+    ]
     if not panels:
         return []
     figure = Figure(figsize=(5.2 * len(panels), 4.6 + 0.13 * len(arms)), layout="constrained")

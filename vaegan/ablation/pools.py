@@ -62,6 +62,8 @@ class LocalPool:
         gpu = self._gpus.get()
         try:
             return (replace(work, gpu=gpu) if self._n_gpus > 1 else work)(self._stop)
+        except OSError as error:  # a full disk, no memory for a process
+            return str(error)
         finally:
             self._gpus.put(gpu)
 

@@ -1,10 +1,10 @@
 """Makes the runs of a plan: each once it can be begun, and a line an arm about where they stand."""
 
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
+from vaegan.ablation.folder import write_options
 from vaegan.ablation.fork import fork_run
 from vaegan.ablation.plan import Job, Plan
 from vaegan.ablation.pools import Pool
@@ -27,14 +27,13 @@ WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 class Runner:
     """The runs of a plan and where each stands: `states`, and `reasons` of those that failed."""
 
-    def __init__(self, plan: Plan, pool: Pool, group: str, configs: Mapping[str, Path]):
-        """group: of Weights & Biases. configs: a file with the options of each job."""
+    def __init__(self, plan: Plan, pool: Pool, group: str):
+        """group: of Weights & Biases."""
         self.plan = plan
         self.states: dict[str, str] = {}
         self.reasons: dict[str, str] = {}
         self._pool = pool
         self._group = group
-        self._configs = configs
         self._handles: dict[str, Any] = {}
         for name, job in plan.jobs.items():
             self.states[name] = WAITING
@@ -114,7 +113,11 @@ class Runner:
             return
 
     def _work(self, job: Job) -> Work:
-        flags = ("--config", str(self._configs[job.name]), "--seed", str(job.config.seed))
+        # beside the run and under its name, so that another form of the ablation never changes it
+        options = job.folder.with_name(f"{job.name}.yaml")
+        options.parent.mkdir(parents=True, exist_ok=True)
+        write_options(options, job.config)
+        flags = ("--config", str(options), "--seed", str(job.config.seed))
         places = ("--runs-dir", str(job.folder.parent), "--run-name", job.name)
         changed = ["--wandb-group", self._group]
         if job.keep_epochs:

@@ -86,14 +86,14 @@ def make_table(
 
     given: whether the metrics were asked for; a remark then names those that no run has.
     """
-    runs = {f"{arm.label}, seed {seed}": run for arm in arms for seed, run in arm.runs.items()}
+    runs = by_name(arms)
     keys = list(dict.fromkeys([*metrics, *OF_RUNS]))
     found = {arm.label: _values_by_key(arm, keys) for arm in arms}
     present = [key for key in keys if any(found[arm.label][key] for arm in arms)]
     remarks = list(_remarks(arms, runs))
     if given and (missing := [key for key in metrics if key not in present]):
         remarks.append(f"No run has {', '.join(missing)}.")
-    alike = _compare(runs)
+    alike = comparable(runs)
     columns = [_column(key, list(runs.values())) for key in present]
     remarks += _lacking(arms, columns, found)
     bests = {column.key: _best(column, found, alike(column.key)) for column in columns}
@@ -116,6 +116,11 @@ def as_rows(table: Table) -> tuple[list[str], list[list[Any]]]:
         for row in table.rows
     ]
     return ["arm", "seeds", *titles], rows
+
+
+def by_name(arms: Sequence[ArmRuns]) -> dict[str, RunFiles]:
+    """All runs, each by its arm and seed."""
+    return {f"{arm.label}, seed {seed}": run for arm in arms for seed, run in arm.runs.items()}
 
 
 def figures_of(run: RunFiles) -> dict[str, float]:
@@ -170,7 +175,7 @@ def _column(key: str, runs: Sequence[RunFiles]) -> Column:
     return Column(key, SHORT.get(key, key), meaning["text"], meaning["unit"], meaning["better"])
 
 
-def _compare(runs: Mapping[str, RunFiles]) -> Callable[[str], bool]:
+def comparable(runs: Mapping[str, RunFiles]) -> Callable[[str], bool]:
     """Says whether the runs' figures under a key compare."""
     same_data = not differences_in_data(list(runs.values()))
     other_losses = len({run.config.get("pbp") for run in runs.values()}) > 1

@@ -29,7 +29,8 @@ class Work:
     """Makes one run when called, on whichever machine; its folder is all that is shared.
 
     folder: of the run. flags: of a run that begins; one that has begun goes on with `changed` alone.
-    epochs: in all. threads: for it to compute with. gpu: the number of the one that it is to see.
+    epochs: in all. threads: for it to compute with. gpu: the one that it is to see, of those that we see.
+    directory: that its paths begin in. environment: variables that it needs.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class Work:
     epochs: int
     threads: int
     gpu: int | None = None
+    directory: Path = field(default_factory=Path.cwd)
     environment: dict[str, str] = field(default_factory=lambda: passed_on())
 
     def __call__(self, stop: threading.Event | None = None) -> str | None:
@@ -57,8 +59,10 @@ class Work:
                 return STOPPED
             if is_done(self.folder, self.epochs):
                 return None
-            reason = last_line(log_of(self.folder), NOT_EVALUATED if status == 0 else "")
-            reason = reason or f"ended with status {status}"
+            reason = f"killed by signal {-status}"
+            if status >= 0:
+                reason = last_line(log_of(self.folder), NOT_EVALUATED if status == 0 else "")
+                reason = reason or f"ended with status {status}"
             if (
                 not is_held(self.folder) and "another process" not in reason
             ):  # which was the first to begin it
@@ -77,7 +81,7 @@ class Work:
         else:  # nothing that could be gone on with
             shutil.rmtree(self.folder, ignore_errors=True)
             flags = [*self.flags, *self.changed]
-        seen = {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": str(self.gpu)}
+        seen = {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": visible_gpu(self.gpu)}
         share = {"OMP_NUM_THREADS": str(self.threads), "MKL_NUM_THREADS": str(self.threads)}
         log = log_of(self.folder)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +91,7 @@ class Work:
                 stdout=output,
                 stderr=output,
                 env=os.environ | self.environment | share | seen,
+                cwd=self.directory,
             )
             try:
                 while process.poll() is None:
@@ -99,6 +104,12 @@ class Work:
                 process.terminate()
                 process.wait()
                 raise
+
+
+def visible_gpu(number: int) -> str:
+    """What CUDA_VISIBLE_DEVICES has to be for the GPU that this process knows by that number."""
+    ours = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return ours.split(",")[number] if ours else str(number)
 
 
 def passed_on() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Make all runs of an ablation from one YAML file, and their table; or the table of runs that there are.
+"""Make all runs of an ablation and their table, from one YAML file; or tabulate runs that exist.
 
 The runs go into `arms` below the folder of runs, where any table finds those it shares with another. The same
 command goes on with what was stopped.
@@ -94,6 +94,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.table:
         if arguments.spec is not None:
             raise UserError(f"{arguments.spec}: --table takes no spec; leave out one of them")
+        for name in ("workers", "cluster", "dry_run", "retry", "set", "seeds"):
+            if getattr(arguments, name) not in (None, False, 1, []):
+                raise UserError(f"{flag(name)}: --table makes no runs; leave out one of them")
         return tabulate(arguments)
     if arguments.spec is None:
         raise UserError("SPEC: is missing; name a YAML file such as configs/ablations/disc_weight.yaml")
@@ -121,9 +124,8 @@ def run(arguments: argparse.Namespace) -> int:
     write_sweep(folder.path / "sweep.yaml", spec, files, baseline.wandb_project or PROJECT)
     if arguments.retry:
         forget_failures(plan)
-    of_jobs = {name: files[arm.label].resolve() for arm in plan.arms for name in arm.jobs}
     with StopSignals() as signals:
-        runner = Runner(plan, pool, spec.name, of_jobs)
+        runner = Runner(plan, pool, spec.name)
         with Board(make_console(), plan, arguments.workers) as board:
             finished = runner.run(lambda: board.show(runner.states), lambda: signals.number > 0)
     again = command_of(arguments)
