@@ -20,10 +20,14 @@ from vaegan.report.reading import RunFiles
 ORIGINALS = torch.rand(10, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
-def run_of(folder: Path, psnr=20.0, distance=1.0, records=()) -> RunFiles:
+def run_of(folder: Path, psnr=20.0, distance=1.0, records=(), network="random") -> RunFiles:
     values = {"psnr": psnr}
-    section = {"reconstruction": {"values": values}, "distances": {"values": {PERCEPTION[10:]: distance}}}
-    return RunFiles(folder, {"seed": 0}, {}, list(records), {"sections": section})
+    distances = {PERCEPTION.removeprefix("distances/"): distance}
+    sections = {
+        "reconstruction": {"protocol": {}, "values": values},
+        "distances": {"protocol": {"network": network}, "values": distances},
+    }
+    return RunFiles(folder, {"seed": 0}, {}, list(records), {"sections": sections})
 
 
 def drawn(folder: Path, originals=ORIGINALS, shade=0.5) -> RunFiles:
@@ -110,6 +114,12 @@ def test_the_plane_names_the_arms_on_the_front(tmp_path, points, front):
     ]
     assert sorted(save_plane(tmp_path / "plane.png", arms)) == front
     assert (tmp_path / "plane.png").exists()
+
+
+def test_distances_in_other_features_have_no_plane(tmp_path):
+    arms = [ArmRuns(name, {0: run_of(tmp_path, network=name)}) for name in ("random", "inception")]
+    assert save_plane(tmp_path / "plane.png", arms) == []
+    assert not (tmp_path / "plane.png").exists()
 
 
 def test_without_distances_there_is_no_plane(tmp_path):

@@ -61,13 +61,13 @@ class Folder:
         for number, (label, config) in enumerate(configs.items(), start=1):
             name = re.sub(r"[^a-z0-9.]+", "_", label.lower()).strip("_")[:60]
             files[label] = arms / f"{number:02}_{name}.yaml"
-            write_options(files[label], config)
+            write_options(files[label], config, label)
         for file in set(arms.glob("*.yaml")) - set(files.values()):  # of an earlier form of the ablation
             file.unlink()
         return files
 
 
-def write_options(path: Path, config: Config) -> None:
-    """A config as a file that `train_vaegan.py --config` takes, for any seed."""
-    text = yaml.safe_dump(options_of(config), sort_keys=False, allow_unicode=True)
+def write_options(path: Path, config: Config, title: str) -> None:
+    """A config as a file that `train_vaegan.py --config` takes, for any seed. title: its first line."""
+    text = f"# {title}\n" + yaml.safe_dump(options_of(config), sort_keys=False, allow_unicode=True)
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

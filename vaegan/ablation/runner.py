@@ -116,7 +116,7 @@ class Runner:
         # beside the run and under its name, so that another form of the ablation never changes it
         options = job.folder.with_name(f"{job.name}.yaml")
         options.parent.mkdir(parents=True, exist_ok=True)
-        write_options(options, job.config)
+        write_options(options, job.config, job.name)
         flags = ("--config", str(options), "--seed", str(job.config.seed))
         places = ("--runs-dir", str(job.folder.parent), "--run-name", job.name)
         changed = ["--wandb-group", self._group]

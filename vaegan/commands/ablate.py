@@ -1,4 +1,4 @@
-"""Make all runs of an ablation and their table, from one YAML file; or tabulate runs that exist.
+"""Make all runs of an ablation and their table, from a YAML file; or tabulate runs that exist.
 
 The runs go into `arms` below the folder of runs, where any table finds those it shares with another. The same
 command goes on with what was stopped.
@@ -94,8 +94,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.table:
         if arguments.spec is not None:
             raise UserError(f"{arguments.spec}: --table takes no spec; leave out one of them")
-        for name in ("workers", "cluster", "dry_run", "retry", "set", "seeds"):
-            if getattr(arguments, name) not in (None, False, 1, []):
+        of_runs = {"workers": 1, "cluster": None, "dry_run": False, "retry": False, "set": [], "seeds": []}
+        for name, default in of_runs.items():
+            if getattr(arguments, name) != default:
                 raise UserError(f"{flag(name)}: --table makes no runs; leave out one of them")
         return tabulate(arguments)
     if arguments.spec is None:
