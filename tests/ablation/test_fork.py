@@ -1,15 +1,16 @@
 """A run that forks from another one's solo epochs ends as if it had been made alone, to the last bit."""
 
 import pytest
-from processes import outcome
+from processes import outcome, plain_curves
 
 import train_vaegan
+import vaegan.run
 from vaegan.ablation.fork import FORK, fork_run
 from vaegan.ablation.plan import solo_digest, solo_epochs
 from vaegan.checkpoint import newest
 from vaegan.config import make_config
 
-TINY = "--latent-dim 2 --image-size 16 --batch-size 256 --epochs 4 --evaluate false --lr 0.01 --seed 3"
+TINY = "--latent-dim 2 --image-size 16 --batch-size 512 --epochs 4 --evaluate false --lr 0.01 --seed 3"
 DENSE = f"{TINY} --vae dense --hidden-dim 8 --ema 0.9 --pbp gaussian --augment hflip"
 DISC = "--disc dense --disc-hidden-dim 4"
 CONV = f"{TINY} --vae conv --base-channels 2"
@@ -44,7 +45,8 @@ def config_of(folder):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_ends_as_a_run_made_alone(tmp_path, case):
+def test_ends_as_a_run_made_alone(tmp_path, case, monkeypatch):
+    monkeypatch.setattr(vaegan.run, "save_curves", plain_curves)  # drawing takes longer than all else
     leader_flags, flags = CASES[case]
     alone = trained(tmp_path / "alone" / "run", flags)
     config = config_of(alone)

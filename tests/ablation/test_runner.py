@@ -174,6 +174,7 @@ def work_of(folder, *flags, epochs=1):
     return Work(folder, (*given, *places), (), epochs, threads=1)
 
 
+@pytest.mark.processes
 def test_work_says_why_a_run_failed(tmp_path):
     reason = work_of(tmp_path / "a", "--dataset", "nowhere")()
     assert reason.startswith("--dataset nowhere: ")
@@ -181,6 +182,7 @@ def test_work_says_why_a_run_failed(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.processes
 def test_work_says_which_loss_is_no_number_any_more(tmp_path):
     reason = work_of(tmp_path / "a", "--lr", "1e30", "--evaluate", "false")()
     assert reason.startswith("stopped: ") and "--lr" in reason
