@@ -63,9 +63,8 @@ class Work:
             if status >= 0:
                 reason = last_line(log_of(self.folder), NOT_EVALUATED if status == 0 else "")
                 reason = reason or f"ended with status {status}"
-            if (
-                not is_held(self.folder) and "another process" not in reason
-            ):  # which was the first to begin it
+            # another process may have been the first to begin it
+            if not is_held(self.folder) and "another process" not in reason:
                 return reason
 
     def checkpoint(self, *_: Any) -> Any:
