@@ -13,10 +13,10 @@ import torch
 import yaml
 from rich.console import Console
 from timm.layers import convert_sync_batchnorm
+from vaegan.datasets.batches import Batches
 
-import datasets
-from datasets.batches import Batches
 from vaegan import console as terminal
+from vaegan import datasets
 from vaegan.alarms import DIVERSITY
 from vaegan.arguments import print_any_text
 from vaegan.background import Background, Beside

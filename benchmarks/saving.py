@@ -12,9 +12,9 @@ from statistics import median
 from typing import Any
 
 import torch
+from vaegan.datasets.batches import Batches
 
-import datasets
-from datasets.batches import Batches
+from vaegan import datasets
 from vaegan.background import Background, Beside
 from vaegan.build import build_players, build_schedule
 from vaegan.checkpoint import Checkpoints

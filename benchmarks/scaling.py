@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from vaegan.datasets.batches import Batches
 
-from datasets.batches import Batches
 from vaegan.build import build_players, build_schedule
 from vaegan.config import make_config, resolved
 from vaegan.train import train

@@ -18,9 +18,9 @@ from statistics import median
 
 import torch
 from torch import Tensor
+from vaegan.datasets.batches import Batches
 
-import datasets
-from datasets.batches import Batches
+from vaegan import datasets
 from vaegan.build import build_players, build_schedule
 from vaegan.config import Config, resolved
 from vaegan.flags import parse as parse_flags

@@ -5,7 +5,7 @@ A source is a class under `@register_dataset(name)`, made with a `Request`, with
 the path of a folder of images.
 """
 
-from datasets.base import (
+from vaegan.datasets.base import (
     DATASETS,
     Description,
     FewerToTrainOn,
@@ -15,8 +15,9 @@ from datasets.base import (
     Splits,
     register_dataset,
 )
-from datasets.folder import Faces, open_folder
-from datasets.store import StoredImages
+from vaegan.datasets.folder import Faces, open_folder
+from vaegan.datasets.store import StoredImages
+
 from vaegan.errors import OptionError
 from vaegan.registry import import_siblings
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
-from datasets.base import (
+from vaegan.datasets.base import (
     Description,
     Images,
     Request,
@@ -17,10 +16,11 @@ from datasets.base import (
     shuffled_split,
     train_count,
 )
-from datasets.cartoon_drawing import LARGEST_SIZE, SMALLEST_SIZE, draw, sample_factors
-from datasets.decode import in_parallel
-from datasets.factors import Factors
-from datasets.store import ImageStore
+from vaegan.datasets.cartoon_drawing import LARGEST_SIZE, SMALLEST_SIZE, draw, sample_factors
+from vaegan.datasets.decode import in_parallel
+from vaegan.datasets.factors import Factors
+from vaegan.datasets.store import ImageStore
+
 from vaegan.errors import OptionError
 
 OWN_COUNT = 10_000

@@ -7,9 +7,8 @@ import math
 
 import torch
 from torch import Tensor
-
-from datasets.cartoon_canvas import Canvas, fraction, hypot, intersection, ramp, stack, tint
-from datasets.cartoon_outlines import (
+from vaegan.datasets.cartoon_canvas import Canvas, fraction, hypot, intersection, ramp, stack, tint
+from vaegan.datasets.cartoon_outlines import (
     BACK,
     BROW,
     EYE,
@@ -27,7 +26,8 @@ from datasets.cartoon_outlines import (
     symmetric,
     table,
 )
-from datasets.factors import Factors
+from vaegan.datasets.factors import Factors
+
 from vaegan.seeds import generator_for
 
 SMALLEST_SIZE, LARGEST_SIZE = 16, 256

@@ -1,7 +1,6 @@
 import torch
 from sklearn.datasets import load_digits
-
-from datasets.base import (
+from vaegan.datasets.base import (
     Description,
     Images,
     Request,

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
-from datasets.base import (
+from vaegan.datasets.base import (
     DATASETS,
     Description,
     Images,
@@ -19,8 +18,9 @@ from datasets.base import (
     shuffled_split,
     train_count,
 )
-from datasets.decode import Square, decode, image_endings, in_parallel
-from datasets.store import ImageStore
+from vaegan.datasets.decode import Square, decode, image_endings, in_parallel
+from vaegan.datasets.store import ImageStore
+
 from vaegan.errors import OptionError, did_you_mean
 
 OWN_SIZE = 64

@@ -1,7 +1,6 @@
 import torchvision
-
-from datasets.base import Description, Images, Request, Splits, register_dataset, resized
-from datasets.torchvision_files import read_torchvision
+from vaegan.datasets.base import Description, Images, Request, Splits, register_dataset, resized
+from vaegan.datasets.torchvision_files import read_torchvision
 
 OWN_SIZE = 28
 FOLDER = "MNIST/raw"

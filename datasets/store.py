@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
+from vaegan.datasets.progress import with_progress
 
-from datasets.progress import with_progress
 from vaegan.errors import OptionError
 
 TABLE = "CREATE TABLE IF NOT EXISTS images (key BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID"

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-
-from datasets.decode import Square, in_parallel, read, upright_rgb
+from vaegan.datasets.decode import Square, in_parallel, read, upright_rgb
 
 THUMBNAIL = 16  # pixels a side of what near duplicates are compared by
 # The correlation of two thumbnails from which on eyes, too, take two pictures for copies: all 19 such pairs

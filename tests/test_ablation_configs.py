@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import datasets
+from vaegan import datasets
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.plan import digest, make_plan, resolve
 from vaegan.ablation.spec import read_spec

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from vaegan.datasets.batches import Batches
 
-import datasets
-from datasets.batches import Batches
+from vaegan import datasets
 from vaegan.build import build_players, build_schedule
 from vaegan.config import resolved
 from vaegan.flags import parse

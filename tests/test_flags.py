@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import datasets
 import train_vaegan
+from vaegan import datasets
 from vaegan.config import config_type, families, make_config
 from vaegan.errors import flag
 from vaegan.flags import parse

@@ -10,8 +10,8 @@ import torch
 import yaml
 from PIL import Image
 from test_train import images, run, without_timings
+from vaegan.datasets.batches import Batches
 
-from datasets.batches import Batches
 from vaegan.build import build_players
 from vaegan.checkpoint import last_checkpoint
 from vaegan.config import make_config, resolved

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from PIL import Image
 from safetensors.torch import load_file
 
-import datasets
+from vaegan import datasets
 from vaegan.build import build_players
 from vaegan.checkpoint import last_checkpoint
 from vaegan.config import make_config, resolved

@@ -12,10 +12,10 @@ from pathlib import Path
 import processes
 import pytest
 from processes import HYBRID, PATIENCE, differences, ended, go_on, outcome
+from vaegan.datasets.digits import Digits
 
 import train_vaegan
 import vaegan.train
-from datasets.digits import Digits
 from vaegan.checkpoint import last_checkpoint, read
 from vaegan.signals import Stopped, StopSignals
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
+from vaegan.datasets.batches import Batches
 
-from datasets.batches import Batches
 from vaegan.build import build_objective, build_players, build_schedule
 from vaegan.config import make_config, resolved
 from vaegan.errors import TrainingError

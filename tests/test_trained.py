@@ -6,8 +6,8 @@ import re
 import pytest
 import torch
 
-import datasets
 import train_vaegan
+from vaegan import datasets
 from vaegan.errors import OptionError, UserError
 from vaegan.trained import open_run
 

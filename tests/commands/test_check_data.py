@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from vaegan.datasets import Request, open_source
 
-from datasets import Request, open_source
 from vaegan.__main__ import main
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from vaegan.datasets import Request, open_source
+from vaegan.datasets.cartoon_drawing import draw, sample_factors
 
-from datasets import Request, open_source
-from datasets.cartoon_drawing import draw, sample_factors
 from vaegan.__main__ import main
 from vaegan.commands import draw_cartoon
 

@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-
-from datasets.batches import Batches
+from vaegan.datasets.batches import Batches
 
 N = 23
 

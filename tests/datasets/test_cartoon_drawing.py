@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-
-import datasets.cartoon_drawing as drawing
-from datasets.cartoon_drawing import CONTINUOUS, SHARES, draw, sample_factors
-from datasets.factors import Factors
+from vaegan.datasets import cartoon_drawing as drawing
+from vaegan.datasets.cartoon_drawing import CONTINUOUS, SHARES, draw, sample_factors
+from vaegan.datasets.factors import Factors
 
 
 def same(a: Factors, b: Factors) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-import datasets
+from vaegan import datasets
 from vaegan.errors import OptionError
 
 

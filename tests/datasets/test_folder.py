@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import vaegan.datasets.decode
+import vaegan.datasets.folder
 from PIL import Image
+from vaegan.datasets import Request, open_source
+from vaegan.datasets.decode import decode
+from vaegan.datasets.store import StoredImages
 
-import datasets.decode
-import datasets.folder
-from datasets import Request, open_source
-from datasets.decode import decode
-from datasets.store import StoredImages
 from vaegan.errors import OptionError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -285,7 +285,9 @@ def opened(monkeypatch) -> list[str]:
     """The names of the files that are decoded."""
     names = []
     monkeypatch.setattr(
-        datasets.folder, "decode", lambda file, square: (names.append(file.name), decode(file, square))[1]
+        vaegan.datasets.folder,
+        "decode",
+        lambda file, square: (names.append(file.name), decode(file, square))[1],
     )
     return names
 
@@ -356,7 +358,7 @@ def test_crop_cuts_a_square_out_of_the_middle(tmp_path, crop, middle):
 
 
 def test_many_files_are_decoded_in_parallel_in_their_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets.decode, "WORTH_PROCESSES", 10)
+    monkeypatch.setattr(vaegan.datasets.decode, "WORTH_PROCESSES", 10)
     for number in range(200):
         Image.new("L", (8, 8), number).save(tmp_path / f"{number:03}.png")
     (tmp_path / "050.png").write_text("broken")

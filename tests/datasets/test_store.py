@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import vaegan.datasets.store
+from vaegan.datasets.batches import Batches
+from vaegan.datasets.store import ImageStore, StoredImages
 
-import datasets.store
-from datasets.batches import Batches
-from datasets.store import ImageStore, StoredImages
 from vaegan.errors import OptionError
 
 SHAPE = (3, 4, 4)
@@ -58,7 +58,7 @@ def fetch(folder: Path, maker: Maker) -> list[int]:
 @pytest.fixture
 def three_at_once(monkeypatch):
     """The store saves after every three images."""
-    monkeypatch.setattr(datasets.store, "SAVED_AT_ONCE", 3 * 48)
+    monkeypatch.setattr(vaegan.datasets.store, "SAVED_AT_ONCE", 3 * 48)
 
 
 def test_each_image_is_made_once_and_comes_in_the_order_of_the_keys(tmp_path):
@@ -86,7 +86,7 @@ def test_an_interrupted_filling_goes_on_where_it_was_saved(tmp_path, three_at_on
 
 
 def fill_slowly(folder: str) -> None:
-    datasets.store.SAVED_AT_ONCE = 3 * 48
+    vaegan.datasets.store.SAVED_AT_ONCE = 3 * 48
     maker = Maker(list(range(100)))
 
     def slowly(positions):
@@ -135,7 +135,7 @@ def test_one_that_waits_says_so(tmp_path, capsys):
     taken = threading.Event()
 
     def hold():
-        with datasets.store.FileLock(tmp_path / "lock"):
+        with vaegan.datasets.store.FileLock(tmp_path / "lock"):
             taken.set()
             time.sleep(1.5)
 
@@ -151,7 +151,7 @@ def test_what_is_complete_needs_neither_the_lock_nor_a_folder_that_can_be_writte
     def refused(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(datasets.store, "FileLock", refused)
+    monkeypatch.setattr(vaegan.datasets.store, "FileLock", refused)
     before = sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir())
     assert fetch(tmp_path, Maker([3, 1])) == [3, 1]
     assert before == sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir())
@@ -180,7 +180,7 @@ def test_two_processes_at_once(tmp_path):
 
 
 def test_a_disk_that_fills_up_in_between_loses_only_what_was_not_saved(tmp_path, three_at_once, monkeypatch):
-    sync, calls = datasets.store._sync, []
+    sync, calls = vaegan.datasets.store._sync, []
 
     def full(file):
         calls.append(file)
@@ -188,11 +188,11 @@ def test_a_disk_that_fills_up_in_between_loses_only_what_was_not_saved(tmp_path,
             raise OSError(28, "No space left on device")
         sync(file)
 
-    monkeypatch.setattr(datasets.store, "_sync", full)
+    monkeypatch.setattr(vaegan.datasets.store, "_sync", full)
     numbers = list(range(10))
     with pytest.raises(OptionError, match=r"--cache-dir: .*No space left on device"):
         fetch(tmp_path, Maker(numbers))
-    monkeypatch.setattr(datasets.store, "_sync", sync)
+    monkeypatch.setattr(vaegan.datasets.store, "_sync", sync)
     rest = Maker(numbers)
     assert fetch(tmp_path, rest) == numbers
     assert rest.made == [6, 7, 8, 9]
@@ -209,7 +209,7 @@ def test_a_stop_while_images_are_moved_leaves_no_file_behind(tmp_path, monkeypat
         if when == "after it":
             patch.setattr(Path, "unlink", stopped)
         else:
-            patch.setattr(datasets.store, "_sync", stopped)
+            patch.setattr(vaegan.datasets.store, "_sync", stopped)
         with pytest.raises(KeyboardInterrupt):
             fetch(tmp_path, Maker([1, 3, 50]))
     rest = Maker([1, 3, 50])

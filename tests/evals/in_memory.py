@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import torch
+from vaegan.datasets.base import Images
 
-from datasets.base import Images
 from vaegan.build import build_players
 from vaegan.config import Config, make_config, resolved
 from vaegan.evals.material import Material

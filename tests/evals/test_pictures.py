@@ -11,8 +11,8 @@ from scipy.stats import norm
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 from torch.distributions import Normal, kl_divergence
+from vaegan.datasets import Images
 
-from datasets import Images
 from vaegan.build import build_players
 from vaegan.config import make_config, resolved
 from vaegan.evals.latents import kl_per_dim

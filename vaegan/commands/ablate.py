@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import yaml
 
-import datasets
+from vaegan import datasets
 from vaegan.ablation.board import Board
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.cost import epoch_seconds, equal_time_epochs, run_seconds

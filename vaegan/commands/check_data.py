@@ -11,12 +11,12 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from datasets import Request
-from datasets.base import split_positions
-from datasets.decode import Square, decode
-from datasets.folder import Folder
-from datasets.survey import NEAR, Look, Twins, across_split, survey
 from vaegan.arguments import whole_number
+from vaegan.datasets import Request
+from vaegan.datasets.base import split_positions
+from vaegan.datasets.decode import Square, decode
+from vaegan.datasets.folder import Folder
+from vaegan.datasets.survey import NEAR, Look, Twins, across_split, survey
 from vaegan.errors import OptionError, UserError
 from vaegan.figures import grid
 from vaegan.files import write_whole

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from datasets.cartoon import LARGEST_COUNT, OWN_COUNT, OWN_SIZE, drawn
-from datasets.cartoon_drawing import LARGEST_SIZE, SMALLEST_SIZE, sample_factors
-from datasets.factors import Factors
-from datasets.progress import with_progress
 from vaegan.arguments import whole_number
+from vaegan.datasets.cartoon import LARGEST_COUNT, OWN_COUNT, OWN_SIZE, drawn
+from vaegan.datasets.cartoon_drawing import LARGEST_SIZE, SMALLEST_SIZE, sample_factors
+from vaegan.datasets.factors import Factors
+from vaegan.datasets.progress import with_progress
 from vaegan.new_paths import new_folder
 from vaegan.seeds import LARGEST_SEED
 

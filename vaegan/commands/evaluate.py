@@ -6,7 +6,7 @@ Writes evaluation.json, report.html and figures into the run's folder.
 import argparse
 import json
 
-import datasets
+from vaegan import datasets
 from vaegan.arguments import whole_number
 from vaegan.evals.features import check_features
 from vaegan.evals.material import MOST_IMAGES

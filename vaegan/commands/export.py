@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from datasets.progress import with_progress
+from vaegan.datasets.progress import with_progress
 from vaegan.errors import UserError, did_you_mean
 from vaegan.export import FORMATS, export, programs, saved, state_dicts
 from vaegan.export_guide import example, readme

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from datasets import Request, open_source
 from vaegan.arguments import whole_number
 from vaegan.commands.reconstruct import read_image
+from vaegan.datasets import Request, open_source
 from vaegan.errors import OptionError, UserError
 from vaegan.figures import save_grid
 from vaegan.interpolation import PATHS

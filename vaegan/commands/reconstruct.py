@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.decode import Square, decode, in_parallel
-from datasets.progress import with_progress
 from vaegan.commands.check_data import opened
+from vaegan.datasets.decode import Square, decode, in_parallel
+from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError, UserError
 from vaegan.image_files import in_channels, save_png
 from vaegan.new_paths import free_name, new_folder

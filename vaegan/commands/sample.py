@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from datasets.progress import with_progress
 from vaegan.arguments import whole_number
 from vaegan.commands.reconstruct import read_image
+from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError
 from vaegan.figures import save_grid
 from vaegan.image_files import save_png
