@@ -85,6 +85,8 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     console = terminal.make_console(quiet=not ranks.first)
     source = datasets.open_source(datasets.Request.of(config.to_dict()))
     description = source.describe()
+    for remark in description.remarks:
+        console.print(remark)
     config = resolved(config, description.shape[1])
     check_size(given, config, description.n_train, ranks)
     device = pick_device(config.device)

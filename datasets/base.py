@@ -77,24 +77,30 @@ class Request:
 
 @dataclass(frozen=True)
 class Description:
-    """What a data set will give: the images' shape [C, H, W] and how many; None where that is unknown."""
+    """What a data set will give: the images' shape [C, H, W] and how many; None where that is unknown.
+
+    remarks: what was left out, changed or guessed, a sentence each.
+    """
 
     shape: tuple[int, int, int]
     n_train: int | None
     n_test: int | None
     note: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Images:
     """images: uint8 [N, C, H, W]. labels: int64 [N]. factors: what the images were made from.
 
-    Labels and factors are None where there are none.
+    Labels and factors are None where there are none. classes: what the labels 0, 1, ... stand for; None
+    where they have no names but their numbers.
     """
 
     images: Tensor | StoredImages
     labels: Tensor | None = None
     factors: Factors | None = None
+    classes: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -106,6 +112,7 @@ class Images:
             self.images.part(indices) if stored else self.images[indices],
             None if self.labels is None else self.labels[indices],
             None if self.factors is None else self.factors[indices],
+            self.classes,
         )
 
 

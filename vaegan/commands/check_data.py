@@ -65,13 +65,13 @@ def run(arguments: argparse.Namespace) -> None:
         raise OptionError("sheet", f"no folder {sheet.parent}")
     if sheet.resolve().is_relative_to(folder.root.resolve()):
         raise UserError(f"--sheet {sheet}: would be one of the folder's images; name a file elsewhere")
-    looks = survey(folder.files, arguments.crop)
+    looks = survey(folder.names, arguments.crop)
     readable = [i for i, look in enumerate(looks) if isinstance(look, Look)]
     for line in overview_lines(folder, looks):
         print(line)
     if not readable:
-        raise UserError(f"{arguments.folder}: none of the {len(folder.files)} image files can be read")
-    files = [folder.files[i] for i in readable]
+        raise UserError(f"{arguments.folder}: none of the {len(folder.names)} image files can be read")
+    files = [folder.names[i] for i in readable]
     found = [looks[i] for i in readable]
     train, test = split_positions(len(found), arguments.split_seed)
     print(f"split          {len(train):,} training, {len(test):,} held out (seed {arguments.split_seed})")
@@ -93,7 +93,7 @@ def opened(path: str, crop: int | None = None) -> Folder:
         raise UserError(f"{path}: {'a file, not a folder' if root.exists() else 'no such folder'}")
     folder = Folder(Request(path, crop=crop), root)
     try:
-        _ = folder.files
+        _ = folder.names
     except OptionError as error:
         raise UserError(f"{path}: {error.problem}") from None
     return folder
@@ -104,6 +104,8 @@ def overview_lines(folder: Folder, looks: Sequence[Look | str]) -> Iterator[str]
     found = [look for look in looks if isinstance(look, Look)]
     yield f"folder         {folder.root}"
     yield f"image files    {len(looks):,}, of which {len(found):,} can be read"
+    for remark in folder.remarks:
+        yield f"note           {remark}"
     for name, values in (
         ("formats", [look.format for look in found]),
         ("modes", [look.mode for look in found]),
@@ -113,8 +115,8 @@ def overview_lines(folder: Folder, looks: Sequence[Look | str]) -> Iterator[str]
     if found:
         sides = sorted(min(look.size) for look in found)
         yield f"shorter sides  {sides[0]} to {sides[-1]}, median {sides[len(sides) // 2]}"
-    problems = [(file, look) for file, look in zip(folder.files, looks, strict=True) if isinstance(look, str)]
-    for path, reason in [*problems, *folder.closed]:
+    problems = [(file, look) for file, look in zip(folder.names, looks, strict=True) if isinstance(look, str)]
+    for path, reason in [*problems, *folder.unopened]:
         yield f"unreadable     {path.relative_to(folder.root)}: {reason}"
 
 

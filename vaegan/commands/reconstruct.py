@@ -49,10 +49,10 @@ def run(arguments: argparse.Namespace) -> None:
     folder = opened(str(arguments.folder))
     if arguments.out.expanduser().resolve().is_relative_to(folder.root.resolve()):
         raise OptionError("out", "would be among the images; name a folder elsewhere")
-    paths = [file.relative_to(folder.root) for file in folder.files]
-    images = in_parallel(folder.files, partial(decode, square=_square(trained)))
+    paths = [file.relative_to(folder.root) for file in folder.names]
+    images = in_parallel(folder.names, partial(decode, square=_square(trained)))
     images = with_progress(images, len(paths), "reconstructing")
-    unread = [(path.relative_to(folder.root), reason) for path, reason in folder.closed]
+    unread = [(path.relative_to(folder.root), reason) for path, reason in folder.unopened]
     n_written = 0
     with new_folder(arguments.out) as unfinished:
         named = zip(paths, png_names(paths), images, strict=True)

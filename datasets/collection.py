@@ -1,0 +1,116 @@
+"""Images that are decoded one by one: into memory where they fit, else once into the cache."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from vaegan.datasets.base import Description, Images, Request, Splits, shuffled_split, train_count
+from vaegan.datasets.decode import Square
+from vaegan.datasets.store import ImageStore
+
+from vaegan.errors import OptionError
+
+OWN_SIZE = 64
+
+
+class Collection:
+    """A source of images that are decoded one by one, split by a shuffle with `split_seed`.
+
+    What there is, and how it is read, is told by the methods that raise NotImplementedError here. What does
+    not fit into the request's memory limit is decoded once and kept in the cache, where an image whose stamp
+    is as it was is not decoded again.
+    """
+
+    kind = "images"  # what its parts are called in messages
+
+    def __init__(self, request: Request, root: Path, channels: int = 3):
+        """root: where the images lie."""
+        self.request = request
+        self.root = root
+        self.square = Square(request.image_size or OWN_SIZE, request.crop)
+        self.shape = (channels, self.square.size, self.square.size)
+
+    @property
+    def names(self) -> Sequence[Path]:
+        """What each image is called, in their order. Raises: OptionError where there are none."""
+        raise NotImplementedError
+
+    @property
+    def unopened(self) -> list[tuple[Path, str]]:
+        """What could not even be looked into for images, each with why."""
+        return []
+
+    def decoded(self, positions: Sequence[int]) -> Iterator[np.ndarray | str]:
+        """The images at those positions of `names`, uint8 [C, H, W], or why they cannot be read."""
+        raise NotImplementedError
+
+    def stamp(self, position: int) -> bytes:
+        """Changes when the image does; different for each image."""
+        raise NotImplementedError
+
+    @property
+    def labels(self) -> tuple[Tensor, tuple[str, ...]] | None:
+        """The class of each image, int64 [N], and what the classes are called; None where there are none."""
+        return None
+
+    @property
+    def held_out(self) -> Tensor | None:
+        """Which images a ready-made split holds out, bool [N]; None where there is none."""
+        return None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was left out, changed or guessed, a sentence each."""
+        return ()
+
+    def cache_folder(self) -> str:
+        """The folder in the cache for images decoded in this way."""
+        raise NotImplementedError
+
+    def describe(self) -> Description:
+        n_images = len(self.names)
+        n_train = train_count(n_images) if self.held_out is None else int((~self.held_out).sum())
+        where = "memory" if self._in_memory else "the cache"
+        note = f"{self.kind}; those that cannot be read will be left out; to be read from {where}"
+        return Description(self.shape, n_train, n_images - n_train, note, self.remarks)
+
+    def load(self) -> Splits:
+        """Raises: OptionError when there is no readable image."""
+        images, problems = self._read() if self._in_memory else self._read_once()
+        if images is None:
+            raise OptionError(
+                "dataset", f"none of the {len(self.names)} {self.kind} in {self.root} can be read"
+            )
+        read = torch.tensor([i for i in range(len(self.names)) if i not in problems])
+        labels, classes = (None, None) if self.labels is None else self.labels
+        whole = Images(images, None if labels is None else labels[read], classes=classes)
+        if self.held_out is None:
+            train, test = shuffled_split(whole, self.request.split_seed)
+        else:
+            held_out = self.held_out[read]
+            train, test = whole.part((~held_out).nonzero()[:, 0]), whole.part(held_out.nonzero()[:, 0])
+        unread = [(self.names[i], reason) for i, reason in problems.items()]
+        return Splits(train, test, unread + self.unopened)
+
+    @property
+    def _in_memory(self) -> bool:
+        return self.request.fits_memory(len(self.names), self.shape)
+
+    def _read(self) -> tuple[Tensor | None, dict[int, str]]:
+        """The readable images in memory, and why the others cannot be read, by their positions."""
+        images = torch.empty(len(self.names), *self.shape, dtype=torch.uint8)
+        n_read, problems = 0, {}
+        for i, image in enumerate(self.decoded(range(len(self.names)))):
+            if isinstance(image, str):
+                problems[i] = image
+            else:
+                images[n_read] = torch.from_numpy(image)
+                n_read += 1
+        return images[:n_read] if n_read else None, problems
+
+    def _read_once(self):
+        """The same through the cache, with the images on disk."""
+        store = ImageStore(self.request.cache_dir / self.cache_folder(), self.shape)
+        return store.fetch([self.stamp(i) for i in range(len(self.names))], self.decoded, "decoding")
