@@ -33,13 +33,16 @@ __all__ = [
     "register_dataset",
 ]
 
+OF_FOLDERS = {"crop": None, "split": None, "labels": "auto"}  # options, and what they are unless asked for
+
 import_siblings(__name__, __path__)
 
 
 def open_source(request: Request) -> Source:
     """The registered source of that name, or else the folder at that path.
 
-    Raises: OptionError for a name that is neither, and for a crop of anything but a folder.
+    Raises: OptionError for a name that is neither, and for a crop, a split or no labels of anything but a
+    folder.
     """
     source = _find(request)
     if request.train_images is None:
@@ -52,6 +55,7 @@ def _find(request: Request) -> Source:
         source, arguments = DATASETS.find(request.name)
     except ValueError:
         return open_folder(request)
-    if request.crop is not None and source is not Faces:
-        raise OptionError("crop", "only folders of images are cropped")
+    for option, unasked in OF_FOLDERS.items():
+        if getattr(request, option) != unasked and source is not Faces:
+            raise OptionError(option, f"for folders of images only; {request.name} is none")
     return source(request, *arguments)

@@ -42,7 +42,9 @@ class Request:
     seed, so that all runs share one test set. crop: pixels a side of the square that is cut out of the
     middle of a folder's images; None for the largest there is. memory_limit: MiB; sets of images that
     take more are read from `cache_dir` as they are needed. train_images: how many of the images to train on
-    are wanted; None for all.
+    are wanted; None for all. split: the shares to train on and to hold out, as "80/20", of a folder's images,
+    whose own split is then left aside; None for its own, or else 80/20. labels: whether a folder's classes
+    are wanted ("auto" or "none").
     """
 
     name: str
@@ -53,6 +55,8 @@ class Request:
     memory_limit: int = 1024
     cache_dir: Path = field(default_factory=default_cache_dir)
     train_images: int | None = None
+    split: str | None = None
+    labels: str = "auto"
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "Request":
@@ -68,7 +72,17 @@ class Request:
             memory_limit=options["memory_limit"],
             cache_dir=Path(cache_dir).expanduser() if cache_dir else default_cache_dir(),
             train_images=options.get("train_images"),
+            split=options.get("split"),
+            labels=options.get("labels", "auto"),
         )
+
+    @property
+    def train_share(self) -> float:
+        """The share of images to train on where there is no ready-made split."""
+        if self.split is None:
+            return TRAIN_SHARE
+        train, held_out = map(int, self.split.split("/"))
+        return train / (train + held_out)
 
     def fits_memory(self, n_images: int, image_shape: tuple[int, int, int]) -> bool:
         """Whether so many images [C, H, W] may be held in memory."""
@@ -159,15 +173,16 @@ class FewerToTrainOn:
             raise OptionError("train_images", f"there are {there:,} training images")
 
 
-def train_count(n_images: int) -> int:
+def train_count(n_images: int, share: float = TRAIN_SHARE) -> int:
     """How many of `n_images` are trained on; the rest is held out."""
-    return int(n_images * TRAIN_SHARE)
+    return int(n_images * share)
 
 
-def split_positions(n_images: int, split_seed: int) -> tuple[Tensor, Tensor]:
+def split_positions(n_images: int, split_seed: int, share: float = TRAIN_SHARE) -> tuple[Tensor, Tensor]:
     """Which of `n_images` are trained on, the first 80 % after a shuffle, and which are held out."""
     order = torch.randperm(n_images, generator=torch.Generator().manual_seed(split_seed))
-    return order[: train_count(n_images)], order[train_count(n_images) :]
+    n_train = train_count(n_images, share)
+    return order[:n_train], order[n_train:]
 
 
 def shuffled_split(images: Images, split_seed: int) -> tuple[Images, Images]:

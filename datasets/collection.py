@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from vaegan.datasets.base import Description, Images, Request, Splits, shuffled_split, train_count
+from vaegan.datasets.base import Description, Images, Request, Splits, split_positions, train_count
 from vaegan.datasets.decode import Square
 from vaegan.datasets.store import ImageStore
 
@@ -71,7 +71,9 @@ class Collection:
 
     def describe(self) -> Description:
         n_images = len(self.names)
-        n_train = train_count(n_images) if self.held_out is None else int((~self.held_out).sum())
+        n_train = train_count(n_images, self.request.train_share)
+        if self.held_out is not None:
+            n_train = int((~self.held_out).sum())
         where = "memory" if self._in_memory else "the cache"
         note = f"{self.kind}; those that cannot be read will be left out; to be read from {where}"
         return Description(self.shape, n_train, n_images - n_train, note, self.remarks)
@@ -86,13 +88,23 @@ class Collection:
         read = torch.tensor([i for i in range(len(self.names)) if i not in problems])
         labels, classes = (None, None) if self.labels is None else self.labels
         whole = Images(images, None if labels is None else labels[read], classes=classes)
-        if self.held_out is None:
-            train, test = shuffled_split(whole, self.request.split_seed)
-        else:
-            held_out = self.held_out[read]
-            train, test = whole.part((~held_out).nonzero()[:, 0]), whole.part(held_out.nonzero()[:, 0])
+        train, test = map(whole.part, self.split(read))
         unread = [(self.names[i], reason) for i, reason in problems.items()]
         return Splits(train, test, unread + self.unopened)
+
+    def split(self, read: Tensor) -> tuple[Tensor, Tensor]:
+        """Which of the images at those positions are trained on and which are held out, as places in `read`.
+
+        Raises: OptionError where all of one side of a ready-made split cannot be read.
+        """
+        if self.held_out is None:
+            return split_positions(len(read), self.request.split_seed, self.request.train_share)
+        held_out = self.held_out[read]
+        if held_out.all() or not held_out.any():
+            side = "training" if held_out.all() else "held-out"
+            problem = f"none of the {side} images of the ready-made split can be read"
+            raise OptionError("dataset", f"{problem}; --split 80/20 splits the others anew")
+        return (~held_out).nonzero()[:, 0], held_out.nonzero()[:, 0]
 
     @property
     def _in_memory(self) -> bool:

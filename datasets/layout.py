@@ -11,7 +11,6 @@ from pathlib import PurePath
 
 import torch
 from torch import Tensor
-from vaegan.datasets.base import TRAIN_SHARE
 from vaegan.datasets.label_table import LABEL_TABLE, read_label_table
 
 TRAIN = ("train", "training")
@@ -53,28 +52,23 @@ def read_layout(
     remarks: list[str] = []
     common = _in_common([path.parts[:-1] for path in paths])
     sides = [_side(path.parts[common:]) for path in paths]
+    ready = _ready_made(sides)
+    if ready is None and (alone := _lone_side(paths, common)):
+        remarks.append(
+            f"the folder {alone} has no counterpart with images, which would make a ready-made split of "
+            "both; all images are split anew"
+        )
+    elif ready is not None:
+        remarks.append("split anew, as asked: train and test or val are pooled" if new_split else ready[2])
     kept, held_out = list(range(len(paths))), None
-    if not new_split:
-        kept, held_out = _ready_made(sides, remarks)
-        if held_out is None and (alone := _lone_side(paths, common)):
-            remarks.append(
-                f"the folder {alone} has no counterpart with images, which would make a ready-made split of "
-                "both; all images are split anew"
-            )
+    if ready is not None and not new_split:
+        kept, held_out, _ = ready
     labels = None
     if labelled:
         taken = [paths[i] for i in kept]
-        below = common if held_out is None else common + 1
+        below = common if ready is None else common + 1
         labels = _from_tables(taken, tables, remarks) if tables else _from_folders(taken, below, remarks)
     return Layout(kept, held_out, labels, tuple(remarks))
-
-
-def train_share(split: str | None) -> float:
-    """The share of images to train on that "80/20" stands for; of nothing typed, the usual one."""
-    if split is None:
-        return TRAIN_SHARE
-    train, test = map(int, split.split("/"))
-    return train / (train + test)
 
 
 def _in_common(folders: Sequence[tuple[str, ...]]) -> int:
@@ -97,22 +91,22 @@ def _lone_side(paths: Sequence[PurePath], common: int) -> str:
     return min((top for top in tops if top.casefold() in (*TRAIN, *TEST, *VALIDATION)), default="")
 
 
-def _ready_made(sides: list[str], remarks: list[str]) -> tuple[list[int], Tensor | None]:
-    """The images on either side of a ready-made split, and which are held out; all and None without one."""
+def _ready_made(sides: Sequence[str]) -> tuple[list[int], Tensor, str] | None:
+    """The images on either side of a ready-made split, which of them are held out, and that in words."""
     counts = Counter(sides)
     other = "test" if counts["test"] else "val"
     if not counts["train"] or not counts[other]:
-        return list(range(len(sides))), None
-    kept = [i for i, side in enumerate(sides) if side in ("train", other)]
-    remark = (
+        return None
+    said = (
         f"split as it is in the folders: {counts['train']:,} training, {counts[other]:,} held out ({other})"
     )
     left = [f"{counts['val']:,} in val"] if other == "test" and counts["val"] else []
     left += [f"{counts['']:,} outside them"] if counts[""] else []
     if left:
-        remark += f"; left out: {' and '.join(left)}"
-    remarks.append(f"{remark}; --split 80/20 splits all images anew")
-    return kept, torch.tensor([sides[i] == other for i in kept])
+        said += f"; left out: {' and '.join(left)}"
+    kept = [i for i, side in enumerate(sides) if side in ("train", other)]
+    held_out = torch.tensor([sides[i] == other for i in kept])
+    return kept, held_out, f"{said}; --split 80/20 splits all images anew"
 
 
 def _from_folders(
@@ -127,7 +121,7 @@ def _from_folders(
         return None
     if loose := names.count(None):
         remarks.append(
-            f"no labels: {loose:,} images lie beside the {len(folders):,} folders, which are then no classes"
+            f"no labels: beside the {len(folders):,} folders, which could be classes, lie images ({loose:,})"
         )
         return None
     return _coded(names, "class folders", remarks)

@@ -4,10 +4,12 @@ The networks' knobs (`hidden_dim`, `disc_depth`, ...) are not written here: `con
 read from the constructors of whatever is registered.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -77,6 +79,13 @@ def _listed(given: Any) -> Any:
 def _unquoted_01(given: Any) -> Any:
     """01 as text: without quotes, YAML reads it as the number 1."""
     return "01" if given == 1 else given
+
+
+def _two_shares(given: str | None) -> str | None:
+    """Raises: ValueError for all but two whole numbers above 0, as in "80/20"."""
+    if given is not None and not re.fullmatch(r"0*[1-9]\d{0,5}/0*[1-9]\d{0,5}", given):
+        raise ValueError("the shares to train on and to hold out are accepted, as in 80/20")
+    return given
 
 
 class Section(BaseModel):
@@ -245,6 +254,14 @@ class Data(Section):
     train_images: int | None = option(
         None, "training images to use, picked by --split-seed", shown="all", ge=1
     )
+    split: Annotated[str | None, AfterValidator(_two_shares)] = option(
+        None,
+        "shares of a folder's images to train on and to hold out, also where it has a split of its own",
+        shown="its own: train beside test or val; else 80/20",
+    )
+    labels: Literal["auto", "none"] = option(
+        "auto", "classes of a folder's images: its class folders or labels.csv, or none"
+    )
     crop: int | None = option(
         None,
         "side of the square cut out of the middle of a folder's images, pixels",
@@ -313,6 +330,7 @@ DISC_OPTIONS = (
 # what may be another in a run that goes on: where things are, how long, what is kept and shown
 CHANGEABLE = (
     *("epochs", "accumulate", "device", "dataset", "data_dir", "memory_limit", "cache_dir"),
+    *("split", "labels"),  # the images are compared themselves
     *(name for name in Output.model_fields if name != "keep_best"),  # earlier epochs' weights are gone
     *Tracking.model_fields,
 )

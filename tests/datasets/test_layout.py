@@ -3,7 +3,8 @@
 from pathlib import PurePath
 
 import pytest
-from vaegan.datasets.layout import read_layout, train_share
+from vaegan.datasets import Request
+from vaegan.datasets.layout import read_layout
 
 
 def layout(*names: str, tables: dict[str, str] | None = None, **options):
@@ -86,7 +87,10 @@ def test_numbers_are_in_their_own_order():
     [
         (["{}.png*9"], None),
         (["a/{}.png*9"], None),
-        (["a/{}.png*9", "b/{}.png*9", "c.png"], "no labels: 1 images lie beside the 2 folders"),
+        (
+            ["a/{}.png*9", "b/{}.png*9", "c.png"],
+            "no labels: beside the 2 folders, which could be classes, lie images (1)",
+        ),
         ([f"{i}/a.png" for i in range(30)], "no labels: 30 class folders for 30 images"),
         ([f"{i}/{{}}.png*3" for i in range(1001)], "no labels: 1,001 class folders"),
     ],
@@ -153,4 +157,4 @@ def test_a_table_without_the_two_columns_is_not_used_and_named(text):
 
 @pytest.mark.parametrize(("split", "share"), [(None, 0.8), ("80/20", 0.8), ("90/10", 0.9), ("2/1", 2 / 3)])
 def test_the_share_of_training_images(split, share):
-    assert train_share(split) == share
+    assert Request("x", split=split).train_share == share

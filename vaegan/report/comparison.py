@@ -21,7 +21,7 @@ HOUSEKEEPING = {
     *Output.model_fields,
     *Tracking.model_fields,
 }
-DATA = ("dataset", "image_size", "split_seed", "crop")  # what is held out follows from these
+DATA = ("dataset", "image_size", "split_seed", "split", "crop")  # what is held out follows from these
 OWN_TO_A_RUN = ("weights", "seed", "pbp")  # of a protocol: they may differ between figures that compare
 OF_THE_PBP = ("pbp", "bound", "nll_bound", "iw_bound", "bits_per_dim")  # which do not with another PBP loss
 LONGEST_LABEL = 60  # characters; a run that differs in more goes by its name
