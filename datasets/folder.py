@@ -7,9 +7,13 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 from vaegan.datasets.base import DATASETS, Description, Request, Splits, register_dataset
 from vaegan.datasets.collection import OWN_SIZE, Collection
-from vaegan.datasets.decode import decode, image_endings, in_parallel
+from vaegan.datasets.decode import decode, in_parallel
+from vaegan.datasets.label_table import table_text
+from vaegan.datasets.layout import Layout, read_layout
+from vaegan.datasets.listing import Listing, list_images
 
 from vaegan.errors import OptionError, did_you_mean
 
@@ -20,41 +24,49 @@ CACHE_VERSION = 1  # to be raised when the same file is decoded into other pixel
 class Folder(Collection):
     """The images below a folder, in colour.
 
-    Each is turned as its EXIF tag says, cut to its central square and resized. Hidden files, files
-    without an image's ending and linked folders are passed over; images that cannot be read are
-    skipped and named. An image in the cache is known by its file's path, size and times.
+    Each is turned as its EXIF tag says, cut to its central square and resized. `list_images` says which
+    files are taken, `read_layout` how they are split and what their classes are; images that cannot be read
+    are skipped and named. An image in the cache is known by its file's path, size and times.
     """
 
     kind = "image files"
 
-    @property
+    @cached_property
     def names(self) -> list[Path]:
         """Image files in the order of their paths. Raises: OptionError when there are none."""
-        return self._listing[0]
+        return [self._listing.images[i] for i in self._layout.kept]
 
     @property
     def unopened(self) -> list[tuple[Path, str]]:
         """Folders that cannot be listed, each with why."""
-        return self._listing[1]
+        return self._listing.closed
+
+    @property
+    def labels(self) -> tuple[Tensor, tuple[str, ...]] | None:
+        return self._layout.labels
+
+    @property
+    def held_out(self) -> Tensor | None:
+        return self._layout.held_out
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return (*self._listing.remarks(), *self._layout.remarks)
 
     @cached_property
-    def _listing(self) -> tuple[list[Path], list[tuple[Path, str]]]:
-        endings = image_endings()
-        files, n_others, closed = [], 0, []
-        for folder, folders, names in os.walk(self.root, onerror=closed.append):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in names:
-                path = os.path.join(folder, name)
-                # a link that leads nowhere is listed, to be named as unreadable; a pipe would never end
-                if name.startswith(".") or not (os.path.isfile(path) or not os.path.exists(path)):
-                    continue
-                if os.path.splitext(name)[1].lower() in endings:
-                    files.append(path)
-                else:
-                    n_others += 1
-        if not files:
-            raise OptionError("dataset", f"no image in {self.root} ({n_others} other files found)")
-        return sorted(map(Path, files)), [(Path(error.filename), error.strerror) for error in closed]
+    def _listing(self) -> Listing:
+        listing = list_images(self.root)
+        if not listing.images:
+            problem = f"no image in {self.root} ({listing.others} other files found)"
+            raise OptionError("dataset", "; ".join([problem, *listing.remarks()]))
+        return listing
+
+    @cached_property
+    def _layout(self) -> Layout:
+        paths = [file.relative_to(self.root) for file in self._listing.images]
+        tables = {table.relative_to(self.root): table_text(_content(table)) for table in self._listing.tables}
+        asked = self.request
+        return read_layout(paths, tables, new_split=asked.split is not None, labelled=asked.labels == "auto")
 
     def cache_folder(self) -> str:
         root = self.root.resolve()
@@ -74,6 +86,14 @@ class Folder(Collection):
 
     def decoded(self, positions: Sequence[int]) -> Iterator[np.ndarray | str]:
         return in_parallel([self.names[i] for i in positions], partial(decode, square=self.square))
+
+
+def _content(table: Path) -> bytes:
+    """Nothing of a file that cannot be read, which is then named as one that holds nothing."""
+    try:
+        return table.read_bytes()
+    except OSError:
+        return b""
 
 
 def open_folder(request: Request) -> Folder:

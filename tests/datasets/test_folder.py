@@ -385,6 +385,85 @@ def test_a_link_that_leads_nowhere_is_named(many):
     assert "No such file" in reason
 
 
+@pytest.fixture
+def ready(tmp_path) -> Path:
+    """12 training and 3 held-out images in two classes, whose greys tell where they lie."""
+    folder = tmp_path / "ready"
+    for grey, name in enumerate(
+        [*(f"train/{i % 2}/{i}" for i in range(12)), *(f"Test/1/{i}" for i in range(3))]
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 10 * grey).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.mark.parametrize("memory_limit", [1024, 0])
+def test_a_ready_made_split_is_taken_as_it_is(ready, tmp_path, memory_limit):
+    for seed in (0, 1):
+        request = Request(
+            str(ready), 8, split_seed=seed, memory_limit=memory_limit, cache_dir=tmp_path / "cache"
+        )
+        description, splits = open_source(request).describe(), open_source(request).load()
+        assert sorted(shades(splits.train.images[:])) == [10 * i for i in range(12)]
+        assert sorted(shades(splits.test.images[:])) == [120, 130, 140]
+        assert (description.n_train, description.n_test) == (12, 3)
+        assert "split as it is in the folders: 12 training, 3 held out (test)" in description.remarks[0]
+        assert splits.test.labels.tolist() == [1, 1, 1]
+        pairs = zip(shades(splits.train.images[:]), splits.train.labels.tolist(), strict=True)
+        assert all(label == grey // 10 % 2 for grey, label in pairs)
+        assert splits.train.classes == ("0", "1")
+
+
+def test_another_split_pools_it_and_takes_the_shares_that_are_asked_for(ready):
+    for split, counts in (("80/20", (12, 3)), ("60/40", (9, 6))):
+        source = open_source(Request(str(ready), 8, split=split))
+        splits = source.load()
+        assert (len(splits.train), len(splits.test)) == counts
+        assert source.describe().n_train == counts[0]
+        assert set(shades(splits.test.images)) != {120, 130, 140}
+        assert splits.train.classes == ("0", "1")
+
+
+def test_fewer_training_images_leave_the_held_out_ones_of_a_ready_made_split(ready):
+    splits = open_source(Request(str(ready), 8, train_images=5)).load()
+    assert len(splits.train) == 5
+    assert sorted(shades(splits.test.images)) == [120, 130, 140]
+
+
+def test_a_ready_made_split_with_a_side_that_cannot_be_read_is_refused(ready):
+    for file in ready.glob("Test/*/*.png"):
+        file.write_text("broken")
+    with pytest.raises(
+        OptionError, match=r"none of the held-out images of the ready-made split.*--split 80/20"
+    ):
+        source(ready, 8).load()
+
+
+def test_labels_follow_the_images_past_broken_files_and_the_shuffle(ready):
+    (ready / "train" / "0" / "0.png").write_text("broken")
+    splits = open_source(Request(str(ready), 8, split="80/20")).load()
+    for part in (splits.train, splits.test):
+        for grey, label in zip(shades(part.images), part.labels.tolist(), strict=True):
+            assert label == (1 if grey >= 120 else grey // 10 % 2)
+
+
+def test_labels_can_be_left_out(ready):
+    source = open_source(Request(str(ready), 8, labels="none"))
+    assert source.load().train.labels is None
+    assert len(source.describe().remarks) == 1
+
+
+def test_a_table_that_cannot_be_read_is_named(ready):
+    (ready / "labels.csv").write_bytes(b"")
+    assert any("labels.csv is not used" in remark for remark in source(ready).describe().remarks)
+
+
+@pytest.mark.parametrize("option", [{"crop": 4}, {"split": "80/20"}, {"labels": "none"}])
+def test_what_is_for_folders_is_refused_elsewhere(option):
+    with pytest.raises(OptionError, match="for folders of images only; digits is none"):
+        open_source(Request("digits", **option))
+
+
 MEASURED = ["time/epoch_s", "time/test_s", "time/images_per_s", "memory/peak_mib"]
 
 
