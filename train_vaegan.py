@@ -27,7 +27,7 @@ from vaegan.devices import bf16_is_emulated, pick_device
 from vaegan.errors import NotFinite, OptionError, OptionErrors, TrainingError, UserError, did_you_mean
 from vaegan.evals.losses import evaluate
 from vaegan.evals.samples import N_REFERENCE
-from vaegan.flags import Given, parse
+from vaegan.flags import Given, load_yaml, parse
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
 from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave, part
@@ -225,7 +225,7 @@ def find_checkpoint(config: Config, folder: Path) -> Found | None:
     """
     found = newest(folder / "checkpoints")
     if found is None:
-        made_with = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        made_with = load_yaml(folder / "config.yaml", f"--resume {folder}")
     else:
         made_with = found.facts["config"]
     if errors := changes(config, made_with):

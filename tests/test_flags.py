@@ -109,12 +109,66 @@ def test_a_pixel_range_of_01_needs_no_quotes(tmp_path):
     [
         ([], None),
         (["--pretrained"], True),
-        (["--pretrained", "false"], False),
+        (["--pretrained", "false"], None),  # off, as without it
         (["--pretrained", "yes"], True),
     ],
 )
 def test_a_switch_may_stand_alone_or_be_given_a_value(argv, expected):
     assert config_of(*argv).pretrained is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "value"),
+    [
+        ("betas", "0.5 0.9", (0.5, 0.9)),
+        ("betas", "0.5, 0.9", (0.5, 0.9)),
+        ("keep_epochs", "50 100", [50, 100]),
+        ("figure_epochs", "1,2 3", [1, 2, 3]),
+        ("augment", "hflip rotate:20", ["hflip", "rotate:20"]),
+        ("wandb_tags", "a b", ["a", "b"]),
+        ("augment", "none", None),
+    ],
+)
+def test_a_list_may_be_typed_with_commas_or_spaces(name, typed, value):
+    assert getattr(config_of(flag(name), *typed.split(), "--epochs", "200"), name) == value
+    assert getattr(config_of(f"{flag(name)}={','.join(re.split('[, ]+', typed))}"), name) == value
+
+
+@pytest.mark.parametrize("none", ["none", "null", "~", ""])
+def test_none_takes_away_in_a_file_as_it_does_on_the_command_line(tmp_path, none):
+    write(tmp_path / "base.yaml", "disc: dense\ndisc_weight: 3\naugment: hflip\ndisc_norm: none\n")
+    text = f"base: base.yaml\ndisc: {none}\ndisc_weight: {none}\naugment: {none}\n"
+    config = config_of("--config", write(tmp_path / "run.yaml", text))
+    assert config.to_dict() == make_config({}).to_dict()
+
+
+def test_none_stays_the_value_of_that_name(tmp_path):
+    config = config_of("--config", write(tmp_path / "run.yaml", "norm: none\ndisc: conv\ndisc_norm: none\n"))
+    assert (config.norm, config.disc_norm) == ("none", "none")
+
+
+OFF = {
+    **{"gp": 0, "r1": 0, "r2": 0.0, "penalty_every": 1, "spectral_norm": False, "label_smoothing": 0},
+    **{"instance_noise": 0, "diffaug": [], "augment": [], "pretrained": False, "disc_pretrained": False},
+}
+
+
+@pytest.mark.parametrize("name", [*OFF, "disc_weight", "solo_epochs", "disc_norm"])
+def test_what_is_off_needs_no_discriminator_and_makes_an_equal_config(name):
+    value = {"disc_weight": 0, "solo_epochs": 0, "disc_norm": "none"}.get(name, OFF.get(name))
+    assert make_config({name: value}).to_dict() == make_config({}).to_dict()
+    if not isinstance(value, list):
+        assert config_of(flag(name), str(value).lower()).to_dict() == make_config({}).to_dict()
+
+
+@pytest.mark.parametrize("name", OFF)
+def test_what_is_off_makes_an_equal_config_beside_a_discriminator(name):
+    assert make_config({"disc": "conv", name: OFF[name]}).to_dict() == make_config({"disc": "conv"}).to_dict()
+
+
+def test_a_weight_of_0_and_no_solo_epochs_are_settings_beside_a_discriminator():
+    config = make_config({"disc": "conv", "disc_weight": 0, "solo_epochs": 0})
+    assert (config.disc_weight.value, config.solo_epochs) == (0.0, 0)
 
 
 def test_a_dry_run_prints_a_config_that_makes_the_same_config(command, tmp_path):
@@ -236,6 +290,10 @@ MISTAKES = [
     ("--lr-schedule cosine --lr-decay-every 5", "--lr-decay-every 5: ", ("cosine has none",)),
     ("--betas 0.9", "--betas 0.9: ", ("two numbers",)),
     ("--betas 0.5,1", "--betas 0.5,1: ", ("less than 1",)),
+    ("--betas 0.5 1", "--betas 0.5 1: ", ("less than 1",)),
+    ("--betas 0.5 0.9 0.9", "--betas 0.5 0.9 0.9: ", ("two numbers",)),
+    ("--augment hflip rotat:20", "--augment hflip rotat:20: ", ('"rotate"?',)),
+    ("--disc dense --adv wgan-gp --gp 0", "--gp 0: ", ("--adv wgan without it",)),
     ("--figure-epochs 0", "--figure-epochs 0: ", ("greater than 0",)),
     ("--warmup-epochs 2", "--warmup-epochs 2: ", ("1 epochs",)),
     ("--lr-schedule cosin", "--lr-schedule cosin: ", ('"cosine"?', "constant", "poly")),
@@ -252,7 +310,7 @@ MISTAKES_OF_A_GAN = [
     ("--vae conv", "--vae conv: ", ("no encoder",)),
     ("--encoder conv", "--encoder conv: ", ("no encoder",)),
     ("--beta 1", "--beta 1: ", ("no encoder",)),
-    ("--solo-epochs 0", "--solo-epochs 0: ", ("no encoder",)),
+    ("--solo-epochs 1", "--solo-epochs 1: ", ("no encoder",)),
     ("--disc-weight 1", "--disc-weight 1: ", ("no reconstructions",)),
     ("--disc none", "--gan dense: ", ("--disc",)),
     ("--gan desne", "--gan desne: unknown decoder", ('"dense"?',)),
@@ -375,6 +433,9 @@ FILES_THAT_ARE_NO_CONFIG = {
     "unclosed bracket": ("lr: 1\nbeta: [1\n", "not YAML, line 3"),
     "two colons": ("lr: 1\nbeta: 2: 3\n", "not YAML, line 2"),
     "tab": ("lr: 1\nepochs:\n\t- 3\n", "not YAML, line 3"),
+    "a key twice": ("lr: 1\nbeta: 2\n'lr': 3\n", "line 3: lr stands here and in line 1"),
+    "a key twice below": ("lr:\n  a: 1\n  a: 1\n", "line 3: a stands here and in line 2"),
+    "a key twice in one line": ("{lr: 1, lr: 2}\n", "line 1: lr stands here and in line 1"),
 }
 
 

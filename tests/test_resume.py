@@ -342,6 +342,18 @@ def test_an_interval_in_the_runs_own_config_is_taken_back(interval, tmp_path, sa
     assert status == 0, errors
 
 
+@pytest.mark.parametrize("checkpoints", [True, False])
+def test_an_empty_config_is_named_with_what_to_do(interrupted, say, checkpoints):
+    (interrupted / "config.yaml").write_text("# nothing\n")
+    if not checkpoints:
+        shutil.rmtree(interrupted / "checkpoints")
+    status, _, errors = say("--resume", interrupted)
+    assert status == 2
+    (line,) = errors.splitlines()
+    assert line.startswith(f"--resume {interrupted}: {interrupted}/config.yaml is empty")
+    assert f"--init-from {interrupted}" in line
+
+
 def test_a_folder_that_holds_no_run_is_named_with_the_nearest_that_does(interrupted, say):
     near = interrupted.with_name("plane")
     status, _, errors = say("--resume", near)

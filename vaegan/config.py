@@ -6,7 +6,7 @@ read from the constructors of whatever is registered.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,7 @@ from pydantic import (
     create_model,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 
 from vaegan.augment import AUGMENTATIONS, build_augmentation
 from vaegan.diffaugment import DIFFAUGMENTS, build_diffaugment
@@ -74,6 +75,9 @@ def _listed(given: Any) -> Any:
     if isinstance(given, str):
         return [part.strip() for part in given.split(",")]
     return [given] if isinstance(given, (int, float)) else given
+
+
+LISTED = BeforeValidator(_listed)
 
 
 def _unquoted_01(given: Any) -> Any:
@@ -153,12 +157,12 @@ class Balance(Section):
         None, "discriminator's steps for one of the generator", shown="1; 5 with --gan and a wgan", ge=1
     )
     gp: FiniteFloat | None = option(
-        None, "weight of WGAN-GP's gradient penalty", shown="none; 10 with --adv wgan-gp", gt=0
+        None, "weight of WGAN-GP's gradient penalty", shown="none; 10 with --adv wgan-gp", ge=0
     )
     r1: FiniteFloat | None = option(
-        None, "gamma of R1, half the squared slope of D at originals", shown="none", gt=0
+        None, "gamma of R1, half the squared slope of D at originals", shown="none", ge=0
     )
-    r2: FiniteFloat | None = option(None, "gamma of R2, the same at fakes", shown="none", gt=0)
+    r2: FiniteFloat | None = option(None, "gamma of R2, the same at fakes", shown="none", ge=0)
     penalty_every: int | None = option(
         None, "D's steps between two with a penalty, which then weighs as much more", shown="1", ge=1
     )
@@ -175,7 +179,7 @@ class Balance(Section):
     instance_noise_epochs: int | None = option(
         None, "epochs over which that noise falls to 0 in a straight line", shown="all that D plays", ge=1
     )
-    diffaug: Annotated[list[str] | None, BeforeValidator(_listed)] = option(
+    diffaug: Annotated[list[str] | None, LISTED] = option(
         None,
         "DiffAugment's random changes to all that D sees, separated by commas",
         shown="none",
@@ -214,12 +218,10 @@ class Training(Section):
         None, "Adam's learning rate", shown=f"{DEFAULT_LR}; with --gan 2e-4, wgan 5e-5, wgan-gp 1e-4", gt=0
     )
     disc_lr: FiniteFloat | None = option(None, "the discriminator's learning rate", shown="--lr", gt=0)
-    betas: Annotated[Betas | None, BeforeValidator(_listed)] = option(
+    betas: Annotated[Betas | None, LISTED] = option(
         None, "Adam's betas, two numbers", shown="0.9,0.999; with --gan 0.5,0.999, a wgan 0,0.9"
     )
-    disc_betas: Annotated[Betas | None, BeforeValidator(_listed)] = option(
-        None, "the discriminator's betas", shown="--betas"
-    )
+    disc_betas: Annotated[Betas | None, LISTED] = option(None, "the discriminator's betas", shown="--betas")
     lr_schedule: Literal["constant", "cosine", "poly", "step", "tanh"] = option(
         "constant", "timm's schedule of both learning rates over the run"
     )
@@ -268,7 +270,7 @@ class Data(Section):
         shown="the largest there is",
         ge=1,
     )
-    augment: Annotated[list[str] | None, BeforeValidator(_listed)] = option(
+    augment: Annotated[list[str] | None, LISTED] = option(
         None,
         "random changes to training images, separated by commas, some with a strength (rotate:20)",
         shown="none",
@@ -289,13 +291,13 @@ class Output(Section):
 
     run_name: str | None = option(None, "name of the run's folder", shown="what it is, and a counter")
     runs_dir: str = option("runs", "folder of the run folders")
-    figure_epochs: Annotated[list[PositiveInt] | None, BeforeValidator(_listed)] = option(
+    figure_epochs: Annotated[list[PositiveInt] | None, LISTED] = option(
         None, "epochs after which pictures are drawn, from 1; the last always is", shown="all"
     )
     save_every: Interval = option(
         Interval(minutes=10), "steps (500) or minutes (10min) between two savings within an epoch"
     )
-    keep_epochs: Annotated[list[PositiveInt] | None, BeforeValidator(_listed)] = option(
+    keep_epochs: Annotated[list[PositiveInt] | None, LISTED] = option(
         None, "epochs after which the checkpoint is kept, from 1", shown="none: the last two are"
     )
     keep_best: str | None = option(
@@ -314,7 +316,7 @@ class Tracking(Section):
     )
     wandb_project: str | None = option(None, "project of the runs", shown="$WANDB_PROJECT, or vaegan")
     wandb_group: str | None = option(None, "what the run belongs to", shown="none")
-    wandb_tags: Annotated[list[str] | None, BeforeValidator(_listed)] = option(
+    wandb_tags: Annotated[list[str] | None, LISTED] = option(
         None, "words to find the run by, separated by commas", shown="none"
     )
     wandb_notes: str | None = option(None, "a remark on the run", shown="none")
@@ -327,6 +329,12 @@ DISC_OPTIONS = (
     *("disc_weight", "adv", "solo_epochs", "max_disc_loss", "disc_lr", "disc_betas"),
     *(name for name in Balance.model_fields if name != "ema"),
 )
+# values that stand for what is not there: a run with one is a run without the option
+OFF = {
+    **{"gp": 0, "r1": 0, "r2": 0, "penalty_every": 1},
+    **{"spectral_norm": False, "label_smoothing": 0, "instance_noise": 0},
+    **{"augment": [], "diffaug": [], "keep_epochs": [], "wandb_tags": []},
+}
 # what may be another in a run that goes on: where things are, how long, what is kept and shown
 CHANGEABLE = (
     *("epochs", "accumulate", "device", "dataset", "data_dir", "memory_limit", "cache_dir"),
@@ -401,9 +409,10 @@ def make_config(values: Mapping[str, Any]) -> Config:
     range, unknown names and combinations that cannot work.
     """
     cls = config_type()
+    values = {name: None if takes_away(name, value) else value for name, value in values.items()}
     errors = list(_unknown_names(values))
     try:
-        config = cls(**values)
+        config = _without_off(cls(**values))
     except ValidationError as error:
         found = [_option_error(detail, cls) for detail in error.errors()]
         errors += {str(each): each for each in found}.values()  # a list may be wrong in one way twice
@@ -412,6 +421,46 @@ def make_config(values: Mapping[str, Any]) -> Config:
     if errors:
         raise OptionErrors(errors)
     return config
+
+
+def takes_away(name: str, value: Any) -> bool:
+    """Whether it is `none`, wherever that was written, and stands for no value, not for one of that name."""
+    info = config_type().model_fields.get(name)
+    return value == "none" and info is not None and info.default is None and "none" not in literals(info)
+
+
+def is_listed(info: FieldInfo) -> bool:
+    """Whether an option takes several values."""
+    return LISTED in info.metadata
+
+
+def literals(info: FieldInfo) -> list[str]:
+    """The values that a `Literal` anywhere in an option's annotation accepts."""
+
+    def of(annotation: Any) -> list[str]:
+        if get_origin(annotation) is Literal:
+            return list(get_args(annotation))
+        return [value for part in get_args(annotation) for value in of(part)]
+
+    return of(info.annotation)
+
+
+def _without_off(config: Config) -> Config:
+    """The config without options whose values say that they are off: equal runs have equal configs."""
+    off = dict(OFF)
+    if config.disc is None:
+        off["disc_weight"] = Weight(0.0)
+    if config.disc is None or config.gan:
+        off["solo_epochs"] = 0
+    dropped = [name for name, value in off.items() if getattr(config, name) == value]
+    for prefix in ("", DISC_PREFIX):
+        networks = [config.disc or ""] if prefix else [config.encoder_name, config.decoder_name]
+        for knob in knobs(prefix):
+            defaults = [each for network in networks for each in knob.defaults_of(network)]
+            given = getattr(config, knob.option)
+            if (given is False and not any(defaults)) or (given == "none" and not defaults):
+                dropped.append(knob.option)
+    return config.model_copy(update=dict.fromkeys(dropped))
 
 
 def resolved(config: Config, image_size: int) -> Config:

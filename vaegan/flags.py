@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import yaml
 
 from vaegan.arguments import Parser
-from vaegan.config import SECTIONS, Config, config_type, make_config
+from vaegan.config import SECTIONS, Config, config_type, is_listed, literals, make_config
 from vaegan.errors import OptionError, OptionErrors, UserError, did_you_mean, flag
 from vaegan.knobs import DISC_PREFIX, knobs
 
@@ -18,11 +18,13 @@ from vaegan.knobs import DISC_PREFIX, knobs
 class Given:
     """What the user gave: values by option, and how each was written ("--lr", "a.yaml: lr").
 
-    dry_run: whether to show the run instead of making it. resume: the folder of a run to go on with.
+    texts: each value as it was typed. dry_run: whether to show the run instead of making it. resume: the
+    folder of a run to go on with.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     dry_run: bool = False
     resume: Path | None = None
 
@@ -31,6 +33,10 @@ class Given:
         for name, value in values.items():
             self.values[name] = value
             self.origins[name] = f"{file}: {name}" if file else flag(name)
+            self.texts[name] = "none" if value is None else str(value)
+            if file is None and isinstance(value, list):
+                self.texts[name] = " ".join(value)
+                self.values[name] = _parts(value)
 
     def config(self) -> Config:
         """The config. Raises: OptionErrors with everything that is wrong with what was given."""
@@ -48,8 +54,14 @@ class Given:
         if name not in self.origins:
             return str(error)
         separator = " " if self.origins[name].startswith("--") else ": "
-        given = "none" if self.values[name] is None else self.values[name]
-        return f"{self.origins[name]}{separator}{given}: {error.problem}"
+        return f"{self.origins[name]}{separator}{self.texts[name]}: {error.problem}"
+
+
+def _parts(typed: list[str]) -> list[str] | str:
+    """The parts of a list, however it was typed: `a b`, `a,b`, `a, b`; a word alone as it is."""
+    *before, last = typed
+    joined = ",".join([*(each.removesuffix(",") for each in before), last])
+    return [part.strip() for part in joined.split(",")] if "," in joined else joined
 
 
 def parse(argv: list[str], *, prog: str, datasets: Iterable[str]) -> Given:
@@ -68,9 +80,15 @@ def parse(argv: list[str], *, prog: str, datasets: Iterable[str]) -> Given:
             raise UserError(f"{origin}: --resume takes the run's own config; leave out one of them")
         path, origin = _config_of_run(resume), f"--resume {resume}"
     if path is not None:
-        for file, values in read_config(Path(path), origin=origin):
+        layers = read_config(Path(path), origin=origin)
+        if resume is not None and not layers[-1][1]:
+            raise UserError(
+                f"{origin}: {path} is empty, and had the run's options; put them back, or begin a new run "
+                f"from its weights: --init-from {resume}"
+            )
+        for file, values in layers:
             given.add(values, file)
-    given.add({name: None if _takes_away(name, value) else value for name, value in typed.items()})
+    given.add(typed)
     return given
 
 
@@ -83,13 +101,28 @@ def _config_of_run(folder: Path) -> Path:
     return path
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's loader that refuses a key that stands twice: one of its values would be lost."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            name = (key.tag, key.value)
+            if name in lines:
+                problem = f"{key.value} stands here and in line {lines[name]}; leave out one of them"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            lines[name] = key.start_mark.line + 1
+        return node
+
+
 def load_yaml(path: Path, origin: str) -> dict[str, Any]:
     """What stands in a YAML file of keys and values. origin: what names the file, as it was typed.
 
     Raises: UserError for a file that cannot be read, and for one that holds something else.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise UserError(f"{origin}: cannot read the file ({error.strerror})") from None
     except yaml.YAMLError as error:
@@ -129,7 +162,7 @@ def _parser(prog: str, datasets: Iterable[str]) -> Parser:
         prog=prog,
         description="Train a VAE, a VAE with a discriminator that adds a learned loss, or a GAN.",
         epilog="Flags override the YAML file, which overrides the defaults. Where there need not be a value, "
-        "`none` takes away what a file sets: --disc none.",
+        "`none` takes away what a file sets: --disc none. Lists are typed with commas or spaces.",
         argument_default=argparse.SUPPRESS,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
     )
@@ -166,7 +199,7 @@ def _add_option(group, cls: type[Config], name: str, names: Iterable[str] = ()) 
     info = cls.model_fields[name]
     extra = info.json_schema_extra
     kind = str(info.annotation)
-    names = [*extra["names"](), *names, *_literals(info.annotation)]
+    names = [*extra["names"](), *names, *literals(info)]
     parts = [info.description]
     if names:
         parts.append(f": {', '.join(names)}")
@@ -174,20 +207,9 @@ def _add_option(group, cls: type[Config], name: str, names: Iterable[str] = ()) 
     options = {"help": "".join(parts).replace("%", "%%"), "metavar": _metavar(kind)}
     if "bool" in kind:
         options |= {"nargs": "?", "const": "true"}
+    if is_listed(info):
+        options |= {"nargs": "+"}
     group.add_argument(flag(name), dest=name, **options)
-
-
-def _takes_away(name: str, value: str) -> bool:
-    """Whether the flag's value is `none` and stands for no value, not for something of that name."""
-    info = config_type().model_fields[name]
-    return value == "none" and info.default is None and "none" not in _literals(info.annotation)
-
-
-def _literals(annotation: Any) -> list[str]:
-    """The values that a `Literal` anywhere in the annotation accepts."""
-    if get_origin(annotation) is Literal:
-        return list(get_args(annotation))
-    return [value for part in get_args(annotation) for value in _literals(part)]
 
 
 def _metavar(kind: str) -> str:

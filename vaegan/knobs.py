@@ -41,6 +41,11 @@ class Knob:
             shown.append(f"{name.rstrip(':')} {values}")
         return ", ".join(shown)
 
+    def defaults_of(self, network: str) -> list[Any]:
+        """The defaults in a network by its given name (timm:resnet18); none where it has no such knob."""
+        prefix, colon, _ = network.partition(":")
+        return self.networks.get(network) or self.networks.get(f"{prefix}:NAME" if colon else "") or []
+
 
 def signature_knobs(network: type) -> dict[str, inspect.Parameter]:
     """The keyword-only arguments of a network's constructor."""

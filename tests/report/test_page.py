@@ -10,6 +10,7 @@ from run_folders import write_run
 
 from vaegan.errors import UserError
 from vaegan.report.page import write_report
+from vaegan.report.reading import read_run
 from vaegan.report.rendering import bars, figure
 
 
@@ -218,3 +219,10 @@ def test_a_list_is_drawn_and_not_written_out(tmp_path, evaluation):
     assert text.count("<rect") >= 64
     assert "0.2517" not in text  # the 17th value, with the digits it would have
     assert json.dumps(16 / 64 + 0.00123) not in text
+
+
+def test_an_empty_config_is_named(tmp_path):
+    folder = write_run(tmp_path / "run", evaluation=None)
+    (folder / "config.yaml").write_text("")
+    with pytest.raises(UserError, match=r"run/config\.yaml: holds no options; put back"):
+        read_run(folder)

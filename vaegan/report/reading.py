@@ -34,6 +34,8 @@ def read_run(folder: Path) -> RunFiles:
         raise UserError(f"{folder}: not a run's folder: it has no {' and no '.join(missing)}")
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise UserError(f"{folder / 'config.yaml'}: holds no options; put back those of the run")
         environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
         evaluated = folder / "evaluation.json"
         evaluation = json.loads(evaluated.read_text(encoding="utf-8")) if evaluated.is_file() else None
