@@ -44,6 +44,11 @@ def test_pairs_count_as_accuracy_and_a_wasserstein_critic_is_meant_to_be_right()
         assert alarms([pairs | {key: 3.0}] * 3) == {"alarm/collapse": 0}
 
 
+def test_a_game_without_accuracies_has_no_alarm_of_a_winner():
+    without = {"phase": "gan", "test/gen/diversity": 1.0, "test/disc/real": 0.5}
+    assert alarms([without] * 3) == {"alarm/collapse": 0}
+
+
 def test_epochs_without_a_discriminator_have_no_alarms_and_count_for_none():
     solo = {"phase": "solo", "test/gen/diversity": 0.95, "test/gen/pbp": 100.0}
     assert alarms([solo]) == {}

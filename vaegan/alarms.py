@@ -29,8 +29,10 @@ def alarms(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     fallen = history[-1] < FALL * max(history)
     alike = len(game) > STARTING and history[-1] < LOWEST
     found = {"alarm/collapse": int(fallen or alike)}
-    if not any(key.startswith("test/disc/w1") for key in game[-1]):  # a critic is meant to be right
-        wins = len(game) >= LASTING and all(_accuracy(record) > WINNING for record in game[-LASTING:])
+    accuracies = [_accuracy(record) for record in game[-LASTING:]]
+    a_critic = any(key.startswith("test/disc/w1") for key in game[-1])  # which is meant to be right
+    if None not in accuracies and not a_critic:
+        wins = len(game) >= LASTING and min(accuracies) > WINNING
         found["alarm/disc_wins"] = int(wins)
     return found
 
@@ -39,7 +41,7 @@ def _players(record: Mapping[str, Any]) -> set[str]:
     return {key.split("/")[1] for key in record if key.startswith("test/")}
 
 
-def _accuracy(record: Mapping[str, Any]) -> float:
-    """D's mean accuracy on held-out originals and fakes, or on pairs of them."""
+def _accuracy(record: Mapping[str, Any]) -> float | None:
+    """D's mean accuracy on held-out originals and fakes, or on pairs; None in a game that has none."""
     shares = [value for key, value in record.items() if key.startswith("test/disc/acc_")]
-    return sum(shares) / len(shares)
+    return sum(shares) / len(shares) if shares else None
