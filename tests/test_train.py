@@ -177,6 +177,38 @@ def test_evaluation_leaves_the_networks_as_they_are():
     assert players.training
 
 
+def test_a_penalty_that_draws_changes_no_other_terms_held_out_noise():
+    """Two batches are held out: the points of the first must not move the noise of the second."""
+    options = {**HYBRID, "solo_epochs": 0, "epochs": 1, "lr": 1e-12}
+    without, beside = (run(**options, **penalty)[0].records[0] for penalty in ({"r1": 1}, {"gp": 10}))
+    keys = [f"test/{key}" for key in ("gen/pbp", "gen/kl", "gen/adv", "disc/real", "disc/fake")]
+    assert [beside[key] for key in keys] == pytest.approx([without[key] for key in keys], rel=1e-6)
+
+
+def test_each_terms_held_out_noise_is_its_own_and_the_same_every_time():
+    config = resolved(make_config({**SMALL, **HYBRID, "solo_epochs": 0, "gp": 10}), 16)
+    players = build_players(config, SHAPE)
+    objective = build_objective(config, players)
+    images_, phase = Batches(images(12), 8), build_schedule(config).at(0)
+    penalty = objective.terms["disc"]["gp"]
+    draws = []
+
+    def draw(views):
+        draws.append(torch.rand(3).tolist())
+        return penalty(views)
+
+    def held_out(**terms):
+        draws.clear()
+        objective.terms["disc"] |= {"gp": draw} | terms
+        evaluate(players, objective, phase, images_, seed=0)
+        return list(draws)
+
+    first, again = held_out(), held_out()
+    other = held_out(real=lambda views: torch.rand(5).sum() + views.logits_real.mean())
+    assert first == again == other
+    assert first[0] != first[1]  # each batch has draws of its own
+
+
 def test_a_gaussians_sigma_is_reported():
     watcher, players = run(pbp="gaussian")
     assert watcher.records[-1]["train/gen/sigma"] == pytest.approx(players.pbp.log_sigma.exp().item())

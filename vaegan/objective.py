@@ -169,10 +169,23 @@ class Objective:
                 for name in adversarial.disc_weights
             } | {name: PENALTIES[name] for name in slope_penalties}
 
-    def play(self, player: str, views: Views, weights: dict[str, float]) -> dict[str, Tensor]:
-        """The player's terms on this batch, each a scalar before it is weighed; only those with a weight."""
+    def play(
+        self,
+        player: str,
+        views: Views,
+        weights: dict[str, float],
+        before: Callable[[str], None] = lambda name: None,
+    ) -> dict[str, Tensor]:
+        """The player's terms on this batch, each a scalar before it is weighed; only those with a weight.
+
+        before: called with the name of each term before it is computed.
+        """
         views.turn(player)
-        return {name: self.terms[player][name](views) for name in weights}
+        terms = {}
+        for name in weights:
+            before(name)
+            terms[name] = self.terms[player][name](views)
+        return terms
 
     def disc_figures(self, views: Views, terms: dict[str, Tensor]) -> dict[str, Tensor]:
         """How D stands on its turn, whose terms are given: accuracy, saturation, estimates on clean images.

@@ -1,6 +1,7 @@
 """The terms of the losses on held-out images."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -27,22 +28,29 @@ def evaluate(
     """The mean over images of every term in the phase, unweighted, as "gen/pbp" and so on.
 
     The posterior is sampled, with the same noise after every epoch, so that pbp + kl bounds the
-    likelihood where the PBP loss is one. Networks are in evaluation mode, and D sees clean images:
-    neither augmented nor under noise. on_batch: called after each batch; it may raise.
+    likelihood where the PBP loss is one. What a term draws (the gradient penalty's points) follows from its
+    own name, so that no term changes another's noise. Networks are in evaluation mode, and D sees clean
+    images: neither augmented nor under noise. on_batch: called after each batch; it may raise.
     """
-    seed_torch(seed_for(seed, "test"), images.device)
+    posterior = torch.Generator(images.device).manual_seed(seed_for(seed, "test"))
     players.eval()
     meter = Meter()
-    for batch, whole in zip(images.epoch(), images.sizes, strict=True):
+    for number, (batch, whole) in enumerate(zip(images.epoch(), images.sizes, strict=True)):
         share = ranks.share(whole)
-        noise = share.of(torch.randn(whole, players.latent_dim, device=batch.device))
+        noise = torch.randn(whole, players.latent_dim, device=batch.device, generator=posterior)
         x = to_model_range(batch, players.pixel_range)
-        views = Views(players, x, noise, gen_plays=False, share=share)
+        views = Views(players, x, share.of(noise), gen_plays=False, share=share)
         for player, weights in phase.weights.items():
-            terms = objective.play(player, views, weights)
+            of_term = partial(_seed_term, images.device, seed, number, player)
+            terms = objective.play(player, views, weights, before=of_term)
             meter.add(player, terms, len(batch))
             if player == "disc":
                 meter.add(player, objective.disc_figures(views, terms), len(batch))
         on_batch()
     players.train()
     return meter.means(ranks)
+
+
+def _seed_term(device: torch.device, seed: int, batch: int, player: str, name: str) -> None:
+    """Seed what one of a player's terms draws on one batch."""
+    seed_torch(seed_for(seed, "test", batch, player, name), device)
