@@ -70,6 +70,26 @@ class Discriminate(nn.Module):
         return self.disc(to_model_range(images, self.pixel_range))
 
 
+class _OfImages(nn.Module):
+    """A traced program of images that refuses other batches, as the other formats do by themselves.
+
+    It is scripted, since a trace keeps no condition: one of uint8 images would divide floats by 255 as well.
+    """
+
+    def __init__(self, traced: nn.Module, example: Tensor):
+        super().__init__()
+        self.traced = traced
+        self.shape: list[int] = list(example.shape[1:])
+        self.expected = f"images: expected uint8 [B, {', '.join(map(str, self.shape))}], from 0 to 255"
+
+    def forward(self, images: Tensor):  # TorchScript infers what comes out
+        if images.dtype != torch.uint8:
+            raise ValueError(self.expected + ", given another type")
+        if images.dim() != 4 or list(images.shape[1:]) != self.shape:
+            raise ValueError(self.expected + ", given " + str(images.shape))
+        return self.traced(images)
+
+
 @dataclass
 class Program:
     """A function of one batch, in evaluation mode, on the CPU and in float32.
@@ -153,8 +173,9 @@ def as_torchscript(program: Program) -> bytes:
     traced = torch.jit.trace(program.module, program.examples[0], check_trace=False)
     for example in program.examples:  # else a batch size met on the way may have become a constant
         torch.testing.assert_close(traced(example), program.module(example))
+    made = traced if program.input != "images" else torch.jit.script(_OfImages(traced, program.examples[0]))
     content = io.BytesIO()
-    torch.jit.save(traced, content)
+    torch.jit.save(made, content)
     return content.getvalue()
 
 

@@ -1,5 +1,6 @@
 """export: weights and programs that a Python without this package loads, with the outputs of the run."""
 
+import io
 import itertools
 import shutil
 import subprocess
@@ -207,6 +208,32 @@ def test_only_what_is_asked_for(run, tmp_path, capfd):
     text = (out / "README.md").read_text()
     assert "| `encode.torchscript.pt` | images, uint8 [B, 1, 16, 16] | mu and logvar" in text
     assert "`discriminate" not in text and ".pt2`," not in text
+
+
+def test_programs_refuse_what_is_no_batch_of_the_runs_images(trained_once):
+    """Floats in [0, 1] above all, which a trace would divide by 255 once more."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    trained = open_run(trained_once, "cpu")
+    images = random_inputs(trained)["images"]
+    others = [
+        *(images / 255, images.long(), images.expand(-1, 3, -1, -1)),
+        *(images.repeat(1, 1, 2, 2), images[0]),
+    ]
+    _, encode, reconstruct = programs(trained.players, trained.image_shape)
+    scripts = [torch.jit.load(io.BytesIO(export(each, "torchscript"))) for each in (encode, reconstruct)]
+    session = onnxruntime.InferenceSession(export(encode, "onnx"))
+    exported = torch.export.load(io.BytesIO(export(encode, "torch-export"))).module()
+    for run in (*scripts, exported, lambda x: session.run(None, {"images": x.numpy()})):
+        run(images)
+        for other in others:
+            with pytest.raises(Exception):  # noqa: B017 (each format has its own)
+                run(other)
+    expected = r"images: expected uint8 \[B, 1, 16, 16\], from 0 to 255, given"
+    for script in scripts:
+        with pytest.raises(torch.jit.Error, match=f"{expected} another type"):
+            script(images=others[0])
+        with pytest.raises(torch.jit.Error, match=rf"{expected} \[7, 3, 16, 16\]"):
+            script(others[2])
 
 
 def networks():
