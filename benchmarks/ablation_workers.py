@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from vaegan.ablation.pools import cores
 from vaegan.ablation.work import PROGRAM
+from vaegan.devices import cores
 
 SPEC = """
 options:

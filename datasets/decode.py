@@ -1,6 +1,5 @@
 """Image files to square uint8 pixels: every format that Pillow reads, any mixture of modes and sizes."""
 
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset
+
+from vaegan.devices import cores
 
 WORTH_PROCESSES = 1000  # files; starting processes takes longer than decoding fewer
 FILES_AT_ONCE = 64  # that one process decodes before it hands them over
@@ -99,7 +100,7 @@ def in_parallel(items: Sequence, function: Callable, n_each: int = FILES_AT_ONCE
     loader = DataLoader(
         _Results(items, function),
         batch_size=n_each,
-        num_workers=(os.cpu_count() or 1) if many else 0,
+        num_workers=cores() if many else 0,
         collate_fn=list,
         generator=torch.Generator(),  # else it would take a number from the global one
     )

@@ -1,12 +1,16 @@
-"""The device that a run works on: which one, what it can do, how much of its memory was taken."""
+"""The device that a run works on: which one, what it can do, how much of its memory was taken; CPU cores."""
 
+import math
 import os
 import sys
 import time
+from pathlib import Path
 
 import torch
 
 from vaegan.errors import OptionError
+
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 def pick_device(name: str) -> torch.device:
@@ -27,6 +31,32 @@ def pick_device(name: str) -> torch.device:
             raise OptionError("device", f"more processes than the {there} GPUs of this machine; start fewer")
         return torch.device(name, number)
     return torch.device(name)
+
+
+def cores() -> int:
+    """The CPU cores to compute with: $OMP_NUM_THREADS, but no more than this process may use."""
+    there = _cores_there()
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # "4,2": of nested levels
+    return min(int(first), there) if first.isdecimal() and int(first) else there
+
+
+def _cores_there() -> int:
+    """The cores that the system gives this process, by its affinity and by its container's quota."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(there, _quota())))
+
+
+def _quota() -> float:
+    """The cores' worth of time that a container has, by either version of cgroups; else infinity."""
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            texts = [(CGROUPS / name).read_text(encoding="ascii") for name in names]
+            quota, period = map(int, " ".join(texts).split())
+        except (OSError, ValueError):  # none such; "max" stands for no limit
+            continue
+        if quota > 0 and period > 0:  # -1 stands for none
+            return quota / period
+    return math.inf
 
 
 def clock(device: torch.device) -> float:

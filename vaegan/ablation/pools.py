@@ -1,6 +1,5 @@
 """Where runs are made: beside each other on this machine, on a Ray cluster, or under SLURM."""
 
-import os
 import queue
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from vaegan.ablation.work import STOPPED, Work
+from vaegan.devices import cores
 from vaegan.errors import OptionError
 
 SLURM = "slurm"
@@ -34,11 +34,6 @@ class Pool(Protocol):
     def outcome(self, handle: Any) -> str | None: ...
 
     def stop(self) -> None: ...
-
-
-def cores() -> int:
-    """The CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class LocalPool:

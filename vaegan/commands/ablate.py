@@ -22,7 +22,7 @@ from vaegan.ablation.existing import arms_of
 from vaegan.ablation.folder import Folder
 from vaegan.ablation.metrics import DEFAULT_METRICS
 from vaegan.ablation.plan import Plan, digest, make_plan, resolve
-from vaegan.ablation.pools import SLURM, LocalPool, Pool, RayPool, SlurmPool, cores
+from vaegan.ablation.pools import SLURM, LocalPool, Pool, RayPool, SlurmPool
 from vaegan.ablation.runner import Runner, forget_failures
 from vaegan.ablation.spec import Spec, read_spec
 from vaegan.ablation.sweep import write_sweep
@@ -33,7 +33,7 @@ from vaegan.arguments import whole_number
 from vaegan.build import build_players
 from vaegan.config import Config, resolved
 from vaegan.console import make_console
-from vaegan.devices import pick_device
+from vaegan.devices import cores, pick_device
 from vaegan.errors import UserError, flag
 from vaegan.new_paths import free_name, new_folder
 from vaegan.report.rendering import duration
