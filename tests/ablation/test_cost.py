@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vaegan.ablation import cost
-from vaegan.ablation.cost import epoch_seconds, equal_time_epochs, run_seconds
+from vaegan.ablation.cost import Timed, epoch_seconds, equal_time_epochs, run_seconds
 from vaegan.ablation.plan import Fork, Job
 from vaegan.config import make_config, resolved
 
@@ -20,8 +20,13 @@ def config(options):
     return resolved(make_config(options), 16)
 
 
+def timed(options, n_train=9):
+    return Timed(config(options), (1, 16, 16), n_train, torch.device("cpu"))
+
+
 def seconds(options, n_train=9):
-    return epoch_seconds(config(options), (1, 16, 16), n_train, torch.device("cpu"))
+    (taken,) = epoch_seconds([timed(options, n_train)])
+    return taken
 
 
 @pytest.mark.parametrize(
@@ -60,13 +65,16 @@ class Ticking:
         self.now += self.steps(phase, step)
 
 
-def test_an_epoch_is_the_fastest_round_but_the_first_times_its_steps(monkeypatch):
-    """The first round may be fast without counting; 9 images in batches of 4 are 3 steps."""
+def test_an_epoch_is_the_fastest_round_but_the_first_of_a_turn_times_its_steps(monkeypatch):
+    """The first round of a turn may be fast without counting; 9 images in batches of 4 are 3 steps."""
+    turns = iter([7, 3, 2, 6, 9, 4] * 2)
     clock = Ticking(
-        monkeypatch, lambda phase, step: [0.5, 7, 3, 2, 6, 9][step] * (10 if phase.name == "combo" else 1)
+        monkeypatch,
+        lambda phase, step: (next(turns) if step else 0.5) * (10 if phase.name == "combo" else 1),
     )
     assert seconds(DISC) == {"solo": 3 * 2, "combo": 3 * 20}
-    assert clock.seen == [*(("solo", step) for step in range(6)), *(("combo", step) for step in range(6))]
+    turn = [(name, step) for name in ("solo", "combo") for step in range(3)]
+    assert clock.seen == 3 * turn
 
 
 def test_a_round_has_a_turn_of_every_player_and_penalty(monkeypatch):
@@ -74,7 +82,21 @@ def test_a_round_has_a_turn_of_every_player_and_penalty(monkeypatch):
     clock = Ticking(monkeypatch, lambda phase, step: 1 + (step % 3 == 2) * 10 + (step % 2 == 0) * 100)
     taken = seconds(DISC | {"solo_epochs": 0, "r1": 1, "penalty_every": 2, "disc_steps": 3}, n_train=4)
     assert taken == {"solo": 0, "combo": pytest.approx((6 * 1 + 2 * 10 + 3 * 100) / 6)}
-    assert len(clock.seen) == 6 * 6
+    assert len(clock.seen) == 3 * 3 * 6
+
+
+@pytest.mark.parametrize("busy", [range(0, 8), range(5, 13), range(20, 27)])
+def test_a_busy_moment_does_not_fall_on_one_run(monkeypatch, busy):
+    """Equal runs take as long whenever it was that the machine did something else for a while."""
+    clock = Ticking(monkeypatch, lambda phase, step: 100 if len(clock.seen) - 1 in busy else 1)
+    assert epoch_seconds([timed(VAE | {"beta": beta}) for beta in (1, 2, 3)]) == 3 * [{"solo": 3, "combo": 0}]
+
+
+def test_runs_that_are_timed_in_turn_keep_their_own_times(monkeypatch):
+    Ticking(monkeypatch, lambda phase, step: 2 if phase.name == "gan" else 1)
+    assert epoch_seconds([timed(VAE), timed(GAN, n_train=20)]) == [
+        *({"solo": 3, "combo": 0}, {"solo": 0, "combo": 10})
+    ]
 
 
 def test_a_run_takes_its_epochs_less_those_it_forks():

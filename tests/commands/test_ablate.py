@@ -45,7 +45,7 @@ def timed(monkeypatch):
     def seconds(config):
         return {"solo": 2.0 if config.solo_epochs != 0 else 0.0, "combo": 5.0 if config.disc else 0.0}
 
-    monkeypatch.setattr(ablate, "timed", seconds)
+    monkeypatch.setattr(ablate, "timed", lambda configs: list(map(seconds, configs)))
 
 
 @pytest.fixture

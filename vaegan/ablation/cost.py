@@ -1,6 +1,8 @@
 """What runs will cost, from timed steps."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -13,33 +15,57 @@ from vaegan.meters import Meter
 from vaegan.schedule import Phase
 from vaegan.step import Step
 
-ROUNDS = 5  # of steps, after one to warm up
+TURNS = 3  # that each run has, with those of the others in between
+ROUNDS = 2  # of steps in each turn, after one to warm up
 
 
-def epoch_seconds(
-    config: Config, image_shape: tuple[int, int, int], n_train: int, device: torch.device
-) -> dict[str, float]:
-    """The seconds that a solo and a combo epoch (or a GAN's) of training take; 0 for one that there is not.
+@dataclass(frozen=True)
+class Timed:
+    """A run to be timed. config: resolved. image_shape: [C, H, W]. n_train: training images."""
 
-    config: resolved. image_shape: [C, H, W]. The fastest of `ROUNDS` steps on random images, times the
-    steps of an epoch. Evaluations, pictures and checkpoints come on top.
+    config: Config
+    image_shape: tuple[int, int, int]
+    n_train: int
+    device: torch.device
+
+
+def epoch_seconds(runs: Sequence[Timed]) -> list[dict[str, float]]:
+    """The seconds that a solo and a combo epoch (or a GAN's) of each run take; 0 for one that there is not.
+
+    The fastest round of steps on random images, times the steps of an epoch. Evaluations, pictures and
+    checkpoints come on top. The runs are timed in turn, several times, so that a moment in which the machine
+    is busy does not fall on one of them; each is built anew, so that memory holds one at a time.
     """
-    without_downloads = config.model_copy(update={"pretrained": None, "disc_pretrained": None})
-    players = build_players(without_downloads, image_shape).to(device, memory_format=torch.channels_last)
-    play = Step(without_downloads, players)
+    fastest = [{"solo": math.inf, "combo": math.inf} for _ in runs]
+    for _ in range(TURNS):
+        for run, seconds in zip(runs, fastest, strict=True):
+            for phase_name, step_s in _step_seconds(run).items():
+                seconds[phase_name] = min(seconds[phase_name], step_s)
+    steps = [math.ceil(run.n_train / run.config.batch_size) for run in runs]
+    return [
+        {name: 0.0 if step_s == math.inf else n * step_s for name, step_s in seconds.items()}
+        for n, seconds in zip(steps, fastest, strict=True)
+    ]
+
+
+def _step_seconds(run: Timed) -> dict[str, float]:
+    """The seconds of a step in each phase that the run has, of one turn."""
+    config = run.config.model_copy(update={"pretrained": None, "disc_pretrained": None})  # no downloads
+    players = build_players(config, run.image_shape).to(run.device, memory_format=torch.channels_last)
+    play = Step(config, players)
     schedule = build_schedule(config)
     epochs = epochs_of(config)
-    images = torch.randint(0, 256, (config.batch_size, *image_shape), dtype=torch.uint8, device=device)
-    steps = math.ceil(n_train / config.batch_size)
-    seconds = {"solo": 0.0, "combo": 0.0}
+    shape = (config.batch_size, *run.image_shape)
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, device=run.device)
     players.train()
-    for phase_name, epoch in (("solo", 0), ("combo", config.epochs - 1)):
-        if epochs[phase_name]:
-            seconds[phase_name] = steps * _step_seconds(play, schedule.at(epoch), images, device)
-    return seconds
+    return {
+        name: _fastest_round(play, schedule.at(epoch), images, run.device)
+        for name, epoch in (("solo", 0), ("combo", config.epochs - 1))
+        if epochs[name]
+    }
 
 
-def _step_seconds(play: Step, phase: Phase, images: torch.Tensor, device: torch.device) -> float:
+def _fastest_round(play: Step, phase: Phase, images: torch.Tensor, device: torch.device) -> float:
     """A step's mean time in the fastest round in which every player and every penalty has its turn.
 
     The others are longer by what else the machine did.

@@ -6,7 +6,7 @@ command goes on with what was stopped.
 
 import argparse
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import yaml
 from vaegan import datasets
 from vaegan.ablation.board import Board
 from vaegan.ablation.controls import EQUAL_TIME
-from vaegan.ablation.cost import epoch_seconds, equal_time_epochs, run_seconds
+from vaegan.ablation.cost import Timed, epoch_seconds, equal_time_epochs, run_seconds
 from vaegan.ablation.existing import arms_of
 from vaegan.ablation.folder import Folder
 from vaegan.ablation.metrics import DEFAULT_METRICS
@@ -195,7 +195,8 @@ def resolved_arms(spec: Spec, notes: dict[str, Any]) -> dict[str, Config]:
             of = f"{digest(baseline)} {digest(alone)}"
             if notes.get("equal_time", {}).get("of") != of:
                 print("timing a step of the baseline and of the VAE alone, for equal time")
-                epochs = equal_time_epochs(baseline, timed(baseline), timed(alone)["solo"])
+                of_baseline, of_alone = timed([baseline, alone])
+                epochs = equal_time_epochs(baseline, of_baseline, of_alone["solo"])
                 notes["equal_time"] = {"epochs": epochs, "of": of}
             configs[arm.label] = alone.model_copy(update={"epochs": notes["equal_time"]["epochs"]})
     return configs
@@ -223,12 +224,18 @@ def _described(request: datasets.Request) -> datasets.Description:
     return datasets.open_source(request).describe()
 
 
-def timed(config: Config) -> dict[str, float]:
-    """The seconds of an epoch by phase. Raises: UserError where it is unknown how many images there are."""
-    description = describe(config)
-    if description.n_train is None:
-        raise UserError(f"{config.dataset}: how long an epoch takes is unknown ({description.note})")
-    return epoch_seconds(config, description.shape, description.n_train, pick_device(config.device))
+def timed(configs: Sequence[Config]) -> list[dict[str, float]]:
+    """The seconds of each one's epochs by phase.
+
+    Raises: UserError where it is unknown how many images there are.
+    """
+    runs = []
+    for config in configs:
+        description = describe(config)
+        if description.n_train is None:
+            raise UserError(f"{config.dataset}: how long an epoch takes is unknown ({description.note})")
+        runs.append(Timed(config, description.shape, description.n_train, pick_device(config.device)))
+    return epoch_seconds(runs)
 
 
 def show_plan(spec: Spec, plan: Plan, workers: int) -> None:
@@ -238,8 +245,7 @@ def show_plan(spec: Spec, plan: Plan, workers: int) -> None:
     width = max(len(arm.label) for arm in plan.arms)
     print(f"{'arm':{width}}  epochs  solo epoch  combo epoch  a run")
     total = 0.0
-    for arm in plan.arms:
-        epoch_s = timed(arm.config)
+    for arm, epoch_s in zip(plan.arms, timed([arm.config for arm in plan.arms]), strict=True):
         jobs = [plan.jobs[name] for name in arm.jobs]
         own = [run_seconds(job, epoch_s) for job in jobs if not is_done(job.folder, job.config.epochs)]
         total += sum(own)
