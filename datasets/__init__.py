@@ -33,7 +33,8 @@ __all__ = [
     "register_dataset",
 ]
 
-OF_FOLDERS = {"crop": None, "split": None, "labels": "auto"}  # options, and what they are unless asked for
+# options for folders of images, and what they are unless asked for
+OF_FOLDERS = {"crop": None, "split": None, "labels": "auto", "value_range": None}
 
 import_siblings(__name__, __path__)
 
@@ -41,8 +42,8 @@ import_siblings(__name__, __path__)
 def open_source(request: Request) -> Source:
     """The registered source of that name, or else the folder at that path.
 
-    Raises: OptionError for a name that is neither, and for a crop, a split or no labels of anything but a
-    folder.
+    Raises: OptionError for a name that is neither, and for a crop, a split, no labels or a range of values
+    of anything but a folder.
     """
     source = _find(request)
     if request.train_images is None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
+from vaegan.datasets.depth import ValueRange
 from vaegan.datasets.factors import Factors
 from vaegan.datasets.store import MIB, StoredImages
 
@@ -44,7 +45,8 @@ class Request:
     take more are read from `cache_dir` as they are needed. train_images: how many of the images to train on
     are wanted; None for all. split: the shares to train on and to hold out, as "80/20", of a folder's images,
     whose own split is then left aside; None for its own, or else 80/20. labels: whether a folder's classes
-    are wanted ("auto" or "none").
+    are wanted ("auto" or "none"). value_range: the values that become black and white in images of more than
+    8 bits; None for what is found from all of them.
     """
 
     name: str
@@ -57,12 +59,13 @@ class Request:
     train_images: int | None = None
     split: str | None = None
     labels: str = "auto"
+    value_range: ValueRange | None = None
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "Request":
         """What a run's options ask for; a folder that is not named is the default one."""
         data_dir = options.get("data_dir") or os.environ.get("VAEGAN_DATA") or "data"
-        cache_dir = options.get("cache_dir")
+        cache_dir, value_range = options.get("cache_dir"), options.get("value_range")
         return cls(
             options["dataset"],
             options.get("image_size"),
@@ -74,6 +77,7 @@ class Request:
             train_images=options.get("train_images"),
             split=options.get("split"),
             labels=options.get("labels", "auto"),
+            value_range=tuple(value_range) if value_range else None,
         )
 
     @property

@@ -65,19 +65,23 @@ def whole_number(option: str, least: int, most: int | None = None) -> Callable[[
 
 
 def _joined_negatives(argv: list[str]) -> list[str]:
-    """The arguments with `--lr -1e-3` as `--lr=-1e-3`: argparse takes some negative numbers for flags."""
+    """The arguments with `--lr -1e-3` as `--lr=-1e-3`: argparse takes some negative numbers for flags.
+
+    Several with commas between them as well: `--value-range -1,1`.
+    """
     joined: list[str] = []
     for argument in argv:
-        if joined and joined[-1].startswith("--") and argument.startswith("-") and _is_number(argument):
+        if joined and joined[-1].startswith("--") and argument.startswith("-") and _are_numbers(argument):
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)
     return joined
 
 
-def _is_number(text: str) -> bool:
+def _are_numbers(text: str) -> bool:
     try:
-        float(text)
+        for part in text.split(","):
+            float(part)
     except ValueError:
         return False
     return True

@@ -46,6 +46,7 @@ DEFAULT_BETAS = (0.9, 0.999)
 
 Beta = Annotated[FiniteFloat, Field(ge=0, lt=1)]
 Betas = tuple[Beta, Beta]
+Ends = tuple[FiniteFloat, FiniteFloat]
 
 
 def families() -> list[str]:
@@ -269,6 +270,11 @@ class Data(Section):
         "side of the square cut out of the middle of a folder's images, pixels",
         shown="the largest there is",
         ge=1,
+    )
+    value_range: Annotated[Ends | None, LISTED] = option(
+        None,
+        "values that become black and white in a folder's images of more than 8 bits, two numbers",
+        shown="found from all these images together",
     )
     augment: Annotated[list[str] | None, LISTED] = option(
         None,
@@ -564,6 +570,8 @@ def _contradictions(config: Config) -> Iterable[OptionError]:
     for name in ("lr_decay", "lr_decay_every"):
         if getattr(config, name) is not None and config.lr_schedule != "step":
             yield OptionError(name, f"--lr-schedule {config.lr_schedule} has none; step has")
+    if config.value_range is not None and not config.value_range[0] < config.value_range[1]:
+        yield OptionError("value_range", "the first number becomes black and has to be the lower one")
     if config.warmup_epochs >= config.epochs > 1 or config.warmup_epochs > config.epochs:
         yield OptionError("warmup_epochs", f"all of the {config.epochs} epochs or more; lower it")
     known = dict(PBP_LOSSES.entries())
