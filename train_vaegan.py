@@ -1,7 +1,11 @@
 """Train a VAE, a VAE with a learned loss, or a GAN: `python train_vaegan.py --help`."""
 
+if __name__ == "__main__":  # before the imports that take seconds
+    from vaegan.signals import end_at_ctrl_c
+
+    end_at_ctrl_c()
+
 import contextlib
-import shlex
 import signal
 import sys
 import time
@@ -15,8 +19,8 @@ from rich.console import Console
 from timm.layers import convert_sync_batchnorm
 from vaegan.datasets.batches import Batches
 
+from vaegan import again, datasets
 from vaegan import console as terminal
-from vaegan import datasets
 from vaegan.alarms import DIVERSITY
 from vaegan.arguments import print_any_text
 from vaegan.background import Background, Beside
@@ -34,7 +38,7 @@ from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ran
 from vaegan.precision import faster_precision
 from vaegan.run import Run, new_run, plan_folder
 from vaegan.schedule import Schedule
-from vaegan.signals import Stopped, StopSignals
+from vaegan.signals import Stopped, StopSignals, heed_ctrl_c
 from vaegan.trackers import WandbTracker
 from vaegan.train import loss_record, train
 from vaegan.trained import HELD_OUT, digest, open_run
@@ -47,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 
     0; 1 for a run that failed; 2 for a user's mistake; 128 and the signal's number for a run stopped by one.
     """
+    heed_ctrl_c()
     print_any_text()
     arguments = sys.argv[1:] if argv is None else argv
     given = Given()
@@ -200,7 +205,7 @@ def evaluation_lines(
         evaluation, page = evaluate_run(trained, splits.train, splits.test, cache_dir, console.print)
     except (UserError, KeyboardInterrupt) as error:
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else error
-        console.print(f"not evaluated: {why}; python -m vaegan evaluate {shlex.quote(str(folder))} does it")
+        console.print(f"not evaluated: {why}; {again.command('evaluate', folder)} does it")
         return []
     tracker.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
     return headline_lines(evaluation)
@@ -328,8 +333,8 @@ def say_how_to_go_on(saved: Run, error: BaseException, ranks: Ranks, console: Co
         if last is not None:
             console.print(f"the last checkpoint, from before that, is {last}")
     else:
-        launcher = f"torchrun --nproc-per-node {ranks.on_this_machine}" if ranks.size > 1 else "python"
-        console.print(f"to go on: {launcher} train_vaegan.py --resume {shlex.quote(str(saved.folder))}")
+        processes = ranks.on_this_machine if ranks.size > 1 else None
+        console.print(f"to go on: {again.training('--resume', saved.folder, processes=processes)}")
     console.print(f"Run folder: {saved.folder}")
 
 

@@ -1,6 +1,7 @@
 """What the tests share: real data where it is, small runs, the command as a user types it."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import torch
 import train_vaegan
 
 os.environ["WANDB_MODE"] = "disabled"  # a run of each test's own would take a second or two
+# as in an activated environment, whose `python` and `wandb` printed commands name
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 torch.set_num_threads(1)  # the tests' networks are too small for two threads to pay
 
 

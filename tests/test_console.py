@@ -1,11 +1,13 @@
 """What the terminal shows."""
 
 import io
+import os
+import sys
 
 import pytest
 from rich.console import Console
 
-from vaegan.console import ProgressBar, schedule_lines, summary_lines
+from vaegan.console import ProgressBar, make_console, schedule_lines, summary_lines
 from vaegan.meters import Meter
 from vaegan.schedule import Phase, Schedule
 from vaegan.weights import Weight
@@ -63,6 +65,20 @@ def test_on_80_columns_only_the_losses_are_cut():
     line = [line for line in output.getvalue().splitlines() if "0/6" in line][-1]
     for part in ("epoch 1/2 solo", "0/6", "4,321 images/s", "-:--:--", "pbp 12.50"):
         assert part in line
+
+
+def test_a_terminal_whose_window_is_closed_is_no_error(monkeypatch):
+    pty = pytest.importorskip("pty", reason="this platform has no pseudo-terminals")
+    window, terminal = pty.openpty()
+    with os.fdopen(terminal, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        console = make_console()
+        os.close(window)
+        bar = ProgressBar(console, epochs=1, steps_per_epoch=1)
+        with bar:
+            console.print("to nobody")
+        console.print("and again")
+        assert console.quiet
 
 
 def test_equal_weights_share_a_line():

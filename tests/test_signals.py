@@ -16,8 +16,9 @@ from vaegan.datasets.digits import Digits
 
 import train_vaegan
 import vaegan.train
+from vaegan.ablation.work import SIGNALLED
 from vaegan.checkpoint import last_checkpoint, read
-from vaegan.signals import Stopped, StopSignals
+from vaegan.signals import SIGNALS, Stopped, StopSignals
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def assert_goes_on(folder, log, expected):
     assert differences(folder, expected) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_during_training_finishes_the_step_saves_and_says_how_to_go_on(
     number, folder, log, expected, tmp_path
 ):
@@ -181,8 +182,33 @@ def test_the_first_signal_is_noted_and_the_handlers_are_put_back(capfd):
     assert capfd.readouterr().err == "\nstopping after this step; Ctrl-C again stops at once\n"
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU"])
+def test_a_closed_window_and_what_clusters_send_are_noted_as_well(name, capfd):
+    number = getattr(signal, name, None)
+    if number is None:
+        pytest.skip("this platform has no such signal")
+    before = signal.getsignal(number)
+    with StopSignals() as signals:
+        to_itself(number)
+        to_itself(signal.SIGTERM)
+        assert signals.number == number
+    assert signal.getsignal(number) == before
+    assert {-number, 128 + number} <= SIGNALLED  # an ablation goes on with a run that was stopped so
+
+
+def test_what_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as signals:
+            to_itself(signal.SIGHUP)
+            assert signals.number == 0
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_one_of_several_processes_notes_signals_in_silence_and_goes_on_doing_so(capfd):
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         with StopSignals(alone=False) as signals:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
@@ -239,3 +265,36 @@ def test_a_signal_with_nobody_left_to_read_still_saves(tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 128 + signal.SIGINT
     assert read(last_checkpoint(tmp_path / "run" / "checkpoints"))[1]["progress"]["batch"] > 0
+
+
+ROOT = Path(train_vaegan.__file__).parent
+# stands for a package: Ctrl-C comes in the middle of its import, and turns into another error
+INTERRUPTED_IMPORT = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    while True:
+        pass
+except KeyboardInterrupt:
+    raise ImportError("the import was broken off") from None
+"""
+
+
+@pytest.mark.parametrize(
+    "program", [["train_vaegan.py"], ["-m", "vaegan", "--help"], ["-m", "vaegan", "evaluate", "runs/x"]]
+)
+def test_ctrl_c_during_the_imports_is_one_line(program, tmp_path):
+    (tmp_path / "numpy.py").write_text(INTERRUPTED_IMPORT)
+    (tmp_path / "torch.py").write_text(INTERRUPTED_IMPORT)
+    done = subprocess.run(
+        [sys.executable, *program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}"},
+        timeout=PATIENCE,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # a script's background jobs ignore it
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

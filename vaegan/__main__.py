@@ -1,14 +1,24 @@
 """Everything but training: `python -m vaegan COMMAND`, each a module of `vaegan.commands`."""
 
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    if not __package__:  # `python path/to/vaegan COMMAND`, which works without an installation
+        sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    from vaegan.signals import end_at_ctrl_c
+
+    end_at_ctrl_c()  # before the imports that take seconds
+
 import argparse
 import importlib
 import pkgutil
-import sys
 from types import ModuleType
 
 import vaegan.commands
 from vaegan.arguments import Parser, print_any_text
 from vaegan.errors import OptionError, UserError, did_you_mean, flag
+from vaegan.signals import heed_ctrl_c
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         parser = Parser(prog=f"python -m vaegan {arguments[0]}", description=command.__doc__)
         command.add_arguments(parser)
         typed = parser.parse(arguments[1:])
+        heed_ctrl_c()
         return command.run(typed) or 0
     except OptionError as error:
         print(explained(error, typed), file=sys.stderr)

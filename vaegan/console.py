@@ -1,5 +1,6 @@
 """What the terminal shows: the plan of a run, its progress, its summary."""
 
+import errno
 import os
 import sys
 import time
@@ -49,6 +50,14 @@ SUMMARY = [
 
 class _Console(Console):
     """A console that goes silent when nobody reads it any more, where rich would end the process."""
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except OSError as error:
+            if error.errno != errno.EIO:  # a terminal whose window has been closed
+                raise
+            self.on_broken_pipe()
 
     def on_broken_pipe(self) -> None:
         self.quiet = True

@@ -14,14 +14,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from vaegan.again import PROGRAM
 from vaegan.files import write_whole
+from vaegan.signals import SIGNALS
 
-PROGRAM = Path(__file__).resolve().parent.parent.parent / "train_vaegan.py"
 PASSED_ON = ("VAEGAN_", "WANDB_", "HF_")  # environment variables that a run on another machine needs too
 LOOK_S = 0.2  # between two looks at a process
 STOPPED = "stopped"
 NOT_EVALUATED = "not evaluated: "  # begins the reason, in what a run prints that was trained to its end
-SIGNALLED = {-signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM}
+SIGNALLED = {status for number in SIGNALS for status in (-number, 128 + number)}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+"""Commands to copy from the terminal: they work where the user stands, with the Python that runs now."""
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+PROGRAM = PACKAGE.parent / "train_vaegan.py"
+IN_A_CHECKOUT = not (PACKAGE / "datasets").is_dir()  # where that folder lies beside the package
+
+
+def training(*arguments: object, processes: int | None = None) -> str:
+    """`python train_vaegan.py` with these arguments. processes: for torchrun to start on this machine."""
+    program = [shown(PROGRAM)] if IN_A_CHECKOUT else ["-m", "train_vaegan"]
+    launcher = [*_torchrun(), "--nproc-per-node", processes] if processes else [python()]
+    return _joined(*launcher, *program, *arguments)
+
+
+def command(*arguments: object) -> str:
+    """`python -m vaegan` with these arguments."""
+    if IN_A_CHECKOUT and Path.cwd() != PACKAGE.parent:
+        return _joined(python(), shown(PACKAGE), *arguments)
+    return _joined(python(), "-m", "vaegan", *arguments)
+
+
+def wandb() -> str:
+    """`wandb`, to which arguments are added."""
+    return "wandb" if _is_at_hand("wandb") else _joined(python(), "-m", "wandb")
+
+
+def python() -> str:
+    """`python` where that is the one that runs now, or else its path."""
+    found = shutil.which("python")
+    same = found and os.path.realpath(found) == os.path.realpath(sys.executable)
+    return "python" if same and _is_at_hand("python") else shown(Path(sys.executable or "python"))
+
+
+def shown(path: Path) -> str:
+    """The path, without what leads to the folder that the user stands in."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _torchrun() -> list[str]:
+    return ["torchrun"] if _is_at_hand("torchrun") else [python(), "-m", "torch.distributed.run"]
+
+
+def _is_at_hand(program: str) -> bool:
+    """Whether that name calls the program that belongs to the Python that runs now."""
+    found = shutil.which(program)
+    return found is not None and Path(found).absolute().parent == Path(sys.executable).absolute().parent
+
+
+def _joined(*parts: object) -> str:
+    return shlex.join(map(str, parts))
