@@ -15,6 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from vaegan import again
+
 PROJECT = "vaegan"
 INIT_S = 8.0  # the longest wait for the server at the start, seconds
 STEPS = 3  # lines of W&B's history an epoch: its record, what was drawn after it, its evaluation
@@ -208,7 +210,7 @@ class WandbTracker:
             self._run = self._init(wandb, "offline", options)
         self.run_id = self._run.id
         offline = mode == "offline" or why is not None
-        command = "wandb sync" if offline else "wandb sync --include-online"  # else it skips them
+        command = f"{again.wandb()} sync" + ("" if offline else " --include-online")  # else it skips them
         what = shlex.quote(str(Path(self._run.dir).parent))
         if options["id"]:  # the parts of one run, in the order in which they were made
             what = f"--id {self.run_id} {shlex.quote(str(self.folder / 'wandb'))}/*run-*"

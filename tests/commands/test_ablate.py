@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from vaegan import again
 from vaegan.__main__ import main
 from vaegan.ablation.plan import digest
 from vaegan.ablation.table import Table
@@ -126,7 +127,7 @@ def test_what_begins_and_the_command_that_goes_on(typed, begun):
     status, output, errors = typed("spec.yaml", *more, "--set", "beta=2", "epochs=6", "--set", "disc-lr=1e-4")
     assert (status, errors) == (128, "")
     assert output == (
-        "stopped; the same command goes on: python -m vaegan ablate spec.yaml --workers 2 "
+        f"stopped; the same command goes on: {again.command()} ablate spec.yaml --workers 2 "
         "--runs-dir 'my runs' --out here --set beta=2 epochs=6 disc-lr=1e-4 --seeds 4 3\n"
     )
     assert begun["group"] == "spec"

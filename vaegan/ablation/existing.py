@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from vaegan import again
 from vaegan.ablation.table import ArmRuns
 from vaegan.errors import UserError
 from vaegan.report.comparison import differing_options, labelled
@@ -17,7 +18,7 @@ def arms_of(folders: Sequence[Path]) -> list[ArmRuns]:
     runs = [read_run(folder) for folder in folders]
     for run in runs:
         if run.evaluation is None:
-            raise UserError(f"{run.folder}: not evaluated; python -m vaegan evaluate {run.folder} does it")
+            raise UserError(f"{run.folder}: not evaluated; {again.command('evaluate', run.folder)} does it")
     options = [key for key in differing_options(runs) if key != "seed"]
     arms: dict[str, dict[int, RunFiles]] = {}
     for run in runs:

@@ -8,6 +8,7 @@ import yaml
 
 from vaegan.ablation.metrics import OF_RUNS, known_metrics
 from vaegan.ablation.spec import Spec
+from vaegan.again import PROGRAM, shown
 from vaegan.files import write_whole
 
 
@@ -22,7 +23,7 @@ def write_sweep(path: Path, spec: Spec, files: Mapping[str, Path], project: str)
     sweep: dict[str, Any] = {
         "name": spec.name,
         "project": project,
-        "program": "train_vaegan.py",
+        "program": shown(PROGRAM),
         "method": "grid",
         "command": ["${env}", "${interpreter}", "${program}", "${args}"],
         "parameters": {

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import yaml
 
-from vaegan import datasets
+from vaegan import again, datasets
 from vaegan.ablation.board import Board
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.cost import Timed, epoch_seconds, equal_time_epochs, run_seconds
@@ -129,16 +129,16 @@ def run(arguments: argparse.Namespace) -> int:
         runner = Runner(plan, pool, spec.name)
         with Board(make_console(), plan, arguments.workers) as board:
             finished = runner.run(lambda: board.show(runner.states), lambda: signals.number > 0)
-    again = command_of(arguments)
+    typed = words_of(arguments)
     if not finished:
-        print(f"stopped; the same command goes on: {again}")
+        print(f"stopped; the same command goes on: {again.command(*typed)}")
         return 128 + signals.number
     table = make_table(spec.name, runner.arms(), spec.metrics, spec.baseline, spec.given)
-    write_and_track(folder, table, again, baseline)
+    write_and_track(folder, table, shlex.join(["python", "-m", "vaegan", *typed]), baseline)
     for name, reason in runner.reasons.items():
         print(f"failed: {name}: {reason} (see {log_of(plan.jobs[name].folder)})")
     if runner.reasons:
-        print(f"to try them once more: {again} --retry")
+        print(f"to try them once more: {again.command(*typed, '--retry')}")
     return 1 if runner.reasons else 0
 
 
@@ -154,16 +154,16 @@ def tabulate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def command_of(arguments: argparse.Namespace) -> str:
-    """The command that goes on with this ablation."""
-    typed = [str(arguments.spec)]
+def words_of(arguments: argparse.Namespace) -> list[str]:
+    """What goes on with this ablation, behind `python -m vaegan`."""
+    typed = ["ablate", str(arguments.spec)]
     for name, default in (("workers", 1), ("cluster", None), ("runs_dir", Path("runs")), ("out", None)):
         if getattr(arguments, name) != default:
             typed += [flag(name), str(getattr(arguments, name))]
     for name in ("set", "seeds"):
         if getattr(arguments, name):
             typed += [flag(name), *map(str, getattr(arguments, name))]
-    return shlex.join(["python", "-m", "vaegan", "ablate", *typed])
+    return typed
 
 
 def made_from(spec: Path, options: Mapping[str, Any]) -> str:
