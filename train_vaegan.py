@@ -89,6 +89,8 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     config = given.config()
     console = terminal.make_console(quiet=not ranks.first)
     source = datasets.open_source(datasets.Request.of(config.to_dict()))
+    if note := datasets.namesake(config.dataset):
+        console.print(note)
     description = source.describe()
     for remark in description.remarks:
         console.print(remark)

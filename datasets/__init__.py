@@ -5,6 +5,8 @@ A source is a class under `@register_dataset(name)`, made with a `Request`, with
 the path of a folder of images.
 """
 
+import os
+
 from vaegan.datasets.base import (
     DATASETS,
     Description,
@@ -29,6 +31,8 @@ __all__ = [
     "Source",
     "Splits",
     "StoredImages",
+    "is_registered",
+    "namesake",
     "open_source",
     "register_dataset",
 ]
@@ -49,6 +53,23 @@ def open_source(request: Request) -> Source:
     if request.train_images is None:
         return source
     return FewerToTrainOn(source, request.train_images, request.split_seed)
+
+
+def is_registered(name: str) -> bool:
+    """Whether that is the name of a data set, and not a folder's path."""
+    try:
+        return bool(DATASETS.find(name))
+    except ValueError:
+        return False
+
+
+def namesake(name: str) -> str | None:
+    """A line about the folder here that has the name of the data set that is taken, if there is one."""
+    if not is_registered(name) or not os.path.isdir(name):
+        return None
+    return (
+        f"--dataset {name}: the built-in data set, not the folder here; --dataset ./{name} takes the folder"
+    )
 
 
 def _find(request: Request) -> Source:

@@ -13,6 +13,7 @@ from vaegan.datasets.collection import OWN_SIZE, Collection
 from vaegan.datasets.decode import decode, in_parallel
 from vaegan.datasets.label_table import table_text
 from vaegan.datasets.layout import Layout, read_layout
+from vaegan.datasets.levels import check_level
 from vaegan.datasets.listing import Listing, list_images
 
 from vaegan.errors import OptionError, did_you_mean
@@ -112,8 +113,10 @@ class Faces:
     """The folder `anime_faces` in the data folder."""
 
     def __init__(self, request: Request):
+        """Raises: OptionError for a data folder that is one level off."""
         self.request = request
         self.root = request.data_dir / FACES
+        check_level(request.data_dir, FACES)
 
     def describe(self) -> Description:
         if self.root.is_dir():

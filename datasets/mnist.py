@@ -1,5 +1,6 @@
 import torchvision
 from vaegan.datasets.base import Description, Images, Request, Splits, register_dataset, resized
+from vaegan.datasets.levels import check_level
 from vaegan.datasets.torchvision_files import read_torchvision
 
 OWN_SIZE = 28
@@ -14,8 +15,10 @@ class Mnist:
     """
 
     def __init__(self, request: Request):
+        """Raises: OptionError for a data folder that is one level off."""
         self.size = request.image_size or OWN_SIZE
         self.data_dir = request.data_dir
+        check_level(self.data_dir, FOLDER)
 
     def describe(self) -> Description:
         return Description((1, self.size, self.size), 60_000, 10_000)

@@ -20,6 +20,7 @@ from torch import nn
 
 from vaegan.build import build_adversarial
 from vaegan.config import DEFAULT_ADV, Config
+from vaegan.datasets import is_registered
 from vaegan.errors import OptionError
 from vaegan.evals.samples import Pictures
 from vaegan.figures import save_animation, save_curves, save_reconstructions, save_samples
@@ -68,6 +69,8 @@ def new_run(config: Config) -> "Run":
 def describe(config: Config) -> str:
     """A name that says what the run is: data set, networks, the game's loss, its weight in a VAE's."""
     data = Path(config.dataset).name or "folder"
+    if is_registered(data) and not is_registered(config.dataset):
+        data = f"{data}-folder"
     if config.gan or config.encoder_name == config.decoder_name:
         networks = [config.decoder_name]
     else:

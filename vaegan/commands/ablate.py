@@ -189,6 +189,9 @@ def settings(given: list[str]) -> dict[str, Any]:
 def resolved_arms(spec: Spec, notes: dict[str, Any]) -> dict[str, Config]:
     """Every arm's config by its label. What had to be timed goes into the notes."""
     configs = {arm.label: resolve(spec, arm, complete) for arm in spec.arms}
+    for name in dict.fromkeys(config.dataset for config in configs.values()):
+        if note := datasets.namesake(name):
+            print(note)
     for arm in spec.arms:
         if arm.control == EQUAL_TIME:
             baseline, alone = configs[spec.baseline], configs[arm.label]

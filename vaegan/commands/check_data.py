@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from vaegan.arguments import whole_number
-from vaegan.datasets import Request
+from vaegan.datasets import Request, is_registered
 from vaegan.datasets.base import split_positions
 from vaegan.datasets.decode import Square, decode
 from vaegan.datasets.folder import Folder
@@ -84,6 +84,11 @@ def run(arguments: argparse.Namespace) -> None:
     except OSError as error:
         raise OptionError("sheet", f"cannot be written ({error.strerror})") from None
     print(f"contact sheet  {sheet}")
+    if is_registered(folder.root.name):
+        name = folder.root.name
+        print(
+            f"note           --dataset {name} is a built-in data set; --dataset ./{name} takes a folder here"
+        )
 
 
 def opened(path: str, crop: int | None = None) -> Folder:

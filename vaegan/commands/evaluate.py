@@ -60,6 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
     given = {"dataset": arguments.dataset, "data_dir": arguments.data_dir}
     options = trained.config.to_dict() | {name: value for name, value in given.items() if value is not None}
     request = datasets.Request.of(options)
+    if note := datasets.namesake(request.name):
+        print(note)
     splits = datasets.open_source(request).load()
     trained.check_held_out(splits.test.images)
     tracker = _tracker(trained, arguments.wandb or trained.config.wandb)
