@@ -1,6 +1,7 @@
 """One step: a batch in parts comes to what it comes to whole, and to what a step by hand comes to."""
 
 import copy
+import dataclasses
 import itertools
 import math
 import weakref
@@ -193,6 +194,16 @@ def test_the_average_takes_in_the_decoder_after_gens_steps_alone():
         averages.append(torch.cat([p.flatten() for p in step.players.trained_decoder.parameters()]).clone())
     changed = [not now.equal(before) for before, now in itertools.pairwise(averages)]
     assert changed == [number % 3 == 2 for number in range(1, 9)]
+
+
+def test_the_average_counts_gens_own_steps_where_combo_epochs_begin(monkeypatch):
+    step, combo = made(**HYBRID, ema=0.9, disc_steps=3)
+    solo = dataclasses.replace(combo, weights={"gen": {"pbp": 1.0, "kl": 1.0}}, disc_steps=1)
+    counts = []
+    monkeypatch.setattr(step.players, "average", counts.append)
+    for number in range(10):
+        play(step, solo if number < 4 else combo, number)
+    assert counts == [1, 2, 3, 4, 5, 6]  # steps 5 and 8 are gen's
 
 
 @pytest.mark.parametrize(("accumulate", "passes"), [(1, 1), (3, 6)])

@@ -34,6 +34,7 @@ class PlayerOptimiser:
         self.weight_clip = weight_clip
         self.fused = self.parameters[0].device.type in ("cpu", "cuda")
         self.adam = torch.optim.Adam(self.parameters, lr=lr, betas=betas, fused=self.fused)
+        self.n_steps = 0  # taken so far, over the run
 
     @property
     def lr(self) -> float:
@@ -57,6 +58,7 @@ class PlayerOptimiser:
             _add_up(gradients, ranks)
         norm = get_total_norm(gradients)
         self.adam.step()
+        self.n_steps += 1
         if self.weight_clip is not None:
             with torch.no_grad():
                 for parameter in self.parameters:
@@ -83,6 +85,8 @@ class PlayerOptimiser:
             else:
                 kept = torch.empty_like(value, device=parameter.device if self.fused else "cpu")
             self.adam.state[parameter][name] = kept.copy_(value).detach()
+            if name == "step":  # that of a parameter which always has a gradient
+                self.n_steps = max(self.n_steps, int(value))
 
 
 def _add_up(gradients: list[Tensor], ranks: Ranks) -> None:

@@ -87,7 +87,7 @@ class Step:
             meter.add(player, {"grad_norm": norm}, len(x))
             finite.add(player, {"grad_norm": norm})
         if "gen" in playing:
-            self.players.average((step + 1) // phase.disc_steps)
+            self.players.average(self.optims["gen"].n_steps)
 
     def _losses(
         self,
