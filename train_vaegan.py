@@ -9,6 +9,7 @@ import contextlib
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,17 @@ from vaegan.arguments import print_any_text
 from vaegan.background import Background, Beside
 from vaegan.build import build_adversarial, build_objective, build_players, build_schedule
 from vaegan.checkpoint import Best, Checkpoints, Found, last_checkpoint, newest
-from vaegan.config import Config, changes, resolved
+from vaegan.config import ENDING, Config, changes, resolved
 from vaegan.devices import bf16_is_emulated, pick_device
-from vaegan.errors import NotFinite, OptionError, OptionErrors, TrainingError, UserError, did_you_mean
+from vaegan.errors import (
+    NotFinite,
+    OptionError,
+    OptionErrors,
+    TrainingError,
+    UserError,
+    did_you_mean,
+    flag,
+)
 from vaegan.evals.losses import evaluate
 from vaegan.evals.samples import N_REFERENCE
 from vaegan.flags import Given, load_yaml, parse
@@ -103,7 +112,9 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
         if config.run_name is not None:
             raise OptionError("run_name", "a run that goes on keeps its folder")
         last_seen = last_checkpoint(folder / "checkpoints")
-        found = find_checkpoint(config, folder)
+        found = find_checkpoint(given, config, folder)
+    elif ranks.first:
+        check_warmup(config)
     if given.dry_run:
         show_plan(console, config, description, folder, found)
         return
@@ -224,7 +235,7 @@ def load(source: datasets.Source, ranks: Ranks, console: Console) -> datasets.Sp
     return splits
 
 
-def find_checkpoint(config: Config, folder: Path) -> Found | None:
+def find_checkpoint(given: Given, config: Config, folder: Path) -> Found | None:
     """What a run is to go on from; None when it was ended before its first checkpoint.
 
     Raises: OptionErrors with the options that the run was not made with, UserError when no checkpoint
@@ -239,7 +250,34 @@ def find_checkpoint(config: Config, folder: Path) -> Found | None:
         raise OptionErrors(errors)
     if found is not None and config.epochs < found.epochs:
         raise OptionError("epochs", f"{found.epochs} are done already; at least as many are accepted")
+    check_lr_epochs(given, config, made_with)
     return found
+
+
+def check_lr_epochs(given: Given, config: Config, made_with: Mapping[str, Any]) -> None:
+    """Whether the learning rates' schedule lasts as long as the run, if it did before.
+
+    made_with: the options of the run that goes on. Raises: OptionError with the choices there are.
+    """
+    typed = [name for name in ("epochs", "lr_epochs") if given.origins.get(name) == flag(name)]
+    if config.lr_epochs is not None and typed != ["epochs"]:  # chosen now, or with the epochs in its file
+        return
+    length = made_with.get("lr_epochs", made_with["epochs"])
+    if config.lr_schedule in ENDING and made_with["epochs"] <= length < config.epochs:
+        raise OptionError(
+            "epochs",
+            f"the {config.lr_schedule} schedule of the learning rates ends after {length}; add --lr-epochs "
+            f"{config.epochs} to go on as if it had been made for {config.epochs} (the rates jump there), or "
+            f"--lr-epochs {length} to stay at its end (a rate of 0 after {length} epochs)",
+        )
+
+
+def check_warmup(config: Config) -> None:
+    """Raises: OptionError where D would play in no epoch with its whole learning rate."""
+    played = config.epochs - config.solo_epochs if config.disc else 0
+    if config.warmup_epochs >= played > 1 or config.warmup_epochs > played > 0:
+        problem = f"all of the {played} epochs that D plays, or more; lower it, or --solo-epochs"
+        raise OptionError("warmup_epochs", problem)
 
 
 def with_precision(

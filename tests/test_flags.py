@@ -299,6 +299,22 @@ MISTAKES = [
     ("--disc dense --adv wgan-gp --gp 0", "--gp 0: ", ("--adv wgan without it",)),
     ("--figure-epochs 0", "--figure-epochs 0: ", ("greater than 0",)),
     ("--warmup-epochs 2", "--warmup-epochs 2: ", ("1 epochs",)),
+    (
+        "--epochs 4 --disc dense --solo-epochs 2 --warmup-epochs 2",
+        "--warmup-epochs 2: ",
+        ("all of the 2 epochs that D plays", "--solo-epochs"),
+    ),
+    ("--lr-epochs 4", "--lr-epochs 4: ", ("constant has no end", "cosine")),
+    (
+        "--epochs 4 --lr-schedule poly --warmup-epochs 2 --lr-epochs 2",
+        "--lr-epochs 2: ",
+        ("--warmup-epochs 2",),
+    ),
+    (
+        "--epochs 4 --disc dense --lr-schedule poly --lr-epochs 2",
+        "--lr-epochs 2: ",
+        ("after 2 solo epochs", "never learn"),
+    ),
     ("--lr-schedule cosin", "--lr-schedule cosin: ", ('"cosine"?', "constant", "poly")),
     ("--init dcga", "--init dcga: ", ('"dcgan"?',)),
     ("--wandb onlin", "--wandb onlin: ", ("unknown value", '"online"?', "auto, online, offline, disabled")),

@@ -327,6 +327,34 @@ def test_learning_rates_at_the_end_of_each_epoch(options, rates):
     assert [record["lr/disc"] for record in records] == pytest.approx([rate / 10 for rate in rates], abs=2e-5)
 
 
+HALF = [0.5 * (1 + math.cos(math.pi * n / 2)) / 2 for n in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("options", "gen", "disc"),
+    [
+        ({"lr_schedule": "cosine"}, [0.5 * (1 + math.cos(math.pi * n / 4)) / 2 for n in range(1, 5)], HALF),
+        ({"lr_schedule": "poly"}, [0.375, 0.25, 0.125, 0], [0.25, 0]),
+        (
+            {"lr_schedule": "step", "lr_decay": 0.1, "lr_decay_every": 1},
+            [0.05, 5e-3, 5e-4, 5e-5],
+            [0.05, 5e-3],
+        ),
+        ({"lr_schedule": "cosine", "lr_epochs": 3}, [0.375, 0.125, 0, 0], [0, 0]),
+        ({"warmup_epochs": 1}, [0.5] * 4, [0.5, 0.5]),
+    ],
+    ids=str,
+)
+def test_the_discriminators_schedule_covers_its_own_epochs(options, gen, disc):
+    hybrid = {**GAN, "gan": None, "vae": "dense", "epochs": 4, "solo_epochs": 2, "lr": 0.5, "disc_lr": 0.05}
+    records = run(**hybrid, **options)[0].records
+    start = 0.01 if "warmup_epochs" in options else 1
+    assert [record["lr/gen"] for record in records] == pytest.approx(gen, abs=2e-4)
+    assert [record["lr/disc"] for record in records] == pytest.approx(
+        [0.05 * start] * 2 + [rate / 10 for rate in disc], abs=2e-5
+    )
+
+
 # What goes wrong
 
 

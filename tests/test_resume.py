@@ -175,6 +175,68 @@ def test_more_epochs_later_are_the_same_as_all_at_once(tmp_path, say):
     assert differences(tmp_path / "in parts", outcome(tmp_path / "at once")) == []
 
 
+SCHEDULED = f"{PLAIN} --lr-schedule"
+
+
+@pytest.fixture(scope="module")
+def scheduled(tmp_path_factory, plain_curves):
+    """The folder of a run of two epochs under a cosine."""
+    folder = tmp_path_factory.mktemp("scheduled") / "run"
+    flags = [*SCHEDULED.split(), "cosine", "--runs-dir", str(folder.parent), "--run-name", folder.name]
+    assert train_vaegan.main(flags) == 0
+    return folder
+
+
+def rates(folder):
+    return [json.loads(line)["lr/gen"] for line in (folder / "metrics.jsonl").open()]
+
+
+def test_more_epochs_than_the_learning_rates_schedule_are_refused_with_the_choices(scheduled, say):
+    before = outcome(scheduled)
+    for flags in (["--epochs", 4], ["--epochs", 4, "--dry-run"]):
+        status, _, errors = say("--resume", scheduled, *flags)
+        assert (status, errors) == (
+            2,
+            "--epochs 4: the cosine schedule of the learning rates ends after 2; add --lr-epochs 4 to go on "
+            "as if it had been made for 4 (the rates jump there), or --lr-epochs 2 to stay at its end (a "
+            "rate of 0 after 2 epochs)\n",
+        )
+    assert differences(scheduled, before) == []
+
+
+@pytest.mark.parametrize(("lr_epochs", "expected"), [(4, [5e-4, 0, 1e-3 * 0.1464, 0]), (2, [5e-4, 0, 0, 0])])
+def test_with_more_epochs_the_learning_rates_do_as_asked(lr_epochs, expected, scheduled, tmp_path, say):
+    folder = shutil.copytree(scheduled, tmp_path / "run")
+    assert say("--resume", folder, "--epochs", 4, "--lr-epochs", lr_epochs)[0] == 0
+    assert rates(folder) == pytest.approx(expected, abs=1e-7)
+    assert say("--resume", folder)[0] == 0  # nothing is asked again
+    status, _, errors = say("--resume", folder, "--epochs", 5)
+    asked_again = lr_epochs == 4  # else it has outlasted its schedule already
+    assert status == 2 * asked_again and ("--lr-epochs 5" in errors) == asked_again
+
+
+def test_a_run_that_was_killed_after_the_choice_is_not_asked_again(scheduled, tmp_path, say):
+    folder = shutil.copytree(scheduled, tmp_path / "run")
+    with (folder / "config.yaml").open("a") as file:  # as it stands before the next checkpoint
+        file.write("lr_epochs: 3\n")
+    text = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(text.replace("\nepochs: 2\n", "\nepochs: 3\n"))
+    assert say("--resume", folder)[0] == 0
+    assert len(rates(folder)) == 3
+    (folder / "config.yaml").write_text(text.replace("lr_epochs: 3\n", "").replace("epochs: 2", "epochs: 4"))
+    status, _, errors = say("--resume", folder)
+    assert status == 2 and errors.startswith(f"{folder / 'config.yaml'}: epochs: 4: the cosine schedule")
+
+
+@pytest.mark.parametrize("schedule", ["constant --warmup-epochs 1", "step --lr-decay-every 1"])
+def test_more_epochs_of_a_schedule_without_an_end_are_those_of_a_longer_run(schedule, tmp_path, say):
+    flags = [*f"{SCHEDULED} {schedule}".split(), "--runs-dir", tmp_path]
+    assert say(*flags, "--run-name", "at once", "--epochs", 3)[0] == 0
+    assert say(*flags, "--run-name", "in parts")[0] == 0
+    assert say("--resume", tmp_path / "in parts", "--epochs", 3)[0] == 0
+    assert differences(tmp_path / "in parts", outcome(tmp_path / "at once")) == []
+
+
 def test_a_finished_run_changes_no_weights_and_exits_with_0(made, tmp_path, say):
     run = made("plain")
     folder = run.stopped(2, 0, tmp_path / "run")

@@ -43,6 +43,7 @@ DEFAULT_ADV = "nonsaturating"
 DEFAULT_DISC_WEIGHT = Weight(10.0)
 DEFAULT_LR = 1e-3
 DEFAULT_BETAS = (0.9, 0.999)
+ENDING = ("cosine", "poly", "tanh")  # schedules whose learning rates depend on where they end
 
 Beta = Annotated[FiniteFloat, Field(ge=0, lt=1)]
 Betas = tuple[Beta, Beta]
@@ -226,6 +227,9 @@ class Training(Section):
     lr_schedule: Literal["constant", "cosine", "poly", "step", "tanh"] = option(
         "constant", "timm's schedule of both learning rates over the run"
     )
+    lr_epochs: int | None = option(
+        None, f"epochs of the run after which {', '.join(ENDING)} have ended", shown="--epochs", ge=1
+    )
     lr_decay: FiniteFloat | None = option(None, "factor of --lr-schedule step", shown="0.1", gt=0, le=1)
     lr_decay_every: int | None = option(None, "epochs between two such factors", shown="30", ge=1)
     warmup_epochs: int = option(0, "epochs over which the learning rates rise at the start", ge=0)
@@ -343,7 +347,7 @@ OFF = {
 }
 # what may be another in a run that goes on: where things are, how long, what is kept and shown
 CHANGEABLE = (
-    *("epochs", "accumulate", "device", "dataset", "data_dir", "memory_limit", "cache_dir"),
+    *("epochs", "lr_epochs", "accumulate", "device", "dataset", "data_dir", "memory_limit", "cache_dir"),
     *("split", "labels"),  # the images are compared themselves
     *(name for name in Output.model_fields if name != "keep_best"),  # earlier epochs' weights are gone
     *Tracking.model_fields,
@@ -484,7 +488,7 @@ def resolved(config: Config, image_size: int) -> Config:
     if config.lr_schedule == "step":
         defaults |= {"lr_decay": 0.1, "lr_decay_every": 30}
     if config.disc:
-        solo_epochs = 0 if config.gan else config.epochs // 2
+        solo_epochs = played_alone(config)
         defaults |= {
             "adv": DEFAULT_ADV,
             "disc_weight": Weight(1.0) if config.gan else DEFAULT_DISC_WEIGHT,
@@ -495,10 +499,16 @@ def resolved(config: Config, image_size: int) -> Config:
             "gp": adversarial.gp,
         }
         if config.instance_noise:
-            played = config.epochs - (solo_epochs if config.solo_epochs is None else config.solo_epochs)
-            defaults["instance_noise_epochs"] = max(1, played)
+            defaults["instance_noise_epochs"] = max(1, config.epochs - solo_epochs)
     update = {name: value for name, value in defaults.items() if getattr(config, name) is None}
     return config.model_copy(update=update | {"image_size": image_size})
+
+
+def played_alone(config: Config) -> int:
+    """The solo epochs of a run with a discriminator, also before they are resolved."""
+    if config.gan:
+        return 0
+    return config.epochs // 2 if config.solo_epochs is None else config.solo_epochs
 
 
 def changes(config: Config, made_with: Mapping[str, Any]) -> list[OptionError]:
@@ -574,6 +584,8 @@ def _contradictions(config: Config) -> Iterable[OptionError]:
         yield OptionError("value_range", "the first number becomes black and has to be the lower one")
     if config.warmup_epochs >= config.epochs > 1 or config.warmup_epochs > config.epochs:
         yield OptionError("warmup_epochs", f"all of the {config.epochs} epochs or more; lower it")
+    if config.lr_epochs is not None:
+        yield from _lr_epochs_contradictions(config, config.lr_epochs)
     known = dict(PBP_LOSSES.entries())
     given = config.pixel_range or "01"
     needed = getattr(known.get(config.pbp), "pixel_range", given)
@@ -590,6 +602,18 @@ def _contradictions(config: Config) -> Iterable[OptionError]:
         yield OptionError("wandb_project", "not a project's name: W&B takes none with any of / \\ # ? % :")
     if config.run_name is not None and not _is_folder_name(config.run_name):
         yield OptionError("run_name", "not a folder's name; --runs-dir says where the folder goes")
+
+
+def _lr_epochs_contradictions(config: Config, lr_epochs: int) -> Iterable[OptionError]:
+    """Lengths that no schedule of the learning rates can have."""
+    if config.lr_schedule not in ENDING:
+        problem = f"--lr-schedule {config.lr_schedule} has no end; {', '.join(ENDING)} have"
+        yield OptionError("lr_epochs", problem)
+    elif lr_epochs <= config.warmup_epochs:
+        yield OptionError("lr_epochs", f"it ends within --warmup-epochs {config.warmup_epochs}; raise it")
+    elif config.disc and lr_epochs <= (solo_epochs := played_alone(config)):
+        problem = f"D, which plays after {solo_epochs} solo epochs, would never learn; raise it"
+        yield OptionError("lr_epochs", problem)
 
 
 def _game_contradictions(config: Config) -> Iterable[OptionError]:

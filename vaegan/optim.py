@@ -98,18 +98,40 @@ def _add_up(gradients: list[Tensor], ranks: Ranks) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
-def lr_schedule(optimiser: PlayerOptimiser, config: Config, steps_per_epoch: int) -> Scheduler | None:
-    """timm's schedule of a player's learning rate, to be told every step; None where it is constant."""
-    if config.lr_schedule == "constant" and not config.warmup_epochs:
-        return None
+class LearningRates:
+    """Sets each player's learning rate before each of its steps, by timm's schedule over its own epochs.
+
+    D's epochs are the combo epochs: until the first of them its rate stands where its schedule begins.
+    """
+
+    def __init__(self, optims: Mapping[str, PlayerOptimiser], config: Config, steps_per_epoch: int):
+        """config: resolved. The schedules cover config.lr_epochs, counted over the run, or all epochs."""
+        self._schedules: list[tuple[Scheduler, int]] = []  # with the step of the run that it begins with
+        if config.lr_schedule == "constant" and not config.warmup_epochs:
+            return
+        for player, optim in optims.items():
+            solo_epochs = (config.solo_epochs or 0) if player == "disc" else 0
+            n_epochs = max(1, (config.lr_epochs or config.epochs) - solo_epochs)  # D may not play at all
+            schedule = _lr_schedule(optim, config, n_epochs, steps_per_epoch)
+            self._schedules.append((schedule, solo_epochs * steps_per_epoch))
+
+    def set(self, step: int) -> None:
+        """For this step, from 0, counted over the run."""
+        for schedule, first in self._schedules:
+            if step > first:  # where it begins, the rate stands already
+                schedule.step_update(step - first)
+
+
+def _lr_schedule(optim: PlayerOptimiser, config: Config, n_epochs: int, steps_per_epoch: int) -> Scheduler:
+    """timm's schedule of a player's learning rate over so many epochs, to be called every step."""
     schedule, _ = create_scheduler_v2(
-        optimiser.adam,
+        optim.adam,
         sched="step" if config.lr_schedule == "constant" else config.lr_schedule,
-        num_epochs=config.epochs,
+        num_epochs=n_epochs,
         decay_epochs=config.lr_decay_every or 1,
         decay_rate=config.lr_decay or 1.0,  # 1 is none; as the power of "poly" it is a straight line
         warmup_epochs=config.warmup_epochs,
-        warmup_lr=WARMUP_START * optimiser.lr,
+        warmup_lr=WARMUP_START * optim.lr,
         step_on_epochs=False,
         updates_per_epoch=steps_per_epoch,
     )

@@ -16,7 +16,7 @@ from vaegan.finite import FiniteCheck
 from vaegan.loader import Loader
 from vaegan.meters import Meter, weighed
 from vaegan.nets.players import Players
-from vaegan.optim import lr_schedule
+from vaegan.optim import LearningRates
 from vaegan.parallel import ALONE, Ranks
 from vaegan.schedule import Phase, Schedule
 from vaegan.signals import Stopped, StopSignals
@@ -56,10 +56,8 @@ def train(
     progress = Progress()
     if checkpoints is not None:
         progress = checkpoints.restore(players, play.optims, list(records))
-    lr_schedules = [lr_schedule(optim, config, len(train_set)) for optim in play.optims.values()]
-    lr_schedules = [each for each in lr_schedules if each is not None]
-    for each in lr_schedules if progress.step else ():
-        each.step_update(progress.step)
+    learning_rates = LearningRates(play.optims, config, len(train_set))
+    learning_rates.set(progress.step)
     test_floor = pbp_floor(players, test_set, ranks)
     reference = test_set.first(N_REFERENCE)
     spread_of_originals = spread(originals(test_set))
@@ -88,8 +86,7 @@ def train(
             progress.batch += 1
             progress.step += 1
             progress.seconds = time.perf_counter() - started
-            for each in lr_schedules:
-                each.step_update(progress.step)
+            learning_rates.set(progress.step)
             stop_or_save()  # before what waits for the device, which a lost process may hold up
             for watcher in watchers:
                 watcher.on_step(epoch, phase, progress.meter, whole)
