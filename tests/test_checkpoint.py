@@ -410,6 +410,44 @@ def test_the_last_two_stay_until_the_next_is_whole_and_the_one_to_go_on_from_com
     assert names(tmp_path) == ["best", "epoch-0001", "step-00000002", "step-00000003"]
 
 
+def weighted(pbp, kl, adv=None, weights=(1.0, 1.0, 0.0)):
+    """An epoch's record with these terms, under these weights."""
+    terms = {"pbp": pbp, "kl": kl} | ({} if adv is None else {"adv": adv})
+    by_term = dict(zip(("pbp", "kl", "adv"), weights, strict=True))
+    record = {f"test/gen/{term}": value for term, value in terms.items()}
+    record |= {f"test/gen/{term}_weighted": by_term[term] * value for term, value in terms.items()}
+    record["test/gen/total"] = sum(by_term[term] * value for term, value in terms.items())
+    return record | {f"weight/gen/{term}": weight for term, weight in by_term.items()}
+
+
+SOLO_THEN_COMBO = [
+    weighted(100, 10),
+    weighted(90, 10),
+    *(weighted(pbp, 10, adv, (1.0, 1.0, 10.0)) for pbp, adv in ((95, 1), (85, 3), (92, 0.9))),
+    weighted(84, 10, 0.1, (1.0, 1.0, 0.0)),  # the gate is closed
+    weighted(94, 10, 0.5, (1.0, 1.0, 10.0)),
+    weighted(93, 10, 2, (0.5, 1.0, 10.0)),  # the PBP weight decays
+    weighted(92, 10, 2.5, (0.5, 1.0, 10.0)),
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "bests"),
+    [
+        ("test/gen/total", [0, 1, 2, 4, 6, 7]),
+        ("test/gen/pbp", [0, 1, 3, 5]),
+        ("test/gen/pbp_weighted", [0, 1, 3, 5, 7, 8]),
+        ("test/gen/adv_weighted:max", [2, 3]),
+        ("test/gen/kl", [0]),
+        ("test/gen/diversity:max", []),
+    ],
+)
+def test_the_best_is_the_best_of_the_epochs_whose_values_mean_the_same(key, bests):
+    best = Best.parse(key)
+    found = [n for n in range(len(SOLO_THEN_COMBO)) if best.is_last(SOLO_THEN_COMBO[: n + 1])]
+    assert found == bests
+
+
 def test_within_an_epoch_it_is_time_after_so_many_steps_since_the_last(tmp_path):
     config, players, optims = prepared(save_every=3)
     checkpoints = Checkpoints(tmp_path, config, {})

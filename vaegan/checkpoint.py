@@ -161,18 +161,38 @@ class Best:
         return cls(given.removesuffix(":max"), given.endswith(":max"))
 
     def is_last(self, records: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether the last of the records is the best of them."""
-        values = [record[self.key] for record in records if self.key in record]
+        """Whether the last of the records is the best of those whose values mean the same as its own.
+
+        A total or a weighted term is another figure under other weights. Where those change for good, as
+        with the first combo epoch or a decay, the best is looked for anew; an epoch in which the gate keeps
+        out the adversarial term is none.
+        """
         if self.key not in records[-1]:
             return False
+        weights = self._weights(records[-1])
+        if weights.get("adv") == 0 and any(self._weights(record).get("adv") for record in records):
+            return False
+        alike = [record for record in records if self.key in record and self._weights(record) == weights]
+        values = [record[self.key] for record in alike]
         return values[-1] == (max if self.greatest else min)(values) and values[-1] not in values[:-1]
+
+    def _weights(self, record: Mapping[str, Any]) -> dict[str, float]:
+        """The weights of the terms that the figure is made of; none for one that is not weighted."""
+        losses, _, name = self.key.rpartition("/")  # test/gen, total
+        prefix = losses.replace("test/", "weight/") + "/"
+        weights = {key.removeprefix(prefix): w for key, w in record.items() if key.startswith(prefix)}
+        return {
+            term: weight
+            for term, weight in weights.items()
+            if name == f"{term}_weighted" or (name == "total" and f"{losses}/{term}" in record)
+        }
 
 
 class Checkpoints:
     """Saves a run into its folder `checkpoints`, and puts it back where it stood.
 
     The last two are kept (`step-00001234.safetensors`), those after the epochs of `keep_epochs`
-    (`epoch-0010.safetensors`) and that after the best epoch (`best.safetensors`).
+    (`epoch-0010.safetensors`) and that after the best epoch, as `Best` has it (`best.safetensors`).
     """
 
     def __init__(

@@ -312,7 +312,8 @@ class Output(Section):
     )
     keep_best: str | None = option(
         None,
-        "key of metrics.jsonl whose best epoch's checkpoint is kept: KEY, the least, or KEY:max",
+        "key of metrics.jsonl whose best epoch's checkpoint is kept: KEY, the least, or KEY:max; totals and "
+        "weighted terms are compared among the epochs with the last weights alone",
         shown="none",
     )
     evaluate: bool = option(True, "evaluate the run after its last epoch, and write its report")
