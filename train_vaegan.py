@@ -25,9 +25,23 @@ from vaegan import console as terminal
 from vaegan.alarms import DIVERSITY
 from vaegan.arguments import print_any_text
 from vaegan.background import Background, Beside
-from vaegan.build import build_adversarial, build_objective, build_players, build_schedule
+from vaegan.build import (
+    build_adversarial,
+    build_objective,
+    build_players,
+    build_schedule,
+    single_images_problem,
+)
 from vaegan.checkpoint import Best, Checkpoints, Found, last_checkpoint, newest
-from vaegan.config import ENDING, Config, changes, resolved
+from vaegan.config import (
+    DEFAULT_BATCH_SIZE,
+    ENDING,
+    LEAST_BATCHES,
+    Config,
+    changes,
+    fitting_batch_size,
+    resolved,
+)
 from vaegan.devices import bf16_is_emulated, pick_device
 from vaegan.errors import (
     NotFinite,
@@ -51,8 +65,6 @@ from vaegan.signals import Stopped, StopSignals, heed_ctrl_c
 from vaegan.trackers import WandbTracker
 from vaegan.train import loss_record, train
 from vaegan.trained import HELD_OUT, digest, open_run
-
-SMALLEST_SET = 2  # batches of training images
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -103,8 +115,9 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     description = source.describe()
     for remark in description.remarks:
         console.print(remark)
-    config = resolved(config, description.shape[1])
-    check_size(given, config, description.n_train, ranks)
+    fits = config.batch_size is None  # to however many images there are
+    config = resolved(config, description.shape[1], description.n_train)
+    check_size(given, config, description.shape, description.n_train, ranks)
     device = pick_device(config.device)
     folder = given.resume or (plan_folder(config) if ranks.first else Path())
     last_seen = found = None
@@ -116,12 +129,18 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     elif ranks.first:
         check_warmup(config)
     if given.dry_run:
+        if fits:
+            say_fitted(config, description.n_train, console)
         show_plan(console, config, description, folder, found)
         return
 
     join(ranks, device)
     splits = load(source, ranks, console)
-    check_size(given, config, len(splits.train), ranks)
+    n_train = len(splits.train)
+    if fits:  # files that cannot be read are known by now
+        config = config.model_copy(update={"batch_size": fitting_batch_size(n_train)})
+        say_fitted(config, n_train, console)
+    check_size(given, config, description.shape, n_train, ranks)
     config = with_precision(config, description.shape, device, ranks, console)
     players = prepare_players(config, description.shape, device, ranks, console)
     train_set, test_set = (
@@ -433,26 +452,43 @@ def show_plan(
     say_where_it_goes_on(found, console)
 
 
+def say_fitted(config: Config, n_train: int | None, console: Console) -> None:
+    """The batch size, where the images are too few for the usual one."""
+    if config.batch_size < DEFAULT_BATCH_SIZE:
+        console.print(
+            f"note: batches of {config.batch_size}, not {DEFAULT_BATCH_SIZE}: of {n_train} training images "
+            f"these make two or more; --batch-size sets it"
+        )
+
+
 def _names(config: Config) -> dict[str, str]:
     return {"encoder": config.encoder_name, "decoder": config.decoder_name, "disc": config.disc or ""}
 
 
-def check_size(given: Given, config: Config, n_train: int | None, ranks: Ranks) -> None:
+def check_size(
+    given: Given, config: Config, image_shape: tuple[int, int, int], n_train: int | None, ranks: Ranks
+) -> None:
     """Whether there are images enough.
 
-    Raises: OptionError for fewer than two batches, for steps fewer than gen waits for its turn, and for
-    batches too small to be shared out among the processes.
+    Raises: OptionError for fewer than two batches, for steps fewer than gen waits for its turn, for batches
+    too small to be shared out among processes or parts, and for batches of one that go through batch norm.
     """
-    if config.batch_size < LEAST_SHARE * ranks.size * config.accumulate:
+    typed = "batch_size" in given.origins
+    blamed = "batch_size" if typed else "dataset"
+    if n_train is not None and n_train < LEAST_BATCHES * config.batch_size:
+        few = f"there {'is 1 training image' if n_train == 1 else f'are {n_train} training images'}"
+        raise OptionError(blamed, f"{few}, fewer than two batches of {config.batch_size}")
+    if ranks.size > 1 and config.batch_size < LEAST_SHARE * ranks.size * config.accumulate:
         problem = f"{ranks.size} processes need {LEAST_SHARE} images each"
         if config.accumulate > 1:
             problem += f" in each of {config.accumulate} parts"
         raise OptionError("batch_size", problem)
-    if n_train is not None and n_train < SMALLEST_SET * config.batch_size:
-        raise OptionError(
-            "batch_size" if "batch_size" in given.origins else "dataset",
-            f"there are {n_train} training images, fewer than two batches of {config.batch_size}",
-        )
+    if config.accumulate > 1 and config.batch_size < LEAST_SHARE * config.accumulate:
+        problem = f"a batch of {config.batch_size} has fewer than {LEAST_SHARE} images for each part"
+        raise OptionError("accumulate", problem)
+    if config.batch_size == 1 and (problem := single_images_problem(config, image_shape)):
+        fitted = "" if typed else f"{n_train} training images make batches of one, and "
+        raise OptionError(blamed, fitted + problem)
     if n_train is not None and config.disc:
         steps = -(-n_train // config.batch_size) * (config.epochs - config.solo_epochs)
         if 0 < steps < config.disc_steps:

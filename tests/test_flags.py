@@ -362,11 +362,11 @@ def test_the_largest_batch_that_fits_twice_is_accepted(command):
 
 def test_too_few_images_are_laid_on_the_data_set_when_no_batch_size_was_given(refused, tmp_path):
     (tmp_path / "few").mkdir()
-    for number in range(5):
+    for number in range(2):
         Image.new("L", (8, 8)).save(tmp_path / f"few/{number}.png")
     folder = tmp_path / "few"
     (line,) = refused(SMALL + f"--dataset {folder} --image-size 8")
-    assert line.startswith(f"--dataset {folder}: there are 4 training images")
+    assert line.startswith(f"--dataset {folder}: there is 1 training image, fewer than two batches of 1")
 
 
 def test_too_few_images_are_noticed_when_only_reading_shows_it(command, tmp_path):

@@ -93,6 +93,26 @@ def _build_disc(config: Config, image_shape: tuple[int, int, int]) -> nn.Module:
     return forget_running_statistics(built)
 
 
+def single_images_problem(config: Config, image_shape: tuple[int, int, int]) -> str:
+    """Why these networks cannot be trained on batches of one image, and what can; nothing where they can."""
+    with torch.device("meta"):
+        players = build_players(
+            config.model_copy(update={"pretrained": None, "disc_pretrained": None}), image_shape
+        )
+    ways = {}
+    for part, network in players.networks().items():
+        if any(map(is_batch_norm, network.modules())):
+            option = DISC_PREFIX + "norm" if part == "disc" else "norm"
+            has_knob = "norm" in signature_knobs(type(network))
+            ways[part] = f"{flag(option)} group" if has_knob else f"another {flag(part)}"
+    if not ways:
+        return ""
+    return (
+        f"batch norm, here of the {' and the '.join(ways)}, needs two images or more at a time; "
+        f"take a larger batch, or {' and '.join(dict.fromkeys(ways.values()))}"
+    )
+
+
 def build_adversarial(config: Config) -> AdversarialLoss | None:
     """The game's loss, where there is a discriminator."""
     if not config.disc:

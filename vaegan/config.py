@@ -44,6 +44,8 @@ DEFAULT_DISC_WEIGHT = Weight(10.0)
 DEFAULT_LR = 1e-3
 DEFAULT_BETAS = (0.9, 0.999)
 ENDING = ("cosine", "poly", "tanh")  # schedules whose learning rates depend on where they end
+DEFAULT_BATCH_SIZE = 64
+LEAST_BATCHES = 2  # of training images
 
 Beta = Annotated[FiniteFloat, Field(ge=0, lt=1)]
 Betas = tuple[Beta, Beta]
@@ -215,7 +217,9 @@ class Epochs(Section):
 class Training(Section):
     """Training"""
 
-    batch_size: int = option(64, "images a step", ge=1)
+    batch_size: int | None = option(
+        None, "images a step", shown=f"{DEFAULT_BATCH_SIZE}, or less so that there are two batches", ge=1
+    )
     lr: FiniteFloat | None = option(
         None, "Adam's learning rate", shown=f"{DEFAULT_LR}; with --gan 2e-4, wgan 5e-5, wgan-gp 1e-4", gt=0
     )
@@ -474,11 +478,23 @@ def _without_off(config: Config) -> Config:
     return config.model_copy(update=dict.fromkeys(dropped))
 
 
-def resolved(config: Config, image_size: int) -> Config:
-    """The config with the values that depend on other options written in."""
+def fitting_batch_size(n_train: int | None) -> int:
+    """The batch size for so many training images: 64, or the largest power of two of which there are two.
+
+    n_train: None where it is unknown.
+    """
+    size = DEFAULT_BATCH_SIZE
+    while n_train is not None and size > 1 and n_train < LEAST_BATCHES * size:
+        size //= 2
+    return size
+
+
+def resolved(config: Config, image_size: int, n_train: int | None = None) -> Config:
+    """The config with the values that depend on other options, and on the images, written in."""
     adversarial = ADVERSARIAL.find(config.adv or DEFAULT_ADV)[0]
     settings = adversarial if config.gan else None
     defaults: dict[str, Any] = {
+        "batch_size": fitting_batch_size(n_train),
         "lr": settings.lr if settings else DEFAULT_LR,
         "betas": settings.betas if settings else DEFAULT_BETAS,
         "pixel_range": "pm1" if config.gan else "01",
@@ -574,9 +590,10 @@ def _contradictions(config: Config) -> Iterable[OptionError]:
         yield OptionError(
             "solo_epochs", f"more than the {config.epochs} epochs in all; raise --epochs or lower it"
         )
-    if config.accumulate > 1 and config.batch_size < LEAST_SHARE * config.accumulate:
+    batch_size = config.batch_size or DEFAULT_BATCH_SIZE
+    if config.accumulate > 1 and batch_size < LEAST_SHARE * config.accumulate:
         yield OptionError(
-            "accumulate", f"a batch of {config.batch_size} has fewer than {LEAST_SHARE} images for each part"
+            "accumulate", f"a batch of {batch_size} has fewer than {LEAST_SHARE} images for each part"
         )
     for name in ("lr_decay", "lr_decay_every"):
         if getattr(config, name) is not None and config.lr_schedule != "step":

@@ -31,7 +31,7 @@ from vaegan.ablation.work import is_done, log_of
 from vaegan.ablation.writing import write_table
 from vaegan.arguments import whole_number
 from vaegan.build import build_players
-from vaegan.config import Config, resolved
+from vaegan.config import Config, fitting_batch_size, resolved
 from vaegan.console import make_console
 from vaegan.devices import cores, pick_device
 from vaegan.errors import UserError, flag
@@ -210,8 +210,11 @@ def complete(config: Config) -> Config:
 
     Raises: OptionError for networks that cannot be built.
     """
-    shape = describe(config).shape
-    config = resolved(config, shape[1])
+    description = describe(config)
+    shape, n_train = description.shape, description.n_train
+    if config.batch_size is None and fitting_batch_size(n_train) < fitting_batch_size(None):
+        n_train = count_training_images(config)  # a few files; some may be unreadable
+    config = resolved(config, shape[1], n_train)
     with torch.device("meta"):
         build_players(config.model_copy(update={"pretrained": None, "disc_pretrained": None}), shape)
     return config
@@ -220,6 +223,16 @@ def complete(config: Config) -> Config:
 def describe(config: Config) -> datasets.Description:
     """The images of a run, as far as that takes no loading."""
     return _described(datasets.Request.of(config.to_dict()))
+
+
+def count_training_images(config: Config) -> int:
+    """How many images are trained on, of a set that is loaded to know it."""
+    return _counted(datasets.Request.of(config.to_dict()))
+
+
+@cache
+def _counted(request: datasets.Request) -> int:
+    return len(datasets.open_source(request).load().train)
 
 
 @cache
