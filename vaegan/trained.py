@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from vaegan.errors import OptionError, UserError, did_you_mean
 from vaegan.evals.samples import N_REFERENCE
 from vaegan.nets.players import Players
 from vaegan.pixels import to_model_range, to_uint8, to_unit_range
+from vaegan.portions import Portions
 
-BATCH = 256  # images that go through the networks at once
+BATCH = 256  # images that go through the networks at once, at most
 HELD_OUT = "the first held-out images"  # their digest, among what a checkpoint says of a run's images
 
 
@@ -47,22 +49,33 @@ class Trained:
         ema = self.config.ema
         return "as trained" if ema is None else f"as trained, the decoder's averaged (decay {ema:g} a step)"
 
+    @cached_property
+    def portions(self) -> Portions:
+        """How many images go through the networks at once: no more than in training, which had room."""
+        return Portions(min(BATCH, max(1, self.config.batch_size // self.config.accumulate)))
+
     @torch.no_grad()
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """mu and logvar of images [N, C, H, W], uint8 or in [0, 1]: each [N, latent_dim], on the CPU."""
-        parts = [
-            self.players.encode(to_model_range(batch.to(self.device), self.players.pixel_range))
-            for batch in images.split(BATCH)
-        ]
-        mu, logvar = (torch.cat(each).cpu() for each in zip(*parts, strict=True))
+
+        def encoded(batch: Tensor) -> tuple[Tensor, Tensor]:
+            x = to_model_range(batch.to(self.device), self.players.pixel_range)
+            mu, logvar = self.players.encode(x)
+            return mu.cpu(), logvar.cpu()
+
+        mu, logvar = map(torch.cat, zip(*self.portions.of(encoded, images), strict=True))
         return mu, logvar
 
     @torch.no_grad()
     def decode(self, z: Tensor) -> Iterator[Tensor]:
         """What each of z [N, latent_dim] decodes to, uint8 [C, H, W] on the CPU, one after the other."""
-        for batch in z.split(BATCH):
+
+        def decoded(batch: Tensor) -> Tensor:
             x = self.players.pixels(self.players.decode(batch.to(self.device)))
-            yield from to_uint8(to_unit_range(x, self.players.pixel_range)).contiguous().cpu()
+            return to_uint8(to_unit_range(x, self.players.pixel_range)).contiguous().cpu()
+
+        for images in self.portions.of(decoded, z):
+            yield from images
 
     def check_held_out(self, images: Any) -> None:
         """Raises: OptionError for other images than those held out of the run: it may have seen them."""

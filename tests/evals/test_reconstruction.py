@@ -150,7 +150,7 @@ class Blurring(nn.Module):
 def test_a_blurred_reconstruction_is_less_sharp_with_its_edges_in_place():
     noise = np.random.default_rng(0).random((128, 1, 16, 16))
     pixels = (ndimage.gaussian_filter(noise, (0, 0, 1, 1)) * 255).astype(np.uint8)
-    looked_at = material(torch.from_numpy(pixels))
+    looked_at = material(torch.from_numpy(pixels), batch_size=128)
     looked_at.players.decoder = Blurring(looked_at.originals)
     section = evaluate_reconstruction(looked_at)
     original = pixels / 255

@@ -14,6 +14,7 @@ from vaegan.checkpoint import FORMAT, DamagedCheckpoint, read, write
 from vaegan.errors import UserError
 from vaegan.evals.material import Material
 from vaegan.pixels import from_uint8
+from vaegan.portions import Portions
 from vaegan.seeds import generator_for, seed_for, seed_torch
 from vaegan.trained import BATCH
 
@@ -76,15 +77,13 @@ class Classifier:
     def n_classes(self) -> int:
         return self.net.head.out_features
 
-    @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
         """uint8 [N, C, H, W] -> [N, 64] on the CPU."""
-        return torch.cat([self.net.features(batch.to(self.device)).cpu() for batch in images.split(BATCH)])
+        return _through(self.net.features, images, self.device)
 
-    @torch.no_grad()
     def classify(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 [N, C, H, W] -> the likeliest class of each [N], and all probabilities [N, n_classes]."""
-        logits = torch.cat([self.net(batch.to(self.device)).cpu() for batch in images.split(BATCH)])
+        logits = _through(self.net, images, self.device)
         return logits.argmax(1), logits.softmax(1)
 
 
@@ -149,11 +148,14 @@ def train_classifier(
                 optim.step()
             lr_schedule.step()
     net.eval().requires_grad_(False)
-    right = [
-        net(images.to(device)).argmax(1).cpu() == labels
-        for images, labels in zip(test_images.split(BATCH), test_labels.split(BATCH), strict=True)
-    ]
-    return net, torch.cat(right).double().mean().item()
+    right = _through(net, test_images, device).argmax(1) == test_labels
+    return net, right.double().mean().item()
+
+
+@torch.no_grad()
+def _through(net: Callable[[Tensor], Tensor], images: Tensor, device: torch.device) -> Tensor:
+    """What a network on the device makes of images [N, C, H, W], on the CPU."""
+    return torch.cat(list(Portions(BATCH).of(lambda batch: net(batch.to(device)).cpu(), images)))
 
 
 def _halving(in_channels: int, out_channels: int) -> nn.Module:

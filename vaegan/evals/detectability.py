@@ -10,6 +10,7 @@ from vaegan.evals.material import Material
 from vaegan.evals.section import Meaning, Section
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.pixels import from_uint8
+from vaegan.portions import Portions
 from vaegan.seeds import generator_for, seed_for, seed_torch
 from vaegan.trained import BATCH
 
@@ -101,7 +102,7 @@ def train_discriminator(originals: Tensor, fakes: Tensor, seed: int, device: tor
 def logits_of(disc: nn.Module, images: Tensor) -> Tensor:
     """D's logits [N] of uint8 images, on the CPU; above 0 means "an original"."""
     device = next(disc.parameters()).device
-    return torch.cat([disc(_shown(batch, device)).cpu() for batch in images.split(BATCH)])
+    return torch.cat(list(Portions(BATCH).of(lambda batch: disc(_shown(batch, device)).cpu(), images)))
 
 
 def _shown(images: Tensor, device: torch.device) -> Tensor:

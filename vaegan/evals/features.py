@@ -17,6 +17,7 @@ from vaegan.evals.classifier import Say
 from vaegan.evals.material import Material
 from vaegan.nets.blocks import features_of
 from vaegan.pixels import from_uint8
+from vaegan.portions import Portions
 from vaegan.seeds import seed_for, seed_torch
 
 ASKED = ("auto", "classifier", "inception", "inception:FILE", "timm:NAME", "random")
@@ -54,8 +55,11 @@ class ColourNetwork:
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
         """uint8 [N, C, H, W] -> float32 [N, dim] on the CPU; grey images are taken as colour ones."""
-        batches = (batch.to(self.device).expand(-1, 3, -1, -1) for batch in images.split(BATCH))
-        return torch.cat([self.apply(batch).float().cpu() for batch in batches])
+
+        def of_some(batch: Tensor) -> Tensor:
+            return self.apply(batch.to(self.device).expand(-1, 3, -1, -1)).float().cpu()
+
+        return torch.cat(list(Portions(BATCH).of(of_some, images)))
 
 
 def find_features(

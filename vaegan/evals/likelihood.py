@@ -11,7 +11,6 @@ from vaegan.evals.section import Meaning, Section
 from vaegan.losses.kl import kl_to_standard_normal
 from vaegan.pixels import PixelRange, from_uint8, to_model_range
 from vaegan.seeds import generator_for
-from vaegan.trained import BATCH
 
 FEW = 100  # images, below which a mean over them is doubted
 N_SAMPLES = 64  # of the posterior, for each image's importance-weighted bound
@@ -82,11 +81,13 @@ def elbo_parts(material: Material) -> dict[str, float]:
     players = material.players
     mu, logvar = material.posterior
     z = mu + torch.exp(0.5 * logvar) * material.noise(len(mu), "posterior samples")
-    pbp = 0.0
-    for batch, part in zip(material.originals.split(BATCH), z.split(BATCH), strict=True):
+
+    def share(batch: Tensor, part: Tensor) -> float:
         logits = players.decode(part.to(material.device))
         x = to_model_range(batch.to(material.device), players.pixel_range)
-        pbp += players.pbp(logits, players.pixels(logits), x).item() * len(x) / len(z)
+        return players.pbp(logits, players.pixels(logits), x).item() * len(x) / len(z)
+
+    pbp = sum(material.trained.portions.of(share, material.originals, z))
     kl = kl_to_standard_normal(mu.double(), logvar.double()).item()
     return {"pbp": pbp, "kl": kl, "bound": pbp + kl}
 
@@ -119,32 +120,30 @@ def likelihood_bounds(material: Material, observed: Tensor) -> dict[str, float]:
     """Upper bounds on the mean of -log p(x) over images [N, C, H, W] in [0, 1], and bits per dimension."""
     players = material.players
     generator = generator_for(material.seed, "evaluation", "importance samples")
-    elbo, weighted = [], []
-    for x in observed.split(BATCH):
-        weights = log_weights(*material.encode(x), decoder_log_likelihood(material, x), N_SAMPLES, generator)
-        elbo.append(weights.mean(1))
-        weighted.append(iw_bound(weights))
-    bounds = -torch.cat(weighted)
+    log_likelihood = decoder_log_likelihood(material, observed)
+    # of all images at once, so that their noise does not depend on how many go through the networks at once
+    weights = log_weights(*material.encode(observed), log_likelihood, N_SAMPLES, generator)
+    bounds = -iw_bound(weights)
     iw = bounds.mean().item()
     error = bounds.std(correction=0).item() / len(bounds) ** 0.5
     is_density = players.pbp.likelihood == "density"
     bits = bits_per_dim(iw, observed[0].numel(), level_width(players.pixel_range) if is_density else None)
-    nll_bound = -torch.cat(elbo).mean().item()
+    nll_bound = -weights.mean(1).mean().item()
     return {"nll_bound": nll_bound, "iw_bound": iw, "iw_standard_error": error, "bits_per_dim": bits}
 
 
 def decoder_log_likelihood(material: Material, images: Tensor) -> Callable[[Tensor], Tensor]:
-    """z [B, latent_dim] -> log p(x | z) [B] of the images [B, C, H, W] in [0, 1], float64 on the CPU."""
+    """z [N, latent_dim] -> log p(x | z) [N] of the images [N, C, H, W] in [0, 1], float64 on the CPU."""
     players = material.players
-    x = to_model_range(images.to(material.device), players.pixel_range)
     # a loss is the mean over its batch: batches of one, all at once
     each = torch.vmap(lambda *pair: players.pbp(*(part[None] for part in pair)))
 
-    def of(z: Tensor) -> Tensor:
+    def of_some(z: Tensor, images: Tensor) -> Tensor:
+        x = to_model_range(images.to(material.device), players.pixel_range)
         logits = players.decode(z.float().to(material.device))
         return -each(logits, players.pixels(logits), x).cpu().double()
 
-    return of
+    return lambda z: torch.cat(list(material.trained.portions.of(of_some, z, images)))
 
 
 @torch.no_grad()

@@ -13,7 +13,6 @@ from vaegan.evals.section import Meaning, Section
 from vaegan.losses.pbp import BernoulliNLL
 from vaegan.nets.players import Players
 from vaegan.pixels import to_model_range, to_unit_range
-from vaegan.trained import BATCH
 
 FEW = 100  # images, below which a mean over them is doubted
 SSIM_WINDOW = 11  # pixels a side, as published; the Gaussian in it has a sigma of 1.5
@@ -93,8 +92,8 @@ def evaluate_reconstruction(material: Material) -> Section | None:
 def _measured(material: Material) -> dict[str, Tensor]:
     """What is measured on each held-out image, [N] each."""
     players = material.players
-    rows = []
-    for batch in material.originals.split(BATCH):
+
+    def measure(batch: Tensor) -> dict[str, Tensor]:
         x = to_model_range(batch.to(material.device), players.pixel_range)
         logits = players.decode(players.encode(x)[0])
         row = compared(
@@ -102,7 +101,9 @@ def _measured(material: Material) -> dict[str, Tensor]:
         )
         row["pbp"] = players.pbp(logits, players.pixels(logits), x).expand(len(x))
         row["excess_bce"] = excess_bce(players, logits, x).expand(len(x))
-        rows.append({name: each.cpu().double() for name, each in row.items()})
+        return {name: each.cpu().double() for name, each in row.items()}
+
+    rows = list(material.trained.portions.of(measure, material.originals))
     return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
 

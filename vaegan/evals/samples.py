@@ -8,6 +8,7 @@ from torch import Tensor
 from vaegan.loader import Loader
 from vaegan.nets.players import Players
 from vaegan.pixels import from_uint8, to_model_range, to_unit_range
+from vaegan.portions import Portions
 from vaegan.seeds import generator_for
 
 N_REFERENCE = 10  # held-out images that every picture of reconstructions shows
@@ -51,7 +52,8 @@ def prior_samples(players: Players) -> Tensor:
     noise = torch.randn(N_SAMPLES, players.latent_dim, generator=generator_for(SEED, "samples"))
     training = players.training
     players.eval()
-    samples = players.pixels(players.decode(noise.to(next(players.parameters()).device)))
+    noise = noise.to(next(players.parameters()).device)
+    samples = torch.cat(list(Portions(N_SAMPLES).of(lambda z: players.pixels(players.decode(z)), noise)))
     players.train(training)
     return to_unit_range(samples, players.pixel_range)
 
