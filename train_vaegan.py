@@ -54,6 +54,7 @@ from vaegan.errors import (
 )
 from vaegan.evals.losses import evaluate
 from vaegan.evals.samples import N_REFERENCE
+from vaegan.failures import in_a_line
 from vaegan.flags import Given, load_yaml, parse
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
@@ -225,18 +226,20 @@ def evaluation_lines(
 ) -> list[str]:
     """Evaluate the run from its folder, unless --evaluate is false; the main figures for the terminal.
 
-    The run is done by then: what stops its evaluation leaves a line.
+    The run is done by then: whatever stops its evaluation leaves a line.
     """
     if not config.evaluate:
         return []
-    from vaegan.evaluation import evaluate_run, flat_values, headline_lines  # half a second of imports
-
     try:
+        from vaegan.evaluation import evaluate_run, flat_values, headline_lines  # half a second of imports
+
         trained = open_run(folder, config.device)
         cache_dir = datasets.Request.of(config.to_dict()).cache_dir
         evaluation, page = evaluate_run(trained, splits.train, splits.test, cache_dir, console.print)
-    except (UserError, KeyboardInterrupt) as error:
-        why = "interrupted" if isinstance(error, KeyboardInterrupt) else error
+    except (Exception, KeyboardInterrupt) as error:
+        why = error if isinstance(error, UserError) else in_a_line(error)
+        if isinstance(error, KeyboardInterrupt):
+            why = "interrupted"
         console.print(f"not evaluated: {why}; {again.command('evaluate', folder)} does it")
         return []
     tracker.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)

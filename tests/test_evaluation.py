@@ -1,13 +1,19 @@
 """Evaluations of whole runs: what is written, with which protocol, from the program and from the command."""
 
+import errno
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
+import torch
 
 import train_vaegan
 from vaegan.__main__ import main
+from vaegan.config import make_config
+from vaegan.console import make_console
+from vaegan.errors import UserError
 
 TINY = "--vae dense --hidden-dim 16 --latent-dim 2 --image-size 16 --train-images 300 --epochs 2"
 EVERY = {"reconstruction", "likelihood", "latents", "distances", "gan_figures", "detectability"}
@@ -126,3 +132,35 @@ def test_several_runs_are_compared(made, capsys, tmp_path):
     page = runs[0] / "report.html"
     page.unlink()
     assert main(["report", str(runs[0])]) == 0 and page.exists()
+
+
+FAILURES = {
+    "interrupted": KeyboardInterrupt(),
+    "out of memory": RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+    "No space left on device": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    "ZeroDivisionError: division by zero": ZeroDivisionError("division by zero"),
+    "no such folder": UserError("no such folder"),
+}
+
+
+@pytest.mark.parametrize("why", FAILURES)
+def test_an_evaluation_that_fails_after_training_leaves_a_line(monkeypatch, capsys, why):
+    def fail(*_):
+        raise FAILURES[why]
+
+    monkeypatch.setattr(train_vaegan, "open_run", fail)
+    lines = train_vaegan.evaluation_lines(Path("a run"), make_config({}), None, None, make_console())
+    assert lines == []
+    expected = f"not evaluated: {why}; python -m vaegan evaluate 'a run' does it\n"
+    assert capsys.readouterr().out == expected
+
+
+def test_a_run_whose_evaluation_fails_is_a_run_that_went_well(monkeypatch, command, tmp_path):
+    def fail(*_, **more):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("vaegan.evaluation.evaluate_run", fail)
+    status, output, errors = command(f"{TINY} --run-name run --evaluate true")
+    assert (status, errors) == (0, "")
+    assert "not evaluated: out of memory; python -m vaegan evaluate" in output
+    assert "--resume" not in output and output.endswith(f"Run folder: {tmp_path / 'runs' / 'run'}\n")
