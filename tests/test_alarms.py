@@ -1,4 +1,6 @@
-"""When samples have become alike and when D wins, from written-out records."""
+"""When samples have become alike, when D wins, when latents go unused, from written-out records."""
+
+import json
 
 import pytest
 
@@ -61,5 +63,38 @@ def test_originals_that_are_all_one_image_raise_no_alarm():
     assert alarms([without] * 5)["alarm/collapse"] == 0
 
 
+@pytest.mark.parametrize(
+    ("divergences", "expected"),
+    [
+        ([0.001, 0.001, 0.001, 0.0005], [0, 0, 1, 1]),  # dense on digits with a beta of 100
+        ([0.02, 0.05, 0.3, 2.0, 5.0], [0, 0, 0, 0, 0]),  # a slow beginning
+        ([9.0, 0.09, 0.09, 0.09, 0.11], [0, 0, 0, 1, 0]),  # falls, and comes back
+        ([0.5, 0.4, 0.6], [0, 0, 0]),  # few latents, a high beta, but one that tells something
+    ],
+)
+def test_an_unused_posterior(divergences, expected):
+    records = [{"phase": "solo", "test/gen/kl": kl, "weight/gen/kl": 1.0} for kl in divergences]
+    assert over_the_epochs("alarm/posterior", records) == expected
+    game = [record(**{"test/gen/kl": kl}) for kl in divergences]
+    assert over_the_epochs("alarm/posterior", game) == expected
+    assert set(alarms(game)) == set(MEANINGS)
+
+
+def test_epochs_without_a_divergence_count_for_none():
+    records = [{"test/gen/kl": 0.0}, {"test/gen/pbp": 1.0}, {"test/gen/kl": 0.0}, {"test/gen/kl": 0.0}]
+    assert over_the_epochs("alarm/posterior", records) == [0, None, 0, 0]
+
+
+def test_a_vae_of_a_far_too_high_beta_is_told_of_in_words(command, tmp_path):
+    """Another one of the same size is not."""
+    small = "--vae dense --hidden-dim 16 --image-size 8 --train-images 256 --batch-size 32 --epochs 3"
+    collapsed = "latents tell nothing of the image"
+    _, output, _ = command(f"{small} --lr 0.01 --beta 100 --run-name high")
+    assert output.count(collapsed) == 1 and "a lower --beta" in output
+    assert collapsed not in command(f"{small} --lr 0.01 --beta 0.1 --run-name low")[1]
+    text = (tmp_path / "runs" / "high" / "metrics.jsonl").read_text()
+    assert [json.loads(line)["alarm/posterior"] for line in text.splitlines()] == [0, 0, 1]
+
+
 def test_every_alarm_has_its_words():
-    assert set(MEANINGS) == set(alarms([record()]))
+    assert set(MEANINGS) == set(alarms([record(**{"test/gen/kl": 1.0})]))

@@ -1,4 +1,4 @@
-"""Signs that the two players' game has gone wrong, read from the records of the epochs."""
+"""Signs that training has gone wrong, read from the records of the epochs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,19 +9,37 @@ LOWEST = 0.2  # of the originals' spread; below it, samples are all but one imag
 STARTING = 3  # epochs in which samples may still be alike
 WINNING = 0.98  # D's accuracy on held-out images
 LASTING = 3  # epochs of it in a row
+KL = "test/gen/kl"
+LEAST_KL = 0.1  # nats an image; to tell two equally frequent kinds of images apart takes 0.7
 
 MEANINGS = {
     "alarm/collapse": "samples have become alike (test/gen/diversity); the generator may be collapsing",
+    "alarm/posterior": f"the KL divergence has been below {LEAST_KL:g} nats an image for {LASTING} epochs: the "
+    "latents tell nothing of the image, and all reconstructions are alike; a lower --beta is the usual remedy",
     "alarm/disc_wins": f"D has been right over {WINNING:.0%} of the time for {LASTING} epochs; "
     "it has little left to teach",
 }
 
 
 def alarms(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """The alarms after the last of the records, 1 for on; nothing in an epoch without a discriminator.
+    """The alarms after the last of the records, 1 for on: of a VAE's posterior, of the game with D.
 
     records: of all epochs with the keys of metrics.jsonl, in order.
     """
+    return _of_posterior(records) | _of_game(records)
+
+
+def _of_posterior(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Nothing without a KL divergence, as in a GAN."""
+    if KL not in records[-1]:
+        return {}
+    # in the first epochs some VAEs have yet to find a use for their latents
+    last = [record.get(KL, LEAST_KL) for record in records[-LASTING:]]
+    return {"alarm/posterior": int(len(last) == LASTING and max(last) < LEAST_KL)}
+
+
+def _of_game(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Nothing in an epoch without a discriminator."""
     if "disc" not in _players(records[-1]):
         return {}
     game = [record for record in records if "disc" in _players(record)]

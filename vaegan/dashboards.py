@@ -100,7 +100,7 @@ DASHBOARD = (
             Curves("Pairs in which D prefers the original", both("disc/acc_pairs"), "share", SHARE),
             Curves("Gap between D's logits of originals and fakes", both("disc/logit_gap"), ""),
             Curves("Saturated logits", both("disc/saturated"), "share", SHARE),
-            Curves("Alarms", ("alarm/collapse", "alarm/disc_wins"), "", SHARE),
+            Curves("Alarms", ("alarm/collapse", "alarm/disc_wins", "alarm/posterior"), "", SHARE),
         ),
     ),
     Section(
