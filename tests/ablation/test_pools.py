@@ -72,6 +72,12 @@ def saved_epochs(folder: Path) -> int:
     )
 
 
+def files_with(secret: str, *folders: Path) -> list[Path]:
+    """The files below the folders that hold it."""
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return [path for path in files if secret.encode() in path.read_bytes()]
+
+
 def wait_until(what, of) -> None:
     end = time.monotonic() + PATIENCE
     while not what():
@@ -81,6 +87,7 @@ def wait_until(what, of) -> None:
 
 
 def test_runs_of_a_lost_machine_go_on_elsewhere_from_their_last_checkpoint(tmp_path):
+    """A key that the command has stands in none of Ray's files."""
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs Ray: the extra `ray` has it")
     (tmp_path / "tiny.yaml").write_text(SPEC)
     cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
@@ -95,6 +102,7 @@ def test_runs_of_a_lost_machine_go_on_elsewhere_from_their_last_checkpoint(tmp_p
             cwd=ROOT,
             stdout=output,
             stderr=output,
+            env=os.environ | {"WANDB_API_KEY": "sentinel-wandb"},
         )
     try:
         raylet = next(each.process.pid for each in lost.all_processes["raylet"])
@@ -109,6 +117,7 @@ def test_runs_of_a_lost_machine_go_on_elsewhere_from_their_last_checkpoint(tmp_p
         before = saved_epochs(runs / "arms" / name)
         assert 1 <= before < 12, "it had come to its end"
         assert ablate.wait(PATIENCE) == 0, log.read_text()
+        assert files_with("sentinel-wandb", tmp_path, Path(cluster.head_node.get_session_dir_path())) == []
     finally:
         ablate.kill()
         cluster.shutdown()
@@ -143,6 +152,7 @@ def test_runs_are_jobs_of_slurm(tmp_path, monkeypatch, capsys):
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("WANDB_API_KEY", "sentinel-wandb")
     (tmp_path / "tiny.yaml").write_text(SPEC.replace("epochs: 12", "epochs: 1").replace("[0, 1]", "[0]"))
     given = [str(tmp_path / "tiny.yaml"), "--runs-dir", str(tmp_path / "runs")]
     cluster = ["--cluster", "slurm:partition=short,time=7,cpus_per_task=1"]
@@ -152,5 +162,6 @@ def test_runs_are_jobs_of_slurm(tmp_path, monkeypatch, capsys):
     script = next(tmp_path.glob("script-*")).read_text()
     for line in ("--partition=short", "--time=7", "--cpus-per-task=1", "--job-name=vaegan"):
         assert line in script
+    assert files_with("sentinel-wandb", tmp_path) == []
     assert main(["ablate", *given, "--cluster", "slurm:partitoin=short"]) == 2
     assert "partitoin" in capsys.readouterr().err

@@ -1,7 +1,9 @@
 """Where runs are made: beside each other on this machine, on a Ray cluster, or under SLURM."""
 
+import os
 import queue
 import threading
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any, Protocol
 
 import torch
 
-from vaegan.ablation.work import STOPPED, Work
+from vaegan.ablation.work import STOPPED, Work, passed_on
 from vaegan.devices import cores
 from vaegan.errors import OptionError
 
@@ -107,7 +109,8 @@ class RayPool:
         self._handles: list[Any] = []
 
     def submit(self, work: Work) -> Any:
-        self._handles.append(self._task.remote(work))
+        # with the task, which stays in memory: Ray writes a `runtime_env` into its logs, keys included
+        self._handles.append(self._task.remote(replace(work, environment=passed_on())))
         return self._handles[-1]
 
     def is_done(self, handle: Any) -> bool:
@@ -137,7 +140,9 @@ def make(work: Work) -> str | None:
 class SlurmPool:
     """Jobs of SLURM through submitit, on machines that share the folder of runs.
 
-    A job that is preempted or that runs out of time is queued again, and its run goes on.
+    A job that is preempted or that runs out of time is queued again, and its run goes on. Submitit keeps all
+    that a job is given in a file; keys therefore reach it through its environment alone, which sbatch takes
+    from ours.
     """
 
     def __init__(self, address: str, folder: Path):
@@ -159,6 +164,7 @@ class SlurmPool:
             raise OptionError("cluster", str(error).strip().splitlines()[0]) from None
         self.room = 10**6  # it has a queue of its own
         self._jobs: list[Any] = []
+        _let_sbatch_export(passed_on())
 
     def submit(self, work: Work) -> Any:
         self._jobs.append(self._executor.submit(work))
@@ -176,6 +182,17 @@ class SlurmPool:
         for job in self._jobs:
             if not job.done():
                 job.cancel(check=False)
+
+
+def _let_sbatch_export(names: Collection[str]) -> None:
+    """Add the variables to those that sbatch takes over, where $SBATCH_EXPORT keeps it from taking all.
+
+    Source: slurm.schedmd.com/sbatch.html, --export, of which a list without ALL is all that a job gets.
+    """
+    given = os.environ.get("SBATCH_EXPORT", "ALL").split(",")
+    if names and "ALL" not in given:
+        listed = [each for each in given if each not in ("NONE", "NIL", "")]
+        os.environ["SBATCH_EXPORT"] = ",".join([*listed, *names])
 
 
 def _settings(address: str) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from vaegan.again import PROGRAM
 from vaegan.files import write_whole
 from vaegan.signals import SIGNALS
 
-PASSED_ON = ("VAEGAN_", "WANDB_", "HF_")  # environment variables that a run on another machine needs too
+# environment variables that a run on another machine needs too, keys among them
+PASSED_ON = ("VAEGAN_", "WANDB_", "HF_", "HUGGING_FACE_", "HUGGINGFACE_")
 LOOK_S = 0.2  # between two looks at a process
 STOPPED = "stopped"
 NOT_EVALUATED = "not evaluated: "  # begins the reason, in what a run prints that was trained to its end
@@ -31,7 +32,8 @@ class Work:
 
     folder: of the run. flags: of a run that begins; one that has begun goes on with `changed` alone.
     epochs: in all. threads: for it to compute with. gpu: the one that it is to see, of those that we see.
-    directory: that its paths begin in. environment: variables that it needs.
+    directory: that its paths begin in. environment: variables that it needs and that the machine may lack; as
+    there are keys among them, work that goes into a file has none.
     """
 
     folder: Path
@@ -41,7 +43,7 @@ class Work:
     threads: int
     gpu: int | None = None
     directory: Path = field(default_factory=Path.cwd)
-    environment: dict[str, str] = field(default_factory=lambda: passed_on())
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __call__(self, stop: threading.Event | None = None) -> str | None:
         """None when the run is done, `STOPPED`, or why it failed.
