@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -202,12 +202,15 @@ def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, f
     write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
 
 
-def save_comparison(path: Path, runs: Mapping[str, list[dict[str, Any]]]) -> list[str]:
+def save_comparison(
+    path: Path, runs: Mapping[str, list[dict[str, Any]]], doubt: Callable[[str], str] = lambda key: ""
+) -> list[str]:
     """Several runs' test curves, a panel for each that at least two of them have; returns the panels' titles.
 
     runs: the records of metrics.jsonl by what a run is called. Nothing is drawn where they share none.
+    doubt: says of a key why its curves do not compare, which then stands below the title.
     """
-    panels = dict(_shared_curves(runs))
+    panels = dict(_shared_curves(runs, doubt))
     if not panels:
         return []
     columns = min(len(panels), PANEL_COLUMNS)
@@ -223,11 +226,11 @@ def save_comparison(path: Path, runs: Mapping[str, list[dict[str, Any]]]) -> lis
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
     write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
-    return list(panels)
+    return [title.replace("\n", ", ") for title in panels]
 
 
 def _shared_curves(
-    runs: Mapping[str, list[dict[str, Any]]],
+    runs: Mapping[str, list[dict[str, Any]]], doubt: Callable[[str], str]
 ) -> Iterator[tuple[str, tuple[str, dict[str, dict[int, float]]]]]:
     """A title, its unit, and each run's values by epoch, for what at least two runs have."""
     phases = {record["phase"] for records in runs.values() for record in records}
@@ -240,4 +243,5 @@ def _shared_curves(
             }
             if sum(map(bool, curves.values())) > 1:
                 part = f", {LABELS[key]}" if len(panel.keys) > 1 else ""
-                yield panel.title.format(gen=gen) + part, (panel.unit, curves)
+                lines = [panel.title.format(gen=gen) + part, doubt(f"test/{key}")]
+                yield "\n".join(filter(None, lines)), (panel.unit, curves)

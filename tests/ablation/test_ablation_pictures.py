@@ -86,7 +86,7 @@ def test_samples_have_a_row_an_arm(tmp_path):
 def test_curves_are_means_over_the_seeds(tmp_path, monkeypatch):
     handed = {}
     monkeypatch.setattr(
-        "vaegan.ablation.pictures.save_comparison", lambda path, runs: handed.update(runs) or ["KL"]
+        "vaegan.ablation.pictures.save_comparison", lambda path, runs, doubt: handed.update(runs) or ["KL"]
     )
     records = [
         [{"epoch": e, "phase": "solo", "test/gen/kl": kl} for e, kl in enumerate(kls)]

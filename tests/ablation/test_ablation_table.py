@@ -140,6 +140,69 @@ def test_arms_with_another_pbp_loss_have_no_best_pbp_loss():
     assert bests(table) == ["b"]
 
 
+def test_arms_with_pixels_of_another_range_have_no_best_loss_and_no_difference_in_it():
+    """A density in [-1, 1] is less by log 2 a pixel than in [0, 1], a squared error four times as large."""
+
+    def likelihoods(value):
+        return {"likelihood": section({"iw_bound": value, "bits_per_dim": value})}
+
+    arms = pair({"pixel_range": "01"}, {"pixel_range": "pm1"}, sections=(likelihoods(3.0), likelihoods(2.0)))
+    keys = (PSNR, *PBP_FIGURES, "likelihood/iw_bound", "likelihood/bits_per_dim")
+    table = table_of(*arms, metrics=keys)
+    found = {key: (bests(table, key), entries(table, key)["b"].difference) for key in keys}
+    assert found == {
+        PSNR: (["b"], 1.0),
+        **dict.fromkeys(PBP_FIGURES, ([], None)),
+        "likelihood/iw_bound": ([], None),
+        "likelihood/bits_per_dim": (["b"], -1.0),  # whose levels are of the range
+    }
+    (said,) = table.remarks
+    assert said == (
+        "PBP loss; PBP loss, held out; PBP above its floor, held out; -log p(x), at most: does not compare: "
+        "other pixel_range. None is best, and there are no differences to arms with another."
+    )
+    assert entries(table, "likelihood/iw_bound")["b"].doubt == "does not compare: other pixel_range"
+
+
+def test_differences_are_to_those_arms_in_which_a_figure_means_the_same():
+    arms = [
+        ArmRuns(label, {0: made(label, config={"pixel_range": pixels}, pbp=value)})
+        for label, pixels, value in (("a", "01", 1.0), ("b", "pm1", 4.0), ("c", "01", 3.0))
+    ]
+    table = table_of(*arms, metrics=PBP_FIGURES[:1])
+    found = entries(table, PBP_FIGURES[0])
+    assert {label: entry.difference for label, entry in found.items()} == {"a": None, "b": None, "c": 2.0}
+    assert {label: bool(entry.doubt) for label, entry in found.items()} == {"a": False, "b": True, "c": False}
+
+
+@pytest.mark.parametrize("option", [{"dataset": "cartoon"}, {"split_seed": 1}])
+def test_arms_with_other_held_out_images_have_no_differences(option):
+    assert entries(table_of(*pair(other=option)))["b"].difference is None
+    assert entries(table_of(*pair()))["b"].difference == 1.0
+
+
+@pytest.mark.parametrize("where", [{"device_name": "gpu"}, {"threads": 2}])
+def test_times_on_other_machines_have_no_best(where):
+    """A commit may change no time, so that one is only said."""
+    for environment, expected in ((where, []), ({"commit": "xyz"}, ["b"])):
+        arms = [
+            ArmRuns(label, {0: made(environment=each, records=[record(time__epoch_s=value)], psnr=1.0)})
+            for label, each, value in (("a", {}, 2.0), ("b", environment, 1.0))
+        ]
+        table = table_of(*arms)
+        assert bests(table, "wall_s") == expected
+        assert len(table.remarks) == 1 and "may not compare" in table.remarks[0]
+
+
+def test_a_figure_with_several_meanings_says_all_of_them():
+    arms = pair({"pbp": "bce"}, {"pbp": "mse"})
+    for each, unit in zip(arms, ("nats", "units"), strict=True):
+        part = each.runs[0].evaluation["sections"]["reconstruction"]
+        part["meanings"]["pbp"] = {"text": "the loss", "unit": unit, "better": "lower"}
+    (column, *_) = table_of(*arms, metrics=PBP_FIGURES[:1]).columns
+    assert (column.text, column.unit, column.better) == ("the loss", "nats or units", "")
+
+
 def test_figures_that_were_not_taken_alike_have_no_best():
     def sections(*networks):
         return [
@@ -176,7 +239,8 @@ def test_columns_mean_what_the_runs_say_or_else_what_is_known():
     }
     assert list(columns) == ["test/gen/kl", PSNR, "reconstruction/ssim", "wall_s", "images_per_s"]
     assert vars(columns[PSNR]) == {
-        "key": PSNR, "title": "PSNR", "text": "PSNR of this run", "unit": "dB", "better": "higher"
+        "key": PSNR, "title": "PSNR", "text": "PSNR of this run", "unit": "dB", "better": "higher",
+        "doubt": "",
     }  # fmt: skip
     assert (columns["reconstruction/ssim"].title, columns["reconstruction/ssim"].better) == ("SSIM", "higher")
     assert columns["test/gen/kl"].title == "KL, held out"

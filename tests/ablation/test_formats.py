@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from vaegan.ablation.formats import csv, differing, escaped, latex, markdown, measured
+from vaegan.ablation.formats import csv, differing, escaped, explained, head, latex, markdown, measured
 from vaegan.ablation.table import ArmRuns, Column, Entry, Row, Table
 
 PSNR = Column("reconstruction/psnr", "PSNR", "peak signal-to-noise ratio", "dB", "higher")
@@ -59,6 +59,15 @@ def test_a_mean_has_as_many_places_as_its_deviation_with_two_digits(entry, text)
 )
 def test_a_difference_has_its_sign_and_the_ends_of_its_interval(entry, text):
     assert differing(entry) == text
+
+
+def test_what_does_not_compare_says_so_in_its_head_and_for_its_differences():
+    doubt = "does not compare: other pixel_range"
+    column = Column("likelihood/iw_bound", "-log p(x)", "a bound", "nats", "", doubt)
+    entry = Entry({0: 1.0}, 1.0, None, doubt=doubt)
+    assert head(column) == "-log p(x), nats (does not compare)"
+    assert explained(column) == f"-log p(x): a bound, nats (likelihood/iw_bound); {doubt}"
+    assert (measured(entry), differing(entry)) == ("1", "does not compare")
 
 
 def test_markdown(table):

@@ -105,6 +105,23 @@ def test_another_pbp_loss_takes_only_its_own_figures_out_of_the_ranking(sweep, t
     assert "do not compare" not in (tmp_path / "out" / "table.md").read_text()
 
 
+def test_runs_with_pixels_of_another_range_are_not_ranked_by_their_losses(sweep, tmp_path, evaluation):
+    """The row says so, and so does the panel of the curves."""
+    runs = []
+    for pixels, psnr, loss in (("01", 20.0, 1.0), ("pm1", 30.0, 4.0)):
+        each = changed(evaluation, psnr=psnr)
+        part = each["sections"]["reconstruction"]
+        part["values"]["pbp"] = loss
+        part["meanings"]["pbp"] = {"text": "the loss", "unit": "", "better": "lower"}
+        runs.append(write_run(tmp_path / pixels, {"pixel_range": pixels}, each))
+    compare(runs, made(tmp_path / "out"))
+    found = rows(tmp_path / "out")
+    assert found["the loss"] == ["does not compare: other pixel_range", "1", "4"]
+    assert found["peak signal-to-noise ratio, dB"] == ["↑ higher", "20", "**30**"]
+    page = (tmp_path / "out" / "comparison.html").read_text()
+    assert "VAE: PBP, does not compare: other pixel_range; VAE: KL." in page
+
+
 def test_runs_on_other_data_are_not_ranked(sweep, tmp_path, evaluation):
     folder = write_run(tmp_path / "other", {"dataset": "mnist"}, changed(evaluation, psnr=30.0))
     compare([sweep[0], folder], made(tmp_path / "out"))

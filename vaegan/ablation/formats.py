@@ -10,6 +10,7 @@ from vaegan.report.comparison import markdown_table
 from vaegan.report.rendering import ABSENT, figure
 
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+NOT_ALIKE = "does not compare"
 PROTOCOL = (
     "Mean ± standard deviation over the seeds (n - 1); without one where a single seed is left. Terms are "
     "raw, not weighed. The wall time is that of training, held-out images included; a run that forked from "
@@ -36,7 +37,8 @@ LATEX = {
 def head(column: Column) -> str:
     """The head of a column: "PSNR, dB ↑"."""
     unit = f", {column.unit}" if column.unit and len(column.unit) < 12 else ""
-    return f"{column.title}{unit} {ARROWS[column.better]}".rstrip()
+    sign = f"({NOT_ALIKE})" if column.doubt else ARROWS[column.better]
+    return f"{column.title}{unit} {sign}".rstrip()
 
 
 def measured(entry: Entry | None) -> str:
@@ -51,6 +53,8 @@ def measured(entry: Entry | None) -> str:
 
 def differing(entry: Entry | None) -> str:
     """ "+0.12 [−0.03, +0.31]"."""
+    if entry is not None and entry.doubt:
+        return NOT_ALIKE
     if entry is None or entry.difference is None:
         return ABSENT
     if entry.low is None:
@@ -79,7 +83,8 @@ def others(table: Table) -> list[Row]:
 def explained(column: Column) -> str:
     """What a column is, in a line."""
     parts = [column.text or column.key, column.unit]
-    return f"{column.title}: {', '.join(filter(None, parts))} ({column.key})"
+    doubt = f"; {column.doubt}" if column.doubt else ""
+    return f"{column.title}: {', '.join(filter(None, parts))} ({column.key}){doubt}"
 
 
 def markdown(table: Table) -> str:

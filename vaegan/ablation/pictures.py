@@ -14,9 +14,10 @@ from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from vaegan.ablation.statistics import pareto_front
-from vaegan.ablation.table import ArmRuns, by_name, comparable, figures_of, value_of
+from vaegan.ablation.table import ArmRuns, by_name, figures_of, value_of
 from vaegan.figures import GAP, save_comparison
 from vaegan.files import write_whole
+from vaegan.report.comparable import doubts_of_curves, unlike
 from vaegan.report.reading import RunFiles
 
 LABEL_SIZE = 22  # pixels
@@ -75,7 +76,8 @@ def save_arm_samples(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
 
 def save_arm_curves(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
     """All arms' curves on held-out images, each the mean over its seeds; returns the panels' titles."""
-    return save_comparison(path, {arm.label: _mean_records(arm) for arm in arms if arm.runs})
+    records = {arm.label: _mean_records(arm) for arm in arms if arm.runs}
+    return save_comparison(path, records, doubts_of_curves(by_name(arms)))
 
 
 def save_plane(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
@@ -86,11 +88,10 @@ def save_plane(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
     A learned loss that moves along the front trades one for the other; one that is worth it moves the front.
     Source: Blau & Michaeli, The Perception-Distortion Tradeoff (arXiv 1711.06077).
     """
-    alike = comparable(by_name(arms))
     panels = [
         (each, points)
         for each in DISTORTIONS
-        if alike(PERCEPTION) and alike(each[0]) and len(points := _points(arms, each[0])) > 1
+        if _alike(arms, PERCEPTION) and _alike(arms, each[0]) and len(points := _points(arms, each[0])) > 1
     ]
     if not panels:
         return []
@@ -131,6 +132,12 @@ def save_plane(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
     return list(on_front)
+
+
+def _alike(arms: Sequence[ArmRuns], key: str) -> bool:
+    """Whether a figure means the same in all of the runs that have it."""
+    runs = by_name(arms)
+    return not unlike(key, {n: run for n, run in runs.items() if value_of(figures_of(run), key) is not None})
 
 
 def _points(arms: Sequence[ArmRuns], distortion: str) -> list[tuple[str, float, float]]:

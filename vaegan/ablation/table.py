@@ -1,15 +1,25 @@
 """The table of an ablation: a row an arm, a column a figure, each over the seeds."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import Any
 
 from vaegan.ablation.metrics import ACCURACY, OF_RUNS, OTHER_NAMES, SHORT, known_metrics
 from vaegan.ablation.statistics import bootstrap_interval, mean_and_deviation
-from vaegan.report.comparison import OF_THE_PBP, differences_in_data, differing_protocols
+from vaegan.report.comparable import (
+    TIMES,
+    differences_in_data,
+    differing_protocols,
+    doubt_of,
+    sections_of,
+    unlike,
+)
 from vaegan.report.reading import RunFiles
+
+Found = Mapping[str, Mapping[str, dict[int, float]]]  # values by seed, by key, by an arm's label
+PARTS = ("text", "unit")  # of a meaning
 
 
 @dataclass(frozen=True)
@@ -23,13 +33,17 @@ class ArmRuns:
 
 @dataclass(frozen=True)
 class Column:
-    """A figure. key: as in `known_metrics`. title: short. better: "higher", "lower" or "" for neither."""
+    """A figure. key: as in `known_metrics`. title: short. better: "higher", "lower" or "" for neither.
+
+    doubt: why it does not mean the same in all arms, in words; then neither way is better.
+    """
 
     key: str
     title: str
     text: str
     unit: str
     better: str
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,8 @@ class Entry:
 
     difference: the mean of the differences to the baseline with the same seed, and low and high the ends
     of its interval; None of the baseline itself, where no seed is shared, and for the ends of a single one.
-    best: whether no arm has a better mean, where they compare.
+    best: whether no arm has a better mean, where they compare. doubt: why it does not mean the same in the
+    baseline, in words; there is no difference then.
     """
 
     values: dict[int, float]
@@ -48,6 +63,7 @@ class Entry:
     low: float | None = None
     high: float | None = None
     best: bool = False
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,15 +109,14 @@ def make_table(
     remarks = list(_remarks(arms, runs))
     if given and (missing := [key for key in metrics if key not in present]):
         remarks.append(f"No run has {', '.join(missing)}.")
-    alike = comparable(runs)
-    columns = [_column(key, list(runs.values())) for key in present]
-    remarks += _lacking(arms, columns, found)
-    bests = {column.key: _best(column, found, alike(column.key)) for column in columns}
+    columns = [_column(key, having(arms, key, found)) for key in present]
+    remarks += [*_doubts(columns, runs), *_lacking(arms, columns, found)]
+    bests = {column.key: _best(column, found) for column in columns}
+    (against,) = (arm for arm in arms if arm.label == baseline)
     rows = []
     for arm in arms:
         entries = [
-            _entry(found[arm.label][key], None if arm.label == baseline else found[baseline][key], bests[key])
-            for key in present
+            _entry(found, arm, None if arm is against else against, key, bests[key]) for key in present
         ]
         rows.append(Row(arm, entries, len(arm.runs) + len(arm.failures)))
     return Table(name, columns, rows, baseline, remarks)
@@ -120,7 +135,12 @@ def as_rows(table: Table) -> tuple[list[str], list[list[Any]]]:
 
 def by_name(arms: Sequence[ArmRuns]) -> dict[str, RunFiles]:
     """All runs, each by its arm and seed."""
-    return {f"{arm.label}, seed {seed}": run for arm in arms for seed, run in arm.runs.items()}
+    return {name_of(arm, seed): run for arm in arms for seed, run in arm.runs.items()}
+
+
+def name_of(arm: ArmRuns, seed: int) -> str:
+    """What a run of an arm is called among all of the table's."""
+    return f"{arm.label}, seed {seed}"
 
 
 def figures_of(run: RunFiles) -> dict[str, float]:
@@ -163,54 +183,64 @@ def _values_by_key(arm: ArmRuns, keys: Iterable[str]) -> dict[str, dict[int, flo
     }
 
 
-def _column(key: str, runs: Sequence[RunFiles]) -> Column:
+def having(arms: Sequence[ArmRuns], key: str, found: Found) -> dict[str, RunFiles]:
+    """The runs of these arms that have a figure, each by its arm and seed."""
+    return {
+        name_of(arm, seed): run
+        for arm in arms
+        for seed, run in arm.runs.items()
+        if seed in found[arm.label][key]
+    }
+
+
+def _column(key: str, runs: Mapping[str, RunFiles]) -> Column:
     """The figure's meaning as the runs' own evaluations have it, or else as it is known."""
-    meaning = vars(known_metrics()[key])
     section, _, name = key.partition("/")
-    for run in runs:
-        meanings = (run.evaluation or {"sections": {}})["sections"].get(section, {}).get("meanings", {})
-        if name in meanings:
-            meaning = meanings[name]
-            break
-    return Column(key, SHORT.get(key, key), meaning["text"], meaning["unit"], meaning["better"])
+    of_runs = [sections_of(run).get(section, {}).get("meanings", {}).get(name) for run in runs.values()]
+    meanings = list(filter(None, of_runs)) or [vars(known_metrics()[key])]
+    text, unit = (" or ".join(dict.fromkeys(filter(None, (m[part] for m in meanings)))) for part in PARTS)
+    doubt = doubt_of(unlike(key, runs))
+    better = "" if doubt else meanings[0]["better"]
+    return Column(key, SHORT.get(key, key), text, unit, better, doubt)
 
 
-def comparable(runs: Mapping[str, RunFiles]) -> Callable[[str], bool]:
-    """Says whether the runs' figures under a key compare."""
-    same_data = not differences_in_data(list(runs.values()))
-    other_losses = len({run.config.get("pbp") for run in runs.values()}) > 1
-    doubted = {name for name, _ in differing_protocols(runs)}
-
-    def alike(key: str) -> bool:
-        section, _, name = key.partition("/")
-        of_the_pbp = section in ("reconstruction", "likelihood") and name in OF_THE_PBP
-        of_the_pbp |= key.endswith(("gen/pbp", "gen/pbp_excess"))
-        return same_data and section not in doubted and not (other_losses and of_the_pbp)
-
-    return alike
-
-
-def _best(column: Column, found: Mapping[str, Mapping[str, dict[int, float]]], alike: bool) -> float | None:
-    """The best mean of a figure, where one way is better and the arms compare and differ."""
+def _best(column: Column, found: Found) -> float | None:
+    """The best mean of a figure, where one way is better and the arms differ."""
     means = {mean(each[column.key].values()) for each in found.values() if each[column.key]}
-    if not column.better or not alike or len(means) < 2:
+    if not column.better or len(means) < 2:
         return None
     return max(means) if column.better == "higher" else min(means)
 
 
-def _entry(values: dict[int, float], against: dict[int, float] | None, best: float | None) -> Entry | None:
+def _entry(found: Found, arm: ArmRuns, against: ArmRuns | None, key: str, best: float | None) -> Entry | None:
+    """against: the baseline; None of itself."""
+    values = found[arm.label][key]
     if not values:
         return None
     middle, deviation = mean_and_deviation(list(values.values()))
-    differences = [value - against[seed] for seed, value in values.items() if seed in (against or {})]
-    difference = mean(differences) if differences else None
+    plain = Entry(values, middle, deviation, best=middle == best)
+    if against is None:
+        return plain
+    if doubt := doubt_of(unlike(key, having([against, arm], key, found))):
+        return replace(plain, doubt=doubt)
+    other = found[against.label][key]
+    differences = [value - other[seed] for seed, value in values.items() if seed in other]
     low, high = bootstrap_interval(differences) or (None, None)
-    return Entry(values, middle, deviation, difference, low, high, middle == best)
+    return replace(plain, difference=mean(differences) if differences else None, low=low, high=high)
 
 
-def _lacking(
-    arms: Sequence[ArmRuns], columns: Sequence[Column], found: Mapping[str, Mapping[str, dict[int, float]]]
-) -> Iterable[str]:
+def _doubts(columns: Sequence[Column], runs: Mapping[str, RunFiles]) -> Iterable[str]:
+    """The figures that do not compare, where no remark on all of the runs says so, each reason a sentence."""
+    said = {name for name, _ in differing_protocols(runs)}
+    if differences_in_data(list(runs.values())):
+        return
+    left = [c for c in columns if c.doubt and c.key not in TIMES and c.key.partition("/")[0] not in said]
+    for doubt in dict.fromkeys(column.doubt for column in left):
+        titles = "; ".join(column.title for column in left if column.doubt == doubt)
+        yield f"{titles}: {doubt}. None is best, and there are no differences to arms with another."
+
+
+def _lacking(arms: Sequence[ArmRuns], columns: Sequence[Column], found: Found) -> Iterable[str]:
     """The figures that some of an arm's runs have and others have not, each a sentence."""
     for arm in arms:
         for column in columns:

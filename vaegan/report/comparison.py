@@ -5,25 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vaegan.config import Output, Tracking
 from vaegan.errors import UserError
 from vaegan.figures import save_comparison
 from vaegan.files import write_whole
+from vaegan.report.comparable import (
+    HOUSEKEEPING,
+    differences_in_data,
+    differing_protocols,
+    doubt_of,
+    doubts_of_curves,
+    sections_of,
+    unlike,
+)
 from vaegan.report.reading import RunFiles, read_run
 from vaegan.report.rendering import ABSENT, BETTER, figure, inlined, is_number, words, write_page
 
-# how and where a run was made, not what it is
-HOUSEKEEPING = {
-    "device",
-    "data_dir",
-    "cache_dir",
-    "memory_limit",
-    *Output.model_fields,
-    *Tracking.model_fields,
-}
-DATA = ("dataset", "image_size", "split_seed", "split", "crop")  # what is held out follows from these
-OWN_TO_A_RUN = ("weights", "seed", "pbp")  # of a protocol: they may differ between figures that compare
-OF_THE_PBP = ("pbp", "bound", "nll_bound", "iw_bound", "bits_per_dim")  # which do not with another PBP loss
 LONGEST_LABEL = 60  # characters; a run that differs in more goes by its name
 
 
@@ -39,7 +35,8 @@ class Cell:
 class Part:
     """A section of the evaluations. rows: what it is, its key, which way is better, a cell for each run.
 
-    doubts: why the runs' figures do not compare, and what each evaluation warns of.
+    In place of what is better it is said that a figure does not mean the same in all of the runs, and why.
+    doubts: how the figures were taken in different ways, and what each evaluation warns of.
     """
 
     title: str
@@ -65,7 +62,8 @@ def compare(folders: Sequence[Path], into: Path) -> Path:
     remarks = list(_remarks(runs))
     parts = list(_parts(runs))
     curves = into / "curves.png"
-    titles = save_comparison(curves, {label: run.records for label, run in runs.items()})
+    records = {label: run.records for label, run in runs.items()}
+    titles = save_comparison(curves, records, doubts_of_curves(runs))
     text = "\n".join(_markdown(runs, rows, remarks, parts))
     write_whole(into / "table.md", lambda path: path.write_text(text, encoding="utf-8"))
     page = into / "comparison.html"
@@ -123,19 +121,11 @@ def _remarks(runs: Mapping[str, RunFiles]) -> Iterator[str]:
         yield f"Not evaluated yet: {'; '.join(missing)}."
 
 
-def differences_in_data(runs: Sequence[RunFiles]) -> list[str]:
-    """The options in which the runs differ, and from which it follows what is held out."""
-    return [key for key in differing_options(runs) if key in DATA]
-
-
 def _parts(runs: Mapping[str, RunFiles]) -> Iterator[Part]:
     """The sections that any of the runs has."""
-    evaluated = {label: run.evaluation["sections"] for label, run in runs.items() if run.evaluation}
-    same_data = not differences_in_data(list(runs.values()))
-    other_losses = len({run.config.get("pbp") for run in runs.values()}) > 1
-    for name in dict.fromkeys(name for sections in evaluated.values() for name in sections):
-        sections = {label: each[name] for label, each in evaluated.items() if name in each}
-        differing = list(_protocols_that_differ(sections))
+    doubts = dict(differing_protocols(runs))
+    for name in dict.fromkeys(name for run in runs.values() for name in sections_of(run)):
+        sections = {label: sections_of(run)[name] for label, run in runs.items() if name in sections_of(run)}
         values = {label: sections[label]["values"] if label in sections else {} for label in runs}
         meanings = {key: each for part in sections.values() for key, each in part["meanings"].items()}
         keys = dict.fromkeys(key for each in values.values() for key in each)
@@ -144,36 +134,14 @@ def _parts(runs: Mapping[str, RunFiles]) -> Iterator[Part]:
             found = [each.get(key, ABSENT) for each in values.values()]
             if not any(isinstance(value, (list, dict)) for value in found):
                 meaning = meanings.get(key, {"text": "", "unit": "", "better": ""})
-                ranked = same_data and not differing and not (other_losses and key in OF_THE_PBP)
-                better = meaning["better"] if ranked else ""
+                having = {label: run for label, run in runs.items() if is_number(values[label].get(key))}
+                doubt = doubt_of(unlike(f"{name}/{key}", having))
                 what = ", ".join(filter(None, [meaning["text"] or key, meaning["unit"]]))
-                rows.append((what, key, BETTER[meaning["better"]], _cells(found, better)))
+                cells = _cells(found, "" if doubt else meaning["better"])
+                rows.append((what, key, doubt or BETTER[meaning["better"]], cells))
         title = next(iter(sections.values()))["title"]
         warnings = [f"{label}: {text}" for label, part in sections.items() for text in part["warnings"]]
-        yield Part(title, rows, differing + warnings)
-
-
-def differing_protocols(runs: Mapping[str, RunFiles]) -> Iterator[tuple[str, str]]:
-    """The sections of which the runs' figures were not taken alike, each with a sentence that says so."""
-    evaluated = {label: run.evaluation["sections"] for label, run in runs.items() if run.evaluation}
-    for name in dict.fromkeys(name for sections in evaluated.values() for name in sections):
-        sections = {label: each[name] for label, each in evaluated.items() if name in each}
-        for sentence in _protocols_that_differ(sections):
-            yield name, sentence
-
-
-def _protocols_that_differ(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """A sentence with all that the figures of a section were not taken alike in, if there is anything."""
-    protocols = {label: section["protocol"] for label, section in sections.items()}
-    found = []
-    for key in dict.fromkeys(key for each in protocols.values() for key in each):
-        said = {label: words(each[key]) if key in each else "none" for label, each in protocols.items()}
-        if key not in OWN_TO_A_RUN and len(set(said.values())) > 1:
-            labels = {text: [label for label in said if said[label] == text] for text in said.values()}
-            listed = ", ".join(f"{text} ({'; '.join(those)})" for text, those in labels.items())
-            found.append(f"{key.replace('_', ' ')}: {listed}")
-    if found:
-        yield f"These figures do not compare, since they were not taken alike; {'; '.join(found)}."
+        yield Part(title, rows, [*([doubts[name]] if name in doubts else []), *warnings])
 
 
 def _cells(values: Sequence[Any], better: str) -> list[Cell]:
