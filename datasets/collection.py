@@ -82,9 +82,8 @@ class Collection:
         """Raises: OptionError when there is no readable image."""
         images, problems = self._read() if self._in_memory else self._read_once()
         if images is None:
-            raise OptionError(
-                "dataset", f"none of the {len(self.names)} {self.kind} in {self.root} can be read"
-            )
+            problem = f"none of the {len(self.names)} {self.kind} in {self.root} can be read"
+            raise OptionError("dataset", f"{problem}; the first: {problems[0]}")
         read = torch.tensor([i for i in range(len(self.names)) if i not in problems])
         labels, classes = (None, None) if self.labels is None else self.labels
         whole = Images(images, None if labels is None else labels[read], classes=classes)

@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch.utils.data import DataLoader, Dataset
+from vaegan.datasets.kinds import HEAD, UNREAD, content_kind
+from vaegan.datasets.kinds import image_endings as image_endings
 
 from vaegan.devices import cores
+from vaegan.marks import is_marked
 
 WORTH_PROCESSES = 1000  # files; starting processes takes longer than decoding fewer
+DRAWN = "a picture that vaegan has drawn, which is no image for training"
 FILES_AT_ONCE = 64  # that one process decodes before it hands them over
 
 
@@ -34,12 +38,6 @@ class Square:
         left, top = (image.width - side) / 2, (image.height - side) / 2
         box = (left, top, left + side, top + side)
         return np.array(image.resize((self.size, self.size), Image.Resampling.BICUBIC, box=box))
-
-
-def image_endings() -> set[str]:
-    """The endings of file names (".png") that Pillow can read."""
-    Image.init()
-    return {ending for ending, format in Image.registered_extensions().items() if format in Image.OPEN}
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
@@ -72,9 +70,22 @@ def read(file: Path, what: Callable[[Image.Image], Any]) -> Any:
     try:
         with warnings.catch_warnings(), Image.open(file) as image:
             warnings.simplefilter("ignore")  # of readers, which do not say which file they speak of
-            return what(image)
+            return DRAWN if is_marked(image.info) else what(image)
+    except UnidentifiedImageError as error:
+        return unknown_content(file) or _said(error, file)
     except Exception as error:  # Pillow's readers raise many kinds on damaged files
-        return f"{type(error).__name__}: {error}".replace(str(file), file.name)
+        return _said(error, file)
+
+
+def _said(error: Exception, file: Path) -> str:
+    return f"{type(error).__name__}: {error}".replace(str(file), file.name)
+
+
+def unknown_content(file: Path) -> str | None:
+    """The kind of a file that is called an image, and what to do with such; None where that is unknown."""
+    with file.open("rb") as opened:
+        kind = content_kind(opened.read(HEAD))
+    return f"its content is {kind}; {UNREAD[kind]}" if kind in UNREAD else None
 
 
 class _Results(Dataset):

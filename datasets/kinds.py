@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import PurePath
 
-from vaegan.datasets.decode import image_endings
+from PIL import Image
 
 IMAGE = "image"
 HEAD = 64  # bytes that tell
@@ -46,6 +46,12 @@ STARTS = {
     "video": (b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"\0\0\1\xb3", b"FLV\1"),
     "RAW": (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb"),
 }
+
+
+def image_endings() -> set[str]:
+    """The endings of file names (".png") that Pillow can read."""
+    Image.init()
+    return {ending for ending, format in Image.registered_extensions().items() if format in Image.OPEN}
 
 
 def kind_of(name: str, head: Callable[[], bytes]) -> str | None:

@@ -124,7 +124,7 @@ def _from_folders(
             f"no labels: beside the {len(folders):,} folders, which could be classes, lie images ({loose:,})"
         )
         return None
-    return _coded(names, "class folders", remarks)
+    return coded(names, "class folders", remarks)
 
 
 def _from_tables(
@@ -141,10 +141,10 @@ def _from_tables(
         return None
     if missing := names.count(None):
         remarks.append(f'{missing:,} images that {LABEL_TABLE} does not name make a class "{UNLABELLED}"')
-    return _coded([name or UNLABELLED for name in names], f"classes from {LABEL_TABLE}", remarks)
+    return coded([name or UNLABELLED for name in names], f"classes from {LABEL_TABLE}", remarks)
 
 
-def _coded(names: Sequence[str], what: str, remarks: list[str]) -> tuple[Tensor, tuple[str, ...]] | None:
+def coded(names: Sequence[str], what: str, remarks: list[str]) -> tuple[Tensor, tuple[str, ...]] | None:
     """Each name as its place among all of them; None where they cannot be classes."""
     counts = Counter(names)
     if len(counts) > MOST_CLASSES or len(names) < LEAST_IMAGES * len(counts):

@@ -44,7 +44,7 @@ class Listing:
             if folders := [folder for folder, what in self.ours if what == made]:
                 yield f"left out: {self._named(folders, plural)}"
         if self.itself is not None:
-            yield f"{self.root} is one of the {MADE[self.itself]}; its pictures are read, as asked"
+            yield f"{self.root} is one of the {MADE[self.itself]}; its images are read, as asked"
         if self.again:
             yield f"left out: links to images that are there already, {self.again:,}"
         if self.needless:

@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 from torchvision.utils import make_grid
 
 from vaegan.files import write_whole
+from vaegan.marks import save_figure, save_picture
 
 SMALLEST_TILE = 96  # pixels a side; smaller images are enlarged by a whole factor
 GAP = 2
@@ -54,7 +55,7 @@ def save_grid(
     smallest, largest: pixels a side of an image, as `sized` has them.
     """
     picture = grid(sized(images.float().cpu(), smallest, largest), columns)
-    write_whole(path, lambda temporary: picture.save(temporary, format="png"))
+    save_picture(path, picture)
 
 
 def sized(images: Tensor, smallest: int, largest: int | None = None) -> Tensor:
@@ -93,7 +94,7 @@ def save_errors(path: Path, pairs: Tensor, top: float, largest: int) -> None:
     pen, font, y = ImageDraw.Draw(picture), ImageFont.load_default(SCALE_HEIGHT - 2), picture.height - 1
     pen.text((GAP, y), "error 0", fill="black", font=font, anchor="ld")
     pen.text((picture.width - GAP, y), f"{top:.2g}", fill="black", font=font, anchor="rd")
-    write_whole(path, lambda temporary: picture.save(temporary, format="png"))
+    save_picture(path, picture)
 
 
 def _coloured(values: Tensor) -> Tensor:
@@ -122,7 +123,7 @@ def save_maps(path: Path, maps: Mapping[str, Tensor], labels: Tensor | None) -> 
     if 0 < len(classes) <= MOST_CLASSES:
         handles = figure.axes[0].get_legend_handles_labels()
         figure.legend(*handles, loc="outside lower center", ncols=10, markerscale=2, title="class")
-    write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+    save_figure(path, figure)
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, f
         axes.set_ylabel(panel.unit)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
-    write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+    save_figure(path, figure)
 
 
 def save_comparison(
@@ -225,7 +226,7 @@ def save_comparison(
             axes.plot(list(curve), list(curve.values()), style, color=colour, label=name, marker=".")
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
-    write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+    save_figure(path, figure)
     return [title.replace("\n", ", ") for title in panels]
 
 

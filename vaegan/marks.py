@@ -2,12 +2,18 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from vaegan.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 MARKER = ".made-by-vaegan"  # a file in folders that commands fill with images
-SOFTWARE, OURS = "Software", "vaegan"  # a PNG's text, in pictures that are no images for training
+PNG_TEXT = {"Software": "vaegan"}  # in pictures that are no images for training
 RUN = ("metrics.jsonl", "environment.json")  # beside a run's config.yaml, one of these
 BARE_RUN = ("checkpoints", "figures")  # or all of these, where a run has just begun
 
@@ -17,16 +23,22 @@ def mark_folder(folder: Path, made: str) -> None:
     (folder / MARKER).write_text(f"{made}\n", encoding="utf-8")
 
 
-def png_mark() -> PngInfo:
-    """What marks a picture, for Pillow's `save(..., pnginfo=...)`."""
+def save_picture(path: Path, picture: Image.Image) -> None:
+    """Write a picture of several images or of figures as a PNG, marked as ours."""
     mark = PngInfo()
-    mark.add_text(SOFTWARE, OURS)
-    return mark
+    for name, text in PNG_TEXT.items():
+        mark.add_text(name, text)
+    write_whole(path, lambda temporary: picture.save(temporary, format="png", pnginfo=mark))
+
+
+def save_figure(path: Path, figure: "Figure") -> None:
+    """The same of one that matplotlib draws."""
+    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110, metadata=PNG_TEXT))
 
 
 def is_marked(info: Mapping[str, Any]) -> bool:
     """Whether an opened image's `info` says that it is one of our pictures."""
-    return info.get(SOFTWARE) == OURS
+    return PNG_TEXT.items() <= info.items()
 
 
 def what_made(names: Collection[str]) -> str | None:

@@ -26,7 +26,7 @@ def runs(tmp_path_factory):
 
 def images_in(folder) -> torch.Tensor:
     """The folder's images in the order of their names, [N, H, W] or [N, H, W, C]."""
-    return torch.stack([torch.from_numpy(np.array(Image.open(file))) for file in sorted(folder.iterdir())])
+    return torch.stack([torch.from_numpy(np.array(Image.open(file))) for file in sorted(folder.glob("*.png"))])
 
 
 def as_levels(x) -> torch.Tensor:
@@ -42,7 +42,7 @@ def test_draws_from_the_prior(runs, tmp_path, capfd):
     out = tmp_path / "new" / "samples"
     status, output, errors = typed(capfd, "sample", runs["vae"], "--out", out, "--count", 5, "--seed", 3)
     assert (status, errors) == (0, "")
-    assert sorted(file.name for file in out.iterdir()) == [f"000{i}.png" for i in range(5)]
+    assert sorted(file.name for file in out.glob("*.png")) == [f"000{i}.png" for i in range(5)]
     decoder = open_run(runs["vae"], "cpu").players.decoder
     expected = as_levels(torch.sigmoid(decoder(noise(5, seed=3))))
     assert expected.std() > 1
@@ -94,7 +94,7 @@ def test_colours_stay(runs, tmp_path, capfd):
 
 def test_as_many_as_asked_for_and_a_square_of_the_first(runs, tmp_path, capfd):
     typed(capfd, "sample", runs["vae"], "--out", tmp_path / "out", "--count", 300)
-    assert len(list((tmp_path / "out").iterdir())) == 300
+    assert len(list((tmp_path / "out").glob("*.png"))) == 300
     assert Image.open(tmp_path / "out.png").size == (8 * (96 + 2) + 2,) * 2
 
 

@@ -179,5 +179,5 @@ def test_what_is_asked_for_is_read_whatever_it_is(tmp_path):
     run = run_folder(tmp_path / "digits-1")
     listing = list_images(run)
     assert len(listing.images) == 2
-    assert "is one of the folders of runs; its pictures are read, as asked" in only_remark(listing)
+    assert "is one of the folders of runs; its images are read, as asked" in only_remark(listing)
     assert len(list_images(run / "figures" / "samples").images) == 1

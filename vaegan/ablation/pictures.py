@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from vaegan.ablation.statistics import pareto_front
 from vaegan.ablation.table import ArmRuns, by_name, figures_of, value_of
 from vaegan.figures import GAP, save_comparison
-from vaegan.files import write_whole
+from vaegan.marks import save_figure, save_picture
 from vaegan.report.comparable import doubts_of_curves, unlike
 from vaegan.report.reading import RunFiles
 
@@ -130,7 +130,7 @@ def save_plane(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
         if min(heights) > 0 and max(heights) > 10 * min(heights):
             axes.set_yscale("log")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+    save_figure(path, figure)
     return list(on_front)
 
 
@@ -177,7 +177,7 @@ def _save_rows(path: Path, rows: Sequence[tuple[str, Image.Image]]) -> None:
         pen.text((LABEL_SIZE // 2, top + image.height // 2), label, fill="black", font=font, anchor="lm")
         picture.paste(image, (wide, top))
         top += image.height
-    write_whole(path, lambda temporary: picture.save(temporary, format="png"))
+    save_picture(path, picture)
 
 
 def _mean_records(arm: ArmRuns) -> list[dict[str, Any]]:

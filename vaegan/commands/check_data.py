@@ -19,7 +19,7 @@ from vaegan.datasets.folder import Folder
 from vaegan.datasets.survey import NEAR, Look, Twins, across_split, survey
 from vaegan.errors import OptionError, UserError
 from vaegan.figures import grid
-from vaegan.files import write_whole
+from vaegan.marks import save_picture
 from vaegan.new_paths import free_name
 from vaegan.pixels import from_uint8
 from vaegan.seeds import LARGEST_SEED
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(line)
     picture = contact_sheet(files, twins, Square(TILE, arguments.crop))
     try:
-        write_whole(sheet, lambda temporary: picture.save(temporary, format="png"))
+        save_picture(sheet, picture)
     except OSError as error:
         raise OptionError("sheet", f"cannot be written ({error.strerror})") from None
     print(f"contact sheet  {sheet}")

@@ -19,6 +19,7 @@ from vaegan.datasets.decode import Square, decode, in_parallel
 from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError, UserError
 from vaegan.image_files import in_channels, save_png
+from vaegan.marks import mark_folder
 from vaegan.new_paths import free_name, new_folder
 from vaegan.run_arguments import (
     add_device_argument,
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     unread = [(path.relative_to(folder.root), reason) for path, reason in folder.unopened]
     n_written = 0
     with new_folder(arguments.out) as unfinished:
+        mark_folder(unfinished, "reconstructions")
         named = zip(paths, png_names(paths), images, strict=True)
         while batch := list(itertools.islice(named, BATCH)):
             unread += [(path, image) for path, _, image in batch if isinstance(image, str)]

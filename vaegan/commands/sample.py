@@ -16,6 +16,7 @@ from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError
 from vaegan.figures import save_grid
 from vaegan.image_files import save_png
+from vaegan.marks import mark_folder
 from vaegan.new_paths import free_name, new_folder
 from vaegan.pixels import from_uint8
 from vaegan.run_arguments import (
@@ -77,6 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
         shown, source = [image], f"the posterior around {arguments.near}"
     digits = max(4, len(str(count - 1)))
     with new_folder(arguments.out) as unfinished:
+        mark_folder(unfinished, "samples")
         for i, sample in enumerate(with_progress(trained.decode(z), count, "sampling")):
             save_png(unfinished / f"{i:0{digits}}.png", sample)
             if len(shown) < SHOWN:
