@@ -63,9 +63,12 @@ from vaegan.precision import faster_precision
 from vaegan.run import Run, new_run, plan_folder
 from vaegan.schedule import Schedule
 from vaegan.signals import Stopped, StopSignals, heed_ctrl_c
+from vaegan.skipped import list_problems, problem_lines
 from vaegan.trackers import WandbTracker
 from vaegan.train import loss_record, train
 from vaegan.trained import HELD_OUT, digest, open_run
+
+SKIPPED = "skipped.txt"  # in the run's folder, where many files cannot be read
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -174,6 +177,8 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
                 raise OptionError("resume", "another process has gone on with the run meanwhile; try again")
             records = saved.keep_records(found.epochs if found else 0)
             saved.note_start(players, device, command, ranks.size, description.shape)
+            if list_problems(saved.folder / SKIPPED, splits.skipped):
+                console.print(f"all skipped files are named in {saved.folder / SKIPPED}")
             for line in terminal.network_lines(players, _names(config)):
                 console.print(line)
             console.print(
@@ -247,11 +252,11 @@ def evaluation_lines(
 
 
 def load(source: datasets.Source, ranks: Ranks, console: Console) -> datasets.Splits:
-    """The images; says which files could not be read."""
+    """The images; says which files could not be read, the first ones by name."""
     with ranks.one_on_each_machine_first():
         splits = source.load()
-    for path, problem in splits.skipped:
-        console.print(f"skipped {path}: {problem}")
+    for line in problem_lines(splits.skipped, "skipped "):
+        console.print(line)
     if splits.skipped:
         console.print(f"skipped {len(splits.skipped)} files that cannot be read")
     return splits

@@ -35,12 +35,12 @@ class Folder(Collection):
     @cached_property
     def names(self) -> list[Path]:
         """Image files in the order of their paths. Raises: OptionError when there are none."""
-        return [self._listing.images[i] for i in self._layout.kept]
+        return [self.listing.images[i] for i in self._layout.kept]
 
     @property
     def unopened(self) -> list[tuple[Path, str]]:
         """Folders that cannot be listed, each with why."""
-        return self._listing.closed
+        return self.listing.closed
 
     @property
     def labels(self) -> tuple[Tensor, tuple[str, ...]] | None:
@@ -52,10 +52,11 @@ class Folder(Collection):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        return (*self._listing.remarks(), *self._layout.remarks)
+        return (*self.listing.remarks(), *self._layout.remarks)
 
     @cached_property
-    def _listing(self) -> Listing:
+    def listing(self) -> Listing:
+        """What lies in the folder. Raises: OptionError when there are no images."""
         listing = list_images(self.root)
         if not listing.images:
             problem = f"no image in {self.root} ({listing.others} other files found)"
@@ -64,8 +65,8 @@ class Folder(Collection):
 
     @cached_property
     def _layout(self) -> Layout:
-        paths = [file.relative_to(self.root) for file in self._listing.images]
-        tables = {table.relative_to(self.root): table_text(_content(table)) for table in self._listing.tables}
+        paths = [file.relative_to(self.root) for file in self.listing.images]
+        tables = {table.relative_to(self.root): table_text(_content(table)) for table in self.listing.tables}
         asked = self.request
         return read_layout(paths, tables, new_split=asked.split is not None, labelled=asked.labels == "auto")
 

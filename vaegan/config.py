@@ -89,7 +89,7 @@ def _unquoted_01(given: Any) -> Any:
     return "01" if given == 1 else given
 
 
-def _two_shares(given: str | None) -> str | None:
+def two_shares(given: str | None) -> str | None:
     """Raises: ValueError for all but two whole numbers above 0, as in "80/20"."""
     if given is not None and not re.fullmatch(r"0*[1-9]\d{0,5}/0*[1-9]\d{0,5}", given):
         raise ValueError("the shares to train on and to hold out are accepted, as in 80/20")
@@ -265,7 +265,7 @@ class Data(Section):
     train_images: int | None = option(
         None, "training images to use, picked by --split-seed", shown="all", ge=1
     )
-    split: Annotated[str | None, AfterValidator(_two_shares)] = option(
+    split: Annotated[str | None, AfterValidator(two_shares)] = option(
         None,
         "shares of a folder's images to train on and to hold out, also where it has a split of its own",
         shown="its own: train beside test or val; else 80/20",

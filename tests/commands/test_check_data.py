@@ -139,6 +139,25 @@ def test_the_split_is_that_of_training(folder, check):
     assert set(across.values()) == {0, 1}
 
 
+def test_a_ready_made_split_is_looked_at_as_it_is(folder, check, tmp_path):
+    """Only the copy on the other side is one across the split; --split pools both sides."""
+    for name, count in (("train", 30), ("Val", 10)):
+        (tmp_path / "ready" / name).mkdir(parents=True)
+        for i in range(count):
+            noise(i + len(name)).save(tmp_path / "ready" / name / f"{i:02}.png")
+    noise(5).save(tmp_path / "ready" / "train" / "copy.png")
+    for i in range(3, 5):
+        (tmp_path / "ready" / "Val" / f"{i}.png").write_text("broken")
+    _, output, _ = check("ready")
+    assert line(output, "split").endswith("31 training, 10 held out (as it is in the folders)")
+    assert "31 training, 12 held out (val); --split 80/20 splits all images anew" in line(output, "note")
+    held_out = {bytes(noise(i + 3).tobytes()) for i in range(10)}
+    trained_on = {bytes(noise(i + 5).tobytes()) for i in range(30)}
+    assert int(line(output, "exact").split()[1]) == len(held_out & trained_on) == 8
+    _, output, _ = check("ready", "--split", "60/40")
+    assert line(output, "split").endswith("24 training, 17 held out (seed 0)")
+
+
 def test_the_contact_sheet_shows_images_and_the_pairs_most_alike(folder, check, tmp_path):
     for i in range(40):
         noise(i).save(folder / f"copy {i:02}.bmp")
@@ -186,6 +205,7 @@ def test_nothing_is_overwritten(folder, check, tmp_path):
         (["fine", "--sheet", "fine/b.png"], "--sheet fine/b.png: would be one of the folder's images"),
         (["."], "--sheet "),
         (["fine/a.png"], "fine/a.png: a file, not a folder"),
+        (["fine", "--split", "80"], "--split 80: the shares to train on and to hold out are accepted"),
         (["fine", "--split-seed", "9" * 30], f"--split-seed {'9' * 30}: not a whole number of at least 0"),
     ],
 )

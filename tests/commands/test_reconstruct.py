@@ -90,6 +90,16 @@ def test_more_than_a_batch_with_broken_files_among_them(runs, tmp_path, capfd):
         assert difference(tmp_path / "out" / f"{i:03}.png", image) <= 1
 
 
+def test_all_sides_of_a_split_and_what_is_not_read_is_said(runs, tmp_path, capfd):
+    for side in ("train", "test", "val"):
+        (tmp_path / "images" / side).mkdir(parents=True)
+        noise(1).save(tmp_path / "images" / side / "a.png")
+    (tmp_path / "images" / "b.heic").write_text("x")
+    _, output, _ = typed(capfd, "reconstruct", runs["colour"], tmp_path / "images", "--out", tmp_path / "out")
+    assert f"3 of 3 images, in {tmp_path / 'out'}" in output
+    assert "note             not read: 1 HEIC; " in output
+
+
 def test_names_that_would_be_the_same():
     given = ["a.jpg", "a.png", "a.webp", "b.JPG", "B.png", "deep/a.gif", "a.jpg.png", "c.tar.jpg"]
     wanted = ["a-2.png", "a.png", "a.webp.png", "b.JPG.png", "B.png", "deep/a.png", "a.jpg.png", "c.tar.png"]

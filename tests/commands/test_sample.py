@@ -26,7 +26,9 @@ def runs(tmp_path_factory):
 
 def images_in(folder) -> torch.Tensor:
     """The folder's images in the order of their names, [N, H, W] or [N, H, W, C]."""
-    return torch.stack([torch.from_numpy(np.array(Image.open(file))) for file in sorted(folder.glob("*.png"))])
+    return torch.stack(
+        [torch.from_numpy(np.array(Image.open(file))) for file in sorted(folder.glob("*.png"))]
+    )
 
 
 def as_levels(x) -> torch.Tensor:

@@ -12,8 +12,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from vaegan.arguments import whole_number
+from vaegan.config import two_shares
 from vaegan.datasets import Request, is_registered
-from vaegan.datasets.base import split_positions
 from vaegan.datasets.decode import Square, decode
 from vaegan.datasets.folder import Folder
 from vaegan.datasets.survey import NEAR, Look, Twins, across_split, survey
@@ -23,6 +23,7 @@ from vaegan.marks import save_picture
 from vaegan.new_paths import free_name
 from vaegan.pixels import from_uint8
 from vaegan.seeds import LARGEST_SEED
+from vaegan.skipped import list_problems, problem_lines
 
 SHOWN = 10  # of what is listed; the rest is counted
 TILE = 64  # pixels a side in the contact sheet
@@ -47,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="seed of the split, as in training (default: %(default)s)",
     )
     parser.add_argument(
+        "--split",
+        type=shares,
+        metavar="TEXT",
+        help="shares to train on and to hold out, as in training (default: the folder's own split, or 80/20)",
+    )
+    parser.add_argument(
         "--sheet",
         type=Path,
         metavar="FILE",
@@ -54,9 +61,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def shares(given: str) -> str:
+    """A type for `--split`. Raises: UserError for all but two shares."""
+    try:
+        return two_shares(given)
+    except ValueError as error:
+        raise UserError(f"--split {given}: {error}") from None
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Raises: UserError for a folder without readable images and for a sheet that cannot be written."""
-    folder = opened(arguments.folder, arguments.crop)
+    request = Request(
+        arguments.folder, crop=arguments.crop, split_seed=arguments.split_seed, split=arguments.split
+    )
+    folder = opened(request)
     stem = f"{folder.root.resolve().name}-contact-sheet"
     sheet = arguments.sheet or Path(free_name(stem, ".png") + ".png")
     if sheet.exists():
@@ -73,17 +91,22 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.folder}: none of the {len(folder.names)} image files can be read")
     files = [folder.names[i] for i in readable]
     found = [looks[i] for i in readable]
-    train, test = split_positions(len(found), arguments.split_seed)
-    print(f"split          {len(train):,} training, {len(test):,} held out (seed {arguments.split_seed})")
+    train, test = folder.split(torch.tensor(readable))
+    how = f"seed {arguments.split_seed}" if folder.held_out is None else "as it is in the folders"
+    print(f"split          {len(train):,} training, {len(test):,} held out ({how})")
     twins = across_split(found, train, test) if len(train) else []
     for line in duplicate_lines(folder.root, files, found, twins) if twins else ():
         print(line)
     picture = contact_sheet(files, twins, Square(TILE, arguments.crop))
+    unreadable = Path(free_name(str(sheet.with_name(f"{sheet.stem}-unreadable")), ".txt") + ".txt")
     try:
         save_picture(sheet, picture)
+        listed = list_problems(unreadable, problems_of(folder, looks))
     except OSError as error:
         raise OptionError("sheet", f"cannot be written ({error.strerror})") from None
     print(f"contact sheet  {sheet}")
+    if listed:
+        print(f"unreadable     all are named in {unreadable}")
     if is_registered(folder.root.name):
         name = folder.root.name
         print(
@@ -91,12 +114,13 @@ def run(arguments: argparse.Namespace) -> None:
         )
 
 
-def opened(path: str, crop: int | None = None) -> Folder:
+def opened(request: Request) -> Folder:
     """The folder, with its files listed. Raises: UserError where there are none."""
+    path = request.name
     root = Path(path).expanduser()
     if not root.is_dir():
         raise UserError(f"{path}: {'a file, not a folder' if root.exists() else 'no such folder'}")
-    folder = Folder(Request(path, crop=crop), root)
+    folder = Folder(request, root)
     try:
         _ = folder.names
     except OptionError as error:
@@ -105,7 +129,7 @@ def opened(path: str, crop: int | None = None) -> Folder:
 
 
 def overview_lines(folder: Folder, looks: Sequence[Look | str]) -> Iterator[str]:
-    """Counts, formats, modes, sizes, and every file that cannot be read."""
+    """Counts, formats, modes, sizes, and the first files that cannot be read."""
     found = [look for look in looks if isinstance(look, Look)]
     yield f"folder         {folder.root}"
     yield f"image files    {len(looks):,}, of which {len(found):,} can be read"
@@ -120,9 +144,13 @@ def overview_lines(folder: Folder, looks: Sequence[Look | str]) -> Iterator[str]
     if found:
         sides = sorted(min(look.size) for look in found)
         yield f"shorter sides  {sides[0]} to {sides[-1]}, median {sides[len(sides) // 2]}"
-    problems = [(file, look) for file, look in zip(folder.names, looks, strict=True) if isinstance(look, str)]
-    for path, reason in [*problems, *folder.unopened]:
-        yield f"unreadable     {path.relative_to(folder.root)}: {reason}"
+    yield from problem_lines(problems_of(folder, looks), "unreadable     ")
+
+
+def problems_of(folder: Folder, looks: Sequence[Look | str]) -> list[tuple[Path, str]]:
+    """What cannot be read, by its path below the folder, each with why."""
+    unread = [(file, look) for file, look in zip(folder.names, looks, strict=True) if isinstance(look, str)]
+    return [(path.relative_to(folder.root), reason) for path, reason in [*unread, *folder.unopened]]
 
 
 def duplicate_lines(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from vaegan.commands.check_data import opened
+from vaegan.datasets import Request
 from vaegan.datasets.decode import Square, decode, in_parallel
 from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError, UserError
@@ -28,7 +29,10 @@ from vaegan.run_arguments import (
     open_typed_run,
     weights_of,
 )
+from vaegan.skipped import list_problems, problem_lines
 from vaegan.trained import BATCH, Trained
+
+UNREADABLE = "unreadable.txt"  # beside the reconstructions, where many files cannot be read
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.run}: a GAN has no encoder and reconstructs nothing; take a VAE's run")
     stem = f"{trained.folder.resolve().name}-reconstructions"
     arguments.out = arguments.out or Path(free_name(stem, ""))
-    folder = opened(str(arguments.folder))
+    folder = opened(Request(str(arguments.folder), split="80/20", labels="none"))  # all images, of any split
     if arguments.out.expanduser().resolve().is_relative_to(folder.root.resolve()):
         raise OptionError("out", "would be among the images; name a folder elsewhere")
     paths = [file.relative_to(folder.root) for file in folder.names]
@@ -64,11 +68,16 @@ def run(arguments: argparse.Namespace) -> None:
             if readable:
                 _write(trained, unfinished, *zip(*readable, strict=True))
                 n_written += len(readable)
+        listed = list_problems(unfinished / UNREADABLE, unread)
         if not n_written:
             raise UserError(f"{arguments.folder}: none of the {len(paths)} image files can be read")
     print(f"weights          {weights_of(trained)}")
-    for path, reason in unread:
-        print(f"unreadable       {path}: {reason}")
+    for remark in folder.listing.remarks():
+        print(f"note             {remark}")
+    for line in problem_lines(unread, "unreadable       "):
+        print(line)
+    if listed:
+        print(f"unreadable       all are named in {arguments.out / UNREADABLE}")
     print(f"reconstructions  {n_written:,} of {len(paths):,} images, in {arguments.out}")
 
 
