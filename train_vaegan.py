@@ -120,7 +120,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     for remark in description.remarks:
         console.print(remark)
     fits = config.batch_size is None  # to however many images there are
-    config = resolved(config, description.shape[1], description.n_train)
+    config = resolved(config, description.shape[1], description.n_train, description.value_range)
     check_size(given, config, description.shape, description.n_train, ranks)
     device = pick_device(config.device)
     folder = given.resume or (plan_folder(config) if ranks.first else Path())

@@ -97,7 +97,8 @@ class Request:
 class Description:
     """What a data set will give: the images' shape [C, H, W] and how many; None where that is unknown.
 
-    remarks: what was left out, changed or guessed, a sentence each.
+    remarks: what was left out, changed or guessed, a sentence each. value_range: the values that become
+    black and white in images of more than 8 bits; None where there are none.
     """
 
     shape: tuple[int, int, int]
@@ -105,6 +106,7 @@ class Description:
     n_test: int | None
     note: str = ""
     remarks: tuple[str, ...] = ()
+    value_range: ValueRange | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Images that are decoded one by one: into memory where they fit, else once into the cache."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 from vaegan.datasets.base import Description, Images, Request, Splits, split_positions, train_count
 from vaegan.datasets.decode import Square
+from vaegan.datasets.depth import ValueRange
 from vaegan.datasets.store import ImageStore
 
 from vaegan.errors import OptionError
@@ -29,8 +31,18 @@ class Collection:
         """root: where the images lie."""
         self.request = request
         self.root = root
-        self.square = Square(request.image_size or OWN_SIZE, request.crop)
-        self.shape = (channels, self.square.size, self.square.size)
+        self.size = request.image_size or OWN_SIZE
+        self.shape = (channels, self.size, self.size)
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """What becomes black and white in images of more than 8 bits; None where there are none."""
+        return None
+
+    @cached_property
+    def square(self) -> Square:
+        """How an image becomes what is trained on."""
+        return Square(self.size, self.request.crop, self.value_range)
 
     @property
     def names(self) -> Sequence[Path]:
@@ -76,7 +88,7 @@ class Collection:
             n_train = int((~self.held_out).sum())
         where = "memory" if self._in_memory else "the cache"
         note = f"{self.kind}; those that cannot be read will be left out; to be read from {where}"
-        return Description(self.shape, n_train, n_images - n_train, note, self.remarks)
+        return Description(self.shape, n_train, n_images - n_train, note, self.remarks, self.value_range)
 
     def load(self) -> Splits:
         """Raises: OptionError when there is no readable image."""

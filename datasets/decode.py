@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch.utils.data import DataLoader, Dataset
+from vaegan.datasets.deep_files import in_8_bits
+from vaegan.datasets.depth import ValueRange
 from vaegan.datasets.kinds import HEAD, UNREAD, content_kind
 from vaegan.datasets.kinds import image_endings as image_endings
 
@@ -26,11 +28,13 @@ class Square:
     """How an image becomes a square: cut to the centre, then resized.
 
     size: pixels a side of what comes out. crop: pixels a side of the central square that is cut out;
-    None for the largest there is, which is also taken where an image is smaller.
+    None for the largest there is, which is also taken where an image is smaller. value_range: what becomes
+    black and white in images of more than 8 bits; None where there are none.
     """
 
     size: int
     crop: int | None = None
+    value_range: ValueRange | None = None
 
     def of(self, image: Image.Image) -> np.ndarray:
         """uint8 [size, size, 3]."""
@@ -40,20 +44,16 @@ class Square:
         return np.array(image.resize((self.size, self.size), Image.Resampling.BICUBIC, box=box))
 
 
-def upright_rgb(image: Image.Image) -> Image.Image:
-    """The opened image in RGB, turned as its EXIF tag says."""
-    return as_rgb(ImageOps.exif_transpose(image))
+def upright_rgb(image: Image.Image, value_range: ValueRange | None = None) -> Image.Image:
+    """The opened image in RGB, turned as its EXIF tag says.
+
+    Raises: ValueError for one of more than 8 bits without the range that it shares with all others.
+    """
+    return as_rgb(ImageOps.exif_transpose(in_8_bits(image, value_range)))
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """The image (of an animation: its first frame) in RGB; 16 bits scaled to 8, transparency over white."""
-    if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.float64) / 257  # 65535 -> 255; Pillow's own conversion would clip
-        image = Image.fromarray(grey.clip(0, 255).round().astype(np.uint8))
-    elif image.mode == "F":
-        grey = np.asarray(image)
-        scale = 255 if grey.max() <= 1 else 1
-        image = Image.fromarray((grey * scale).clip(0, 255).round().astype(np.uint8))
+    """The image of 8 bits (of an animation: its first frame) in RGB, transparency over white."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -62,7 +62,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
 def decode(file: Path, square: Square) -> np.ndarray | str:
     """uint8 [3, size, size], or why the file cannot be read."""
-    return read(file, lambda image: square.of(upright_rgb(image)).transpose(2, 0, 1))
+    return read(file, lambda image: square.of(upright_rgb(image, square.value_range)).transpose(2, 0, 1))
 
 
 def read(file: Path, what: Callable[[Image.Image], Any]) -> Any:

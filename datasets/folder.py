@@ -11,6 +11,8 @@ from torch import Tensor
 from vaegan.datasets.base import DATASETS, Description, Request, Splits, register_dataset
 from vaegan.datasets.collection import OWN_SIZE, Collection
 from vaegan.datasets.decode import decode, in_parallel
+from vaegan.datasets.depth import ValueRange, said
+from vaegan.datasets.depth_scan import Depth, remember, remembered, scan
 from vaegan.datasets.label_table import table_text
 from vaegan.datasets.layout import Layout, read_layout
 from vaegan.datasets.levels import check_level
@@ -50,10 +52,6 @@ class Folder(Collection):
     def held_out(self) -> Tensor | None:
         return self._layout.held_out
 
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        return (*self.listing.remarks(), *self._layout.remarks)
-
     @cached_property
     def listing(self) -> Listing:
         """What lies in the folder. Raises: OptionError when there are no images."""
@@ -70,11 +68,47 @@ class Folder(Collection):
         asked = self.request
         return read_layout(paths, tables, new_split=asked.split is not None, labelled=asked.labels == "auto")
 
-    def cache_folder(self) -> str:
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        depth = self._depth.remark(len(self.names), self.request.value_range)
+        return (*self.listing.remarks(), *self._layout.remarks, *([depth] if depth else []))
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """One for the whole folder, found from its values unless it is given."""
+        return self._depth.value_range(self.request.value_range)
+
+    @cached_property
+    def _depth(self) -> Depth:
+        kept = None if self._in_memory else remembered(self._depth_file, self._state)
+        return kept or scan(self.names, values=self.request.value_range is None)
+
+    @property
+    def _depth_file(self) -> Path:
+        return self.request.cache_dir / self._own_cache / "depth.json"
+
+    @cached_property
+    def _state(self) -> str:
+        """Changes when one of the files does."""
+        stamps = b"\0".join(self.stamp(i) for i in range(len(self.names)))
+        return hashlib.blake2b(stamps, digest_size=16).hexdigest()
+
+    def load(self) -> Splits:
+        splits = super().load()
+        if not self._in_memory and self.request.value_range is None:
+            remember(self._depth_file, self._state, self._depth)
+        return splits
+
+    @property
+    def _own_cache(self) -> str:
         root = self.root.resolve()
         digest = hashlib.blake2b(os.fsencode(root), digest_size=6).hexdigest()
-        how = f"{self.square.size}px-crop{self.square.crop or 'largest'}-v{CACHE_VERSION}"
-        return f"folders/{root.name[:50]}-{digest}/{how}"
+        return f"folders/{root.name[:50]}-{digest}"
+
+    def cache_folder(self) -> str:
+        values = f"-values{said(self.value_range)}" if self.value_range else ""
+        how = f"{self.square.size}px-crop{self.square.crop or 'largest'}{values}-v{CACHE_VERSION}"
+        return f"{self._own_cache}/{how}"
 
     def stamp(self, position: int) -> bytes:
         """The file's path, size and times."""

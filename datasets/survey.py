@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 from vaegan.datasets.decode import Square, in_parallel, read, upright_rgb
+from vaegan.datasets.depth import ValueRange
 
 THUMBNAIL = 16  # pixels a side of what near duplicates are compared by
 # The correlation of two thumbnails from which on eyes, too, take two pictures for copies: all 19 such pairs
@@ -33,11 +34,11 @@ class Look:
     thumbnail: np.ndarray
 
 
-def look(file: Path, crop: int | None = None) -> Look | str:
+def look(file: Path, crop: int | None = None, value_range: ValueRange | None = None) -> Look | str:
     """What the file has, or why it cannot be read."""
 
     def seen(image: Image.Image) -> Look:
-        rgb = upright_rgb(image)
+        rgb = upright_rgb(image, value_range)
         shape = f"{rgb.size}".encode()
         digest = hashlib.blake2b(shape + rgb.tobytes(), digest_size=16).digest()
         return Look(image.format, image.mode, image.size, digest, Square(THUMBNAIL, crop).of(rgb))
@@ -45,9 +46,11 @@ def look(file: Path, crop: int | None = None) -> Look | str:
     return read(file, seen)
 
 
-def survey(files: Sequence[Path], crop: int | None = None) -> list[Look | str]:
+def survey(
+    files: Sequence[Path], crop: int | None = None, value_range: ValueRange | None = None
+) -> list[Look | str]:
     """A look at every file, in their order."""
-    return list(in_parallel(files, partial(look, crop=crop)))
+    return list(in_parallel(files, partial(look, crop=crop, value_range=value_range)))
 
 
 @dataclass(frozen=True)

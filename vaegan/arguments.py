@@ -1,6 +1,7 @@
 """Command lines whose mistakes are one line each that begins with what was typed."""
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -60,6 +61,24 @@ def whole_number(option: str, least: int, most: int | None = None) -> Callable[[
             upper = "" if most is None else f" and at most {most}"
             raise UserError(f"{flag(option)} {given}: not a whole number of at least {least}{upper}")
         return number
+
+    return convert
+
+
+def lower_and_upper(option: str) -> Callable[[str], tuple[float, float]]:
+    """A type for `add_argument(flag(option))`: two numbers with a comma between them, the lower one first.
+
+    It raises UserError for others.
+    """
+
+    def convert(given: str) -> tuple[float, float]:
+        try:
+            lower, upper = map(float, given.split(","))
+        except ValueError:
+            lower = upper = math.nan
+        if not -math.inf < lower < upper < math.inf:
+            raise UserError(f"{flag(option)} {given}: not two numbers, the lower one first: LO,HI")
+        return lower, upper
 
     return convert
 

@@ -489,7 +489,12 @@ def fitting_batch_size(n_train: int | None) -> int:
     return size
 
 
-def resolved(config: Config, image_size: int, n_train: int | None = None) -> Config:
+def resolved(
+    config: Config,
+    image_size: int,
+    n_train: int | None = None,
+    value_range: tuple[float, float] | None = None,
+) -> Config:
     """The config with the values that depend on other options, and on the images, written in."""
     adversarial = ADVERSARIAL.find(config.adv or DEFAULT_ADV)[0]
     settings = adversarial if config.gan else None
@@ -499,6 +504,7 @@ def resolved(config: Config, image_size: int, n_train: int | None = None) -> Con
         "betas": settings.betas if settings else DEFAULT_BETAS,
         "pixel_range": "pm1" if config.gan else "01",
         "init": "dcgan" if config.gan == "deep_conv" else "default",
+        "value_range": value_range,
     }
     if not config.gan:
         defaults["vae"] = DEFAULT_FAMILY
@@ -534,6 +540,8 @@ def changes(config: Config, made_with: Mapping[str, Any]) -> list[OptionError]:
     made_with: as `Config.to_dict` gave it. Raises: OptionErrors when this version does not know it.
     """
     before, now = make_config(made_with).to_dict(), config.to_dict()
+    if "value_range" not in before:  # of a run from before there was one; its images tell
+        now.pop("value_range", None)
     return [
         OptionError(name, f"the run was made with {before.get(name, 'none')}, and cannot change it")
         for name in sorted(before.keys() | now.keys())

@@ -83,6 +83,8 @@ def _programs(trained: Trained, rows: Sequence[str]) -> str:
     endings = ", ".join(f"`{format.ending}` is {format.title}" for format in FORMATS.values())
     crop = trained.config.crop
     cut = "the largest square" if crop is None else f"a square of {crop} pixels (the largest, where smaller)"
+    if trained.config.value_range is not None:
+        cut = "values from {:g} to {:g} scaled to 0 to 255, ".format(*trained.config.value_range) + cut
     colours = "grey" if channels == 1 else "red, green, blue"
     notes = [
         f"{endings}. B, the batch, is any number from 1 on. Everything is computed in float32. "

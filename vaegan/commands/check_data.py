@@ -11,10 +11,11 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from vaegan.arguments import whole_number
+from vaegan.arguments import lower_and_upper, whole_number
 from vaegan.config import two_shares
 from vaegan.datasets import Request, is_registered
 from vaegan.datasets.decode import Square, decode
+from vaegan.datasets.depth import ValueRange
 from vaegan.datasets.folder import Folder
 from vaegan.datasets.survey import NEAR, Look, Twins, across_split, survey
 from vaegan.errors import OptionError, UserError
@@ -39,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole_number("crop", 1),
         metavar="INT",
         help="side of the square cut out of the middle, as in training (default: the largest there is)",
+    )
+    parser.add_argument(
+        "--value-range",
+        type=lower_and_upper("value_range"),
+        metavar="LO,HI",
+        help="values that become black and white in images of more than 8 bits, as in training "
+        "(default: found from all these images together)",
     )
     parser.add_argument(
         "--split-seed",
@@ -72,7 +80,11 @@ def shares(given: str) -> str:
 def run(arguments: argparse.Namespace) -> None:
     """Raises: UserError for a folder without readable images and for a sheet that cannot be written."""
     request = Request(
-        arguments.folder, crop=arguments.crop, split_seed=arguments.split_seed, split=arguments.split
+        arguments.folder,
+        crop=arguments.crop,
+        split_seed=arguments.split_seed,
+        split=arguments.split,
+        value_range=arguments.value_range,
     )
     folder = opened(request)
     stem = f"{folder.root.resolve().name}-contact-sheet"
@@ -83,7 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise OptionError("sheet", f"no folder {sheet.parent}")
     if sheet.resolve().is_relative_to(folder.root.resolve()):
         raise UserError(f"--sheet {sheet}: would be one of the folder's images; name a file elsewhere")
-    looks = survey(folder.names, arguments.crop)
+    looks = survey(folder.names, arguments.crop, folder.value_range)
     readable = [i for i, look in enumerate(looks) if isinstance(look, Look)]
     for line in overview_lines(folder, looks):
         print(line)
@@ -97,7 +109,7 @@ def run(arguments: argparse.Namespace) -> None:
     twins = across_split(found, train, test) if len(train) else []
     for line in duplicate_lines(folder.root, files, found, twins) if twins else ():
         print(line)
-    picture = contact_sheet(files, twins, Square(TILE, arguments.crop))
+    picture = contact_sheet(files, twins, Square(TILE, arguments.crop, folder.value_range))
     unreadable = Path(free_name(str(sheet.with_name(f"{sheet.stem}-unreadable")), ".txt") + ".txt")
     try:
         save_picture(sheet, picture)

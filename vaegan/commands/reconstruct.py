@@ -1,6 +1,7 @@
 """Encode and decode each image of a folder into a new folder of PNGs with the same names.
 
 An image is cut and resized as in the run's training and becomes what the mean of its posterior decodes to.
+Images of more than 8 bits have the run's range of values; where it has none, one found from all of them.
 Files that cannot be read are named and left out.
 """
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from vaegan.commands.check_data import opened
 from vaegan.datasets import Request
 from vaegan.datasets.decode import Square, decode, in_parallel
+from vaegan.datasets.depth import ValueRange
 from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError, UserError
 from vaegan.image_files import in_channels, save_png
@@ -51,11 +53,14 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.run}: a GAN has no encoder and reconstructs nothing; take a VAE's run")
     stem = f"{trained.folder.resolve().name}-reconstructions"
     arguments.out = arguments.out or Path(free_name(stem, ""))
-    folder = opened(Request(str(arguments.folder), split="80/20", labels="none"))  # all images, of any split
+    request = Request(
+        str(arguments.folder), split="80/20", labels="none", value_range=trained.config.value_range
+    )
+    folder = opened(request)  # all images, of any split
     if arguments.out.expanduser().resolve().is_relative_to(folder.root.resolve()):
         raise OptionError("out", "would be among the images; name a folder elsewhere")
     paths = [file.relative_to(folder.root) for file in folder.names]
-    images = in_parallel(folder.names, partial(decode, square=_square(trained)))
+    images = in_parallel(folder.names, partial(decode, square=_square(trained, folder.value_range)))
     images = with_progress(images, len(paths), "reconstructing")
     unread = [(path.relative_to(folder.root), reason) for path, reason in folder.unopened]
     n_written = 0
@@ -72,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
         if not n_written:
             raise UserError(f"{arguments.folder}: none of the {len(paths)} image files can be read")
     print(f"weights          {weights_of(trained)}")
-    for remark in folder.listing.remarks():
+    for remark in folder.remarks:
         print(f"note             {remark}")
     for line in problem_lines(unread, "unreadable       "):
         print(line)
@@ -86,7 +91,7 @@ def read_image(trained: Trained, file: Path) -> Tensor | str:
     file = file.expanduser()
     if not file.is_file():
         return "no such file"
-    pixels = decode(file, _square(trained))
+    pixels = decode(file, _square(trained, trained.config.value_range))
     return pixels if isinstance(pixels, str) else in_channels(pixels, trained.image_shape[0])
 
 
@@ -107,9 +112,9 @@ def png_names(paths: Sequence[PurePath]) -> list[PurePath]:
     return [names[path] for path in paths]
 
 
-def _square(trained: Trained) -> Square:
+def _square(trained: Trained, value_range: ValueRange | None) -> Square:
     """How the run cuts and resizes images."""
-    return Square(trained.image_shape[1], trained.config.crop)
+    return Square(trained.image_shape[1], trained.config.crop, value_range)
 
 
 def _write(trained: Trained, folder: Path, names: Sequence[PurePath], images: Sequence[np.ndarray]) -> None:
