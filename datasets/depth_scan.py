@@ -36,7 +36,7 @@ class Depth:
         value_range = self.value_range(given)
         if value_range is None:
             return None
-        how = "as --value-range says"
+        how = "as given"
         if not given:
             ends = said((self.extent.least, self.extent.greatest)).replace(",", " to ")
             how = f"found from all their values, {ends}; --value-range LO,HI sets others"

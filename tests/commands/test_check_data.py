@@ -61,6 +61,22 @@ def test_counts_formats_modes_and_sizes(folder, check):
     assert line(output, "split").endswith("34 training, 9 held out (seed 0)")
 
 
+@pytest.mark.parametrize(
+    ("flags", "brightest", "said"),
+    [((), 255, "0 becomes black and 4095 white"), (("--value-range", "-1,65535"), 16, "65535 white")],
+)
+def test_images_of_12_bits_are_shown_by_one_range(check, tmp_path, flags, brightest, said):
+    (tmp_path / "deep").mkdir()
+    for i in range(2):
+        Image.fromarray(np.full((64, 64), 4095 >> i, np.uint16)).save(tmp_path / "deep" / f"{i}.png")
+    status, output, errors = check("deep", *flags)
+    assert (status, errors) == (0, "")
+    assert said in line(output, "note")
+    sheet = np.array(Image.open(tmp_path / "deep-contact-sheet.png"))[30:, :132]
+    assert abs(int(sheet[40, 40, 0]) - brightest) <= 1
+    assert abs(int(sheet[40, 110, 0]) - brightest / 2) <= 1
+
+
 def test_every_broken_file_is_named_with_the_reason(folder, check):
     whole = (folder / "00.png").read_bytes()
     (folder / "cut ö.png").write_bytes(whole[: len(whole) // 2])
@@ -201,6 +217,8 @@ def test_nothing_is_overwritten(folder, check, tmp_path):
         (["broken"], "broken: none of the 1 image files can be read"),
         ([], "the following arguments are required: PATH"),
         (["empty", "--crop", "0"], "--crop 0: not a whole number of at least 1"),
+        (["empty", "--value-range", "9,1"], "--value-range 9,1: not two numbers, the lower one first"),
+        (["empty", "--value-range", "-1"], "--value-range -1: not two numbers"),
         (["fine", "--sheet", "no/such/a.png"], "--sheet no/such/a.png: no folder no/such"),
         (["fine", "--sheet", "fine/b.png"], "--sheet fine/b.png: would be one of the folder's images"),
         (["."], "--sheet "),

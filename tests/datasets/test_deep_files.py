@@ -128,7 +128,7 @@ def test_a_given_range_is_taken_and_what_lies_outside_becomes_black_or_white(tmp
     (image,) = read(tmp_path, value_range=(-1000.0, 1000.0))
     assert image[0, ::4, ::4].tolist() == [[0, 0], [128, 255]]
     (remark,) = source(tmp_path, value_range=(-1000.0, 1000.0)).describe().remarks
-    assert "-1000 becomes black and 1000 white (as --value-range says)" in remark
+    assert "-1000 becomes black and 1000 white (as given)" in remark
 
 
 def test_a_folder_of_8_bits_says_nothing_and_has_no_range(tmp_path):

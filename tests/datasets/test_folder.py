@@ -171,7 +171,7 @@ def test_a_messy_folder_is_read_and_what_is_broken_is_named_with_the_reason(mess
         assert str(mess) not in skipped[file]  # the path stands beside it
 
 
-def test_describe_counts_the_image_files_without_opening_them(mess, broken):
+def test_describe_counts_the_image_files_whether_or_not_they_can_be_read(mess, broken):
     description = source(mess, 24).describe()
     assert description.shape == (3, 24, 24)
     assert description.n_train + description.n_test == len(READABLE) + len(broken)
