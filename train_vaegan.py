@@ -19,6 +19,7 @@ import yaml
 from rich.console import Console
 from timm.layers import convert_sync_batchnorm
 from vaegan.datasets.batches import Batches
+from vaegan.datasets.checksums import as_text, checksums, difference
 
 from vaegan import again, datasets
 from vaegan import console as terminal
@@ -66,7 +67,7 @@ from vaegan.signals import Stopped, StopSignals, heed_ctrl_c
 from vaegan.skipped import list_problems, problem_lines
 from vaegan.trackers import WandbTracker
 from vaegan.train import loss_record, train
-from vaegan.trained import HELD_OUT, digest, open_run
+from vaegan.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
 
 SKIPPED = "skipped.txt"  # in the run's folder, where many files cannot be read
 
@@ -153,7 +154,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     )
     schedule = build_schedule(config)
     check_keep_best(config, players, schedule, test_set)
-    data = data_facts(train_set, test_set)
+    data = data_facts(splits, train_set, test_set)
     if any(ranks.any(data != ranks.from_first(data))):
         raise UserError("--dataset: the processes of this run have read different images")
     if found is not None:
@@ -360,21 +361,31 @@ def check_keep_best(config: Config, players: Players, schedule: Schedule, test_s
         raise OptionError("keep_best", problem)
 
 
-def data_facts(train_set: Batches, test_set: Batches) -> dict[str, Any]:
+def data_facts(splits: datasets.Splits, train_set: Batches, test_set: Batches) -> dict[str, Any]:
     """What tells these images from others, so that no run goes on with others."""
     return {
         "training images": train_set.n_images,
         "held-out images": test_set.n_images,
         "batches an epoch": len(train_set),
+        TRAINING_CHECKSUMS: as_text(checksums(splits.train.images)),
+        HELD_OUT_CHECKSUMS: as_text(checksums(splits.test.images)),
         HELD_OUT: digest(test_set.first(N_REFERENCE)),
     }
 
 
 def check_data(data: dict[str, Any], before: dict[str, Any]) -> None:
-    """Raises: OptionError when a run to go on with had other images, or shared them out otherwise."""
+    """Raises: OptionError when a run to go on with had other images, or shared them out otherwise.
+
+    before: of a run from before there were checksums, it has none.
+    """
     for name, value in data.items():
-        if value != before[name]:
-            said = f"{value:,} {name}, where it had {before[name]:,}" if isinstance(value, int) else name
+        if name in before and value != before[name]:
+            if isinstance(value, int):
+                said = f"{value:,} {name}, where it had {before[name]:,}"
+            elif name in (TRAINING_CHECKSUMS, HELD_OUT_CHECKSUMS):
+                said = f"{name.partition(' of ')[2]} that differ: {difference(value, before[name])}"
+            else:
+                said = name
             raise OptionError(
                 "resume", f"the run had other images or batches ({said}); a run goes on with its own"
             )

@@ -6,6 +6,7 @@ import mmap
 import os
 import shutil
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
@@ -19,7 +20,11 @@ from vaegan.datasets.progress import with_progress
 
 from vaegan.errors import OptionError
 
-TABLE = "CREATE TABLE IF NOT EXISTS images (key BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID"
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS images (key BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID",
+    # apart, since stores from before there were any have none
+    "CREATE TABLE IF NOT EXISTS checksums (key BLOB PRIMARY KEY, checksum INTEGER) WITHOUT ROWID",
+)
 MIB = 2**20
 SAVED_AT_ONCE = 32 * MIB  # bytes of images between two savings: all that an interruption can cost
 # Bytes that a reader reads before it gives back the memory that they lie in: the system maps some 64 KiB
@@ -31,11 +36,19 @@ class StoredImages:
     """uint8 images [N, C, H, W] in a file, read when they are asked for.
 
     It stands in for a tensor of images that would not fit into memory: it has a `len` and a `shape`,
-    and `images[indices]` or `images[a:b]` gives a tensor.
+    and `images[indices]` or `images[a:b]` gives a tensor. checksums: the CRC-32 of each image's pixels,
+    uint32 [N]; None where they are not known.
     """
 
-    def __init__(self, file: Path, places: Tensor, image_shape: Sequence[int]):
+    def __init__(
+        self,
+        file: Path,
+        places: Tensor,
+        image_shape: Sequence[int],
+        checksums: np.ndarray | None = None,
+    ):
         """places: int64 [N], where in the file each image lies. image_shape: [C, H, W]."""
+        self.checksums = checksums
         self._file = file
         with file.open("rb") as opened:
             self._map = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
@@ -69,6 +82,7 @@ class StoredImages:
         """Some of the images, in that order, still on disk."""
         part = copy.copy(self)
         part._places = self._places[indices]
+        part.checksums = None if self.checksums is None else self.checksums[indices.numpy()]
         return part
 
 
@@ -108,7 +122,8 @@ class ImageStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._lock(), closing(self._index("rwc")) as index:
-                index.execute(TABLE)
+                for table in TABLES:
+                    index.execute(table)
                 self._mend(index)
                 places = self._places(index)
                 missing = [position for position, key in enumerate(keys) if key not in places]
@@ -137,17 +152,27 @@ class ImageStore:
     def _places(self, index: sqlite3.Connection) -> dict[bytes, int]:
         return dict(index.execute("SELECT key, place FROM images"))
 
+    def _checksums(self, index: sqlite3.Connection) -> dict[bytes, int]:
+        try:
+            return dict(index.execute("SELECT key, checksum FROM checksums"))
+        except sqlite3.OperationalError:  # no such table
+            return {}
+
     def _images(
         self, index: sqlite3.Connection, places: dict[bytes, int], keys: Sequence[bytes]
     ) -> StoredImages | None:
         """Raises: OSError when the file is not there or shorter than the index has it."""
-        found = torch.tensor([places[key] for key in keys if key in places])
+        there = [key for key in keys if key in places]
+        found = torch.tensor([places[key] for key in there])
         if not len(found):
             return None
         file = self._file(_generation(index))
         if file.stat().st_size < (int(found.max()) + 1) * self.image_bytes:
             raise OSError(None, "a file is shorter than it was")
-        return StoredImages(file, found, self.image_shape)
+        known = self._checksums(index)
+        checksums = [known[key] for key in there if key in known]
+        whole = len(checksums) == len(there)
+        return StoredImages(file, found, self.image_shape, np.array(checksums, np.uint32) if whole else None)
 
     def _mend(self, index: sqlite3.Connection) -> None:
         """Forget a file that has been damaged, and remove those that are no longer spoken of."""
@@ -157,6 +182,7 @@ class ImageStore:
         if end == 0 or not file.exists() or file.stat().st_size < end * self.image_bytes:
             with index:  # never into a file that another run may still be reading
                 index.execute("DELETE FROM images")
+                index.execute("DELETE FROM checksums")
                 index.execute(f"PRAGMA user_version = {max(generations, default=-1) + 1}")
         for generation in generations:
             if generation != _generation(index):
@@ -186,6 +212,7 @@ class ImageStore:
         with index:
             index.execute("DELETE FROM images")
             index.executemany("INSERT INTO images VALUES (?, ?)", [(key, i) for i, key in enumerate(kept)])
+            index.execute("DELETE FROM checksums WHERE key NOT IN (SELECT key FROM images)")
             index.execute(f"PRAGMA user_version = {generation}")
         with suppress(PermissionError):
             old.unlink()
@@ -206,7 +233,7 @@ class ImageStore:
         place = max(self._places(index).values(), default=-1) + 1
         at_once = max(1, SAVED_AT_ONCE // self.image_bytes)
         problems: dict[int, str] = {}
-        rows: list[tuple[bytes, int]] = []
+        rows: list[tuple[bytes, int, int]] = []
         with file.open("r+b" if file.exists() else "w+b") as data:
             data.seek(place * self.image_bytes)  # over what an interruption left half written
             made = with_progress(make(missing), len(missing), doing)
@@ -214,19 +241,21 @@ class ImageStore:
                 if isinstance(image, str):
                     problems[position] = image
                     continue
-                data.write(image.tobytes())
-                rows.append((keys[position], place))
+                pixels = image.tobytes()
+                data.write(pixels)
+                rows.append((keys[position], place, zlib.crc32(pixels)))
                 place += 1
                 if len(rows) == at_once:
                     self._save(index, data, rows)
             self._save(index, data, rows)
         return problems
 
-    def _save(self, index: sqlite3.Connection, data: BinaryIO, rows: list[tuple[bytes, int]]) -> None:
+    def _save(self, index: sqlite3.Connection, data: BinaryIO, rows: list[tuple[bytes, int, int]]) -> None:
         """Make lasting what has been written, then let the index speak of it; empties the rows."""
         _sync(data)
         with index:
-            index.executemany("INSERT INTO images VALUES (?, ?)", rows)
+            index.executemany("INSERT INTO images VALUES (?, ?)", [row[:2] for row in rows])
+            index.executemany("INSERT OR REPLACE INTO checksums VALUES (?, ?)", [row[::2] for row in rows])
         rows.clear()
 
 

@@ -19,10 +19,12 @@ import torch
 from PIL import Image
 from processes import CONV, GAN, HYBRID, TINY, differences, ended, go_on, outcome, unfinished
 from safetensors.torch import load_file
+from vaegan.datasets import Request, open_source
 
 import train_vaegan
 import vaegan.run
 from vaegan.checkpoint import Checkpoints, last_checkpoint, read, write
+from vaegan.errors import OptionError
 from vaegan.figures import save_curves
 from vaegan.run import Run
 from vaegan.step import Step
@@ -466,8 +468,40 @@ def test_other_images_are_refused(run_on_pictures, say):
     for path in folder.iterdir():
         Image.new("RGB", (20, 20), (0, 0, 200)).save(path)
     status, _, errors = say("--resume", run, "--epochs", 3)
-    assert status == 2 and "(the first held-out images)" in errors
+    assert status == 2 and "(training images that differ: 16 of 16)" in errors
     assert differences(run, before) == []
+
+
+def test_one_changed_pixel_of_any_image_is_refused(run_on_pictures, say, tmp_path):
+    run, folder, _ = run_on_pictures
+    splits = open_source(Request(str(folder), 8)).load()
+    for images, said, limit in (
+        (splits.train.images, "training images", ""),
+        (splits.test.images, "held-out images", "--memory-limit 0"),
+    ):
+        red = images[-1, 0, 0, 0].item()
+        changed = next(path for path in folder.iterdir() if Image.open(path).getpixel((0, 0))[0] == red)
+        before = changed.read_bytes()
+        picture = Image.open(changed)
+        picture.putpixel((10, 10), (1, 2, 3))
+        picture.save(changed)
+        status, _, errors = say("--resume", run, "--epochs", 3, *limit.split())
+        assert (status, errors) == (
+            2,
+            f"--resume {run}: the run had other images or batches ({said} that differ: 1 of {len(images)}); "
+            "a run goes on with its own\n",
+        )
+        changed.write_bytes(before)
+    status, _, errors = say("--resume", run, "--memory-limit", 0)
+    assert status == 0, errors
+
+
+def test_a_run_from_before_there_were_checksums_is_compared_by_what_it_has():
+    before = {"training images": 4, "the first held-out images": "a digest"}
+    now = before | {"checksums of training images": "AAAA"}
+    train_vaegan.check_data(now, before)
+    with pytest.raises(OptionError, match="the first held-out images"):
+        train_vaegan.check_data(now | {"the first held-out images": "another"}, before)
 
 
 def test_images_that_have_moved_are_the_same_images(run_on_pictures, say):

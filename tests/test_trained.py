@@ -102,6 +102,9 @@ def test_held_out_images_have_to_be_the_runs(trained_run):
     trained.check_held_out(held_out)
     with pytest.raises(OptionError, match="--dataset: other images than those that the run held out"):
         trained.check_held_out(held_out.flip(0))
+    held_out[-1, 0, 0, 0] ^= 1
+    with pytest.raises(OptionError, match=r"\(those that differ: 1 of 360\)"):
+        trained.check_held_out(held_out)
 
 
 def test_spectral_norm_comes_back(trained_run):

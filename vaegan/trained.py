@@ -14,6 +14,7 @@ from torch import Tensor
 from vaegan.build import build_players
 from vaegan.checkpoint import DamagedCheckpoint, Found, newest, read
 from vaegan.config import Config, make_config
+from vaegan.datasets.checksums import as_text, checksums, difference
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError, UserError, did_you_mean
 from vaegan.evals.samples import N_REFERENCE
@@ -22,7 +23,10 @@ from vaegan.pixels import to_model_range, to_uint8, to_unit_range
 from vaegan.portions import Portions
 
 BATCH = 256  # images that go through the networks at once, at most
-HELD_OUT = "the first held-out images"  # their digest, among what a checkpoint says of a run's images
+# among what a checkpoint says of a run's images
+HELD_OUT = "the first held-out images"  # their digest, which is all that older runs have
+TRAINING_CHECKSUMS = "checksums of training images"
+HELD_OUT_CHECKSUMS = "checksums of held-out images"
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,12 @@ class Trained:
 
     def check_held_out(self, images: Any) -> None:
         """Raises: OptionError for other images than those held out of the run: it may have seen them."""
-        if digest(images[:N_REFERENCE]) != self.data[HELD_OUT]:
-            raise OptionError("dataset", "other images than those that the run held out")
+        problem = "other images than those that the run held out"
+        if HELD_OUT_CHECKSUMS in self.data:
+            if differing := difference(as_text(checksums(images)), self.data[HELD_OUT_CHECKSUMS]):
+                raise OptionError("dataset", f"{problem} (those that differ: {differing})")
+        elif digest(images[:N_REFERENCE]) != self.data[HELD_OUT]:
+            raise OptionError("dataset", problem)
 
 
 def digest(images: Tensor) -> str:

@@ -15,7 +15,6 @@ from vaegan.arguments import lower_and_upper, whole_number
 from vaegan.config import two_shares
 from vaegan.datasets import Request, is_registered
 from vaegan.datasets.decode import Square, decode
-from vaegan.datasets.depth import ValueRange
 from vaegan.datasets.folder import Folder
 from vaegan.datasets.survey import NEAR, Look, Twins, across_split, survey
 from vaegan.errors import OptionError, UserError
