@@ -214,7 +214,7 @@ def complete(config: Config) -> Config:
     shape, n_train = description.shape, description.n_train
     if config.batch_size is None and fitting_batch_size(n_train) < fitting_batch_size(None):
         n_train = count_training_images(config)  # a few files; some may be unreadable
-    config = resolved(config, shape[1], n_train)
+    config = resolved(config, shape[1], n_train, description.value_range)
     with torch.device("meta"):
         build_players(config.model_copy(update={"pretrained": None, "disc_pretrained": None}), shape)
     return config
