@@ -2,7 +2,7 @@
 
 A source is a class under `@register_dataset(name)`, made with a `Request`, with two methods:
 `describe() -> Description`, which reads as little as it can, and `load() -> Splits`. Any other name is
-the path of a folder of images.
+a path, which one of the readers takes: see `register_reader`. Either way a new source is one new file.
 """
 
 import os
@@ -17,7 +17,8 @@ from vaegan.datasets.base import (
     Splits,
     register_dataset,
 )
-from vaegan.datasets.folder import Faces, open_folder
+from vaegan.datasets.folder import Faces
+from vaegan.datasets.readers import open_path, register_reader
 from vaegan.datasets.store import StoredImages
 
 from vaegan.errors import OptionError
@@ -35,19 +36,19 @@ __all__ = [
     "namesake",
     "open_source",
     "register_dataset",
+    "register_reader",
 ]
 
-# options for folders of images, and what they are unless asked for
+# options for folders, archives and arrays of images, and what they are unless asked for
 OF_FOLDERS = {"crop": None, "split": None, "labels": "auto", "value_range": None}
 
 import_siblings(__name__, __path__)
 
 
 def open_source(request: Request) -> Source:
-    """The registered source of that name, or else the folder at that path.
+    """The registered source of that name, or else the one at that path.
 
-    Raises: OptionError for a name that is neither, and for a crop, a split, no labels or a range of values
-    of anything but a folder.
+    Raises: OptionError for a name that is neither, and for options of one's own images with any other.
     """
     source = _find(request)
     if request.train_images is None:
@@ -76,8 +77,8 @@ def _find(request: Request) -> Source:
     try:
         source, arguments = DATASETS.find(request.name)
     except ValueError:
-        return open_folder(request)
+        return open_path(request)
     for option, unasked in OF_FOLDERS.items():
         if getattr(request, option) != unasked and source is not Faces:
-            raise OptionError(option, f"for folders of images only; {request.name} is none")
+            raise OptionError(option, f"for folders of images and the like only; {request.name} is none")
     return source(request, *arguments)

@@ -1,5 +1,7 @@
 """Images that are decoded one by one: into memory where they fit, else once into the cache."""
 
+import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,12 +11,13 @@ import torch
 from torch import Tensor
 from vaegan.datasets.base import Description, Images, Request, Splits, split_positions, train_count
 from vaegan.datasets.decode import Square
-from vaegan.datasets.depth import ValueRange
+from vaegan.datasets.depth import ValueRange, said
 from vaegan.datasets.store import ImageStore
 
 from vaegan.errors import OptionError
 
 OWN_SIZE = 64
+CACHE_VERSION = 1  # to be raised when the same file is decoded into other pixels
 
 
 class Collection:
@@ -26,12 +29,13 @@ class Collection:
     """
 
     kind = "images"  # what its parts are called in messages
+    cached_in: str  # the folder in the cache for all sources of this kind
 
-    def __init__(self, request: Request, root: Path, channels: int = 3):
-        """root: where the images lie."""
+    def __init__(self, request: Request, root: Path, channels: int = 3, own_size: int = OWN_SIZE):
+        """root: where the images lie. own_size: pixels a side where the request has none."""
         self.request = request
         self.root = root
-        self.size = request.image_size or OWN_SIZE
+        self.size = request.image_size or own_size
         self.shape = (channels, self.size, self.size)
 
     @property
@@ -77,9 +81,23 @@ class Collection:
         """What was left out, changed or guessed, a sentence each."""
         return ()
 
+    @property
+    def reading_order(self) -> Sequence[int]:
+        """The positions of `names` in the order in which they are read soonest."""
+        return range(len(self.names))
+
+    @property
+    def own_cache(self) -> str:
+        """The folder in the cache for all that is kept of this source."""
+        root = self.root.resolve()
+        digest = hashlib.blake2b(os.fsencode(root), digest_size=6).hexdigest()
+        return f"{self.cached_in}/{root.name[:50]}-{digest}"
+
     def cache_folder(self) -> str:
         """The folder in the cache for images decoded in this way."""
-        raise NotImplementedError
+        values = f"-values{said(self.value_range)}" if self.value_range else ""
+        how = f"{self.square.size}px-crop{self.square.crop or 'largest'}{values}-v{CACHE_VERSION}"
+        return f"{self.own_cache}/{how}"
 
     def describe(self) -> Description:
         n_images = len(self.names)
@@ -124,16 +142,28 @@ class Collection:
     def _read(self) -> tuple[Tensor | None, dict[int, str]]:
         """The readable images in memory, and why the others cannot be read, by their positions."""
         images = torch.empty(len(self.names), *self.shape, dtype=torch.uint8)
-        n_read, problems = 0, {}
-        for i, image in enumerate(self.decoded(range(len(self.names)))):
+        order, problems = self.reading_order, {}
+        for i, image in zip(order, self.decoded(order), strict=True):
             if isinstance(image, str):
                 problems[i] = image
             else:
-                images[n_read] = torch.from_numpy(image)
-                n_read += 1
-        return images[:n_read] if n_read else None, problems
+                images[i] = torch.from_numpy(image)
+        if problems:
+            images = images[[i for i in range(len(self.names)) if i not in problems]]
+        return images if len(images) else None, problems
 
     def _read_once(self):
         """The same through the cache, with the images on disk."""
         store = ImageStore(self.request.cache_dir / self.cache_folder(), self.shape)
-        return store.fetch([self.stamp(i) for i in range(len(self.names))], self.decoded, "decoding")
+        order = self.reading_order
+        keys = [self.stamp(i) for i in order]
+
+        def make(places: list[int]) -> Iterator[np.ndarray | str]:
+            return self.decoded([order[j] for j in places])
+
+        images, problems = store.fetch(keys, make, "decoding")
+        problems = {order[j]: reason for j, reason in problems.items()}
+        if images is not None:
+            read = torch.tensor([i for i in order if i not in problems])
+            images = images.part(read.argsort())
+        return images, problems

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import torch
@@ -60,28 +60,40 @@ def as_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def decode(file: Path, square: Square) -> np.ndarray | str:
+class Openable(Protocol):
+    """A file that does not lie in a folder."""
+
+    name: str
+
+    def open(self, mode: str) -> BinaryIO:
+        """mode: "rb", as for a path."""
+
+
+def decode(file: Path | Openable, square: Square) -> np.ndarray | str:
     """uint8 [3, size, size], or why the file cannot be read."""
     return read(file, lambda image: square.of(upright_rgb(image, square.value_range)).transpose(2, 0, 1))
 
 
-def read(file: Path, what: Callable[[Image.Image], Any]) -> Any:
+def read(file: Path | Openable, what: Callable[[Image.Image], Any]) -> Any:
     """what(the opened image), or why the file cannot be read: what is wrong, without where it lies."""
+    opened = file
     try:
-        with warnings.catch_warnings(), Image.open(file) as image:
+        opened = file if isinstance(file, Path) else file.open("rb")
+        with warnings.catch_warnings(), Image.open(opened) as image:
             warnings.simplefilter("ignore")  # of readers, which do not say which file they speak of
             return DRAWN if is_marked(image.info) else what(image)
     except UnidentifiedImageError as error:
-        return unknown_content(file) or _said(error, file)
+        return unknown_content(file) or _said(error, file, opened)
     except Exception as error:  # Pillow's readers raise many kinds on damaged files
-        return _said(error, file)
+        return _said(error, file, opened)
 
 
-def _said(error: Exception, file: Path) -> str:
-    return f"{type(error).__name__}: {error}".replace(str(file), file.name)
+def _said(error: Exception, file: Path | Openable, opened: Path | Openable | BinaryIO) -> str:
+    name = file.name if opened is file else repr(file.name)  # Pillow names what it was given
+    return f"{type(error).__name__}: {error}".replace(str(opened), name)
 
 
-def unknown_content(file: Path) -> str | None:
+def unknown_content(file: Path | Openable) -> str | None:
     """The kind of a file that is called an image, and what to do with such; None where that is unknown."""
     with file.open("rb") as opened:
         kind = content_kind(opened.read(HEAD))

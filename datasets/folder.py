@@ -1,6 +1,5 @@
 """A folder of images: flat or nested, every format that Pillow reads, any mixture of modes and sizes."""
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
@@ -8,22 +7,23 @@ from pathlib import Path
 
 import numpy as np
 from torch import Tensor
-from vaegan.datasets.base import DATASETS, Description, Request, Splits, register_dataset
+from vaegan.datasets.base import Description, Request, Splits, register_dataset
 from vaegan.datasets.collection import OWN_SIZE, Collection
 from vaegan.datasets.decode import decode, in_parallel
-from vaegan.datasets.depth import ValueRange, said
+from vaegan.datasets.depth import ValueRange
 from vaegan.datasets.depth_scan import Depth, remember, remembered, scan
 from vaegan.datasets.label_table import table_text
 from vaegan.datasets.layout import Layout, read_layout
 from vaegan.datasets.levels import check_level
 from vaegan.datasets.listing import Listing, list_images
+from vaegan.datasets.readers import register_reader
 
-from vaegan.errors import OptionError, did_you_mean
+from vaegan.errors import OptionError
 
 FACES = "anime_faces"
-CACHE_VERSION = 1  # to be raised when the same file is decoded into other pixels
 
 
+@register_reader("a folder of images", os.path.isdir, last=True)
 class Folder(Collection):
     """The images below a folder, in colour.
 
@@ -33,6 +33,7 @@ class Folder(Collection):
     """
 
     kind = "image files"
+    cached_in = "folders"
 
     @cached_property
     def names(self) -> list[Path]:
@@ -85,7 +86,7 @@ class Folder(Collection):
 
     @property
     def _depth_file(self) -> Path:
-        return self.request.cache_dir / self._own_cache / "depth.json"
+        return self.request.cache_dir / self.own_cache / "depth.json"
 
     @cached_property
     def _state(self) -> str:
@@ -98,17 +99,6 @@ class Folder(Collection):
         if not self._in_memory and self.request.value_range is None:
             remember(self._depth_file, self._state, self._depth)
         return splits
-
-    @property
-    def _own_cache(self) -> str:
-        root = self.root.resolve()
-        digest = hashlib.blake2b(os.fsencode(root), digest_size=6).hexdigest()
-        return f"folders/{root.name[:50]}-{digest}"
-
-    def cache_folder(self) -> str:
-        values = f"-values{said(self.value_range)}" if self.value_range else ""
-        how = f"{self.square.size}px-crop{self.square.crop or 'largest'}{values}-v{CACHE_VERSION}"
-        return f"{self._own_cache}/{how}"
 
     def stamp(self, position: int) -> bytes:
         """The file's path, size and times."""
@@ -130,17 +120,6 @@ def _content(table: Path) -> bytes:
         return table.read_bytes()
     except OSError:
         return b""
-
-
-def open_folder(request: Request) -> Folder:
-    """The folder at the path `request.name`. Raises: OptionError when there is none."""
-    root = Path(request.name).expanduser()
-    if not request.name or not os.path.isdir(root):
-        hint = did_you_mean(request.name, DATASETS.names())
-        what = "a file, not a folder" if os.path.isfile(root) else "neither a data set nor a folder"
-        known = ", ".join(DATASETS.names())
-        raise OptionError("dataset", f"{what}; {hint}Known: {known}, or the path of a folder of images.")
-    return Folder(request, root)
 
 
 @register_dataset("faces")

@@ -147,7 +147,7 @@ class _Walk:
 
     def _add(self, path: Path) -> bool:
         """List a file as what it is; whether it is an image."""
-        kind = kind_of(path.name, lambda: _head(path))
+        kind = kind_of(path.name, lambda: first_bytes(path))
         if kind == IMAGE:
             self.listing.images.append(path)
         elif kind is not None:
@@ -171,7 +171,7 @@ class _Walk:
         return self._made[place]
 
 
-def _head(path: Path) -> bytes:
+def first_bytes(path: Path) -> bytes:
     """The first bytes; none of a file that cannot be read, which is then no image."""
     try:
         with path.open("rb") as file:

@@ -259,7 +259,7 @@ MISTAKES = [
     ("--split 100/0", "--split 100/0: ", ("as in 80/20",)),
     ("--labels no", "--labels no: ", ("auto, none",)),
     ("--crop 0", "--crop 0: ", ("greater than or equal to 1",)),
-    ("--value-range -1,1", "--value-range -1,1: ", ("folders of images only", "folders")),
+    ("--value-range -1,1", "--value-range -1,1: ", ("folders of images", "digits is none")),
     ("--value-range 1,-1", "--value-range 1,-1: ", ("lower one",)),
     ("--value-range 4095", "--value-range 4095: ", ("two numbers",)),
     ("--memory-limit -1", "--memory-limit -1: ", ("greater than or equal to 0",)),

@@ -247,12 +247,6 @@ def test_a_missing_folder_is_refused_with_the_known_data_sets(tmp_path):
         source(tmp_path / "nowhere")
 
 
-def test_a_file_is_refused_as_a_folder(tmp_path):
-    (tmp_path / "a.png").touch()
-    with pytest.raises(OptionError, match="a file, not a folder"):
-        source(tmp_path / "a.png")
-
-
 @pytest.mark.parametrize("ask", ["describe", "load"])
 def test_a_folder_without_images_is_refused_saying_what_was_found(tmp_path, ask):
     for name in NOT_IMAGES:
@@ -460,7 +454,7 @@ def test_a_table_that_cannot_be_read_is_named(ready):
 
 @pytest.mark.parametrize("option", [{"crop": 4}, {"split": "80/20"}, {"labels": "none"}])
 def test_what_is_for_folders_is_refused_elsewhere(option):
-    with pytest.raises(OptionError, match="for folders of images only; digits is none"):
+    with pytest.raises(OptionError, match="for folders of images and the like only; digits is none"):
         open_source(Request("digits", **option))
 
 
