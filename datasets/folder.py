@@ -1,5 +1,6 @@
 """A folder of images: flat or nested, every format that Pillow reads, any mixture of modes and sizes."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
