@@ -56,7 +56,7 @@ from vaegan.errors import (
 from vaegan.evals.losses import evaluate
 from vaegan.evals.samples import N_REFERENCE
 from vaegan.failures import in_a_line
-from vaegan.flags import Given, load_yaml, parse
+from vaegan.flags import Given, parse, read_config
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
 from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave, part
@@ -271,7 +271,7 @@ def find_checkpoint(given: Given, config: Config, folder: Path) -> Found | None:
     """
     found = newest(folder / "checkpoints")
     if found is None:
-        made_with = load_yaml(folder / "config.yaml", f"--resume {folder}")
+        made_with = dict(read_config(folder / "config.yaml", origin=f"--resume {folder}")[-1][1])
     else:
         made_with = found.facts["config"]
     if errors := changes(config, made_with):

@@ -1,6 +1,7 @@
 """From a command line to a config: defaults, then a YAML file and its bases, then flags."""
 
 import argparse
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,19 +13,21 @@ from vaegan.arguments import Parser
 from vaegan.config import SECTIONS, Config, config_type, is_listed, literals, make_config
 from vaegan.errors import OptionError, OptionErrors, UserError, did_you_mean, flag
 from vaegan.knobs import DISC_PREFIX, knobs
+from vaegan.paths import OPTIONS, beside, located, places
 
 
 @dataclass
 class Given:
     """What the user gave: values by option, and how each was written ("--lr", "a.yaml: lr").
 
-    texts: each value as it was typed. dry_run: whether to show the run instead of making it. resume: the
-    folder of a run to go on with.
+    texts: each value as it was typed. files: the YAML files of those that stand in one. dry_run: whether to
+    show the run instead of making it. resume: the folder of a run to go on with.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
     dry_run: bool = False
     resume: Path | None = None
 
@@ -37,6 +40,9 @@ class Given:
             if file is None and isinstance(value, list):
                 self.texts[name] = " ".join(value)
                 self.values[name] = _parts(value)
+            self.files.pop(name, None)
+            if file:
+                self.files[name] = file
 
     def config(self) -> Config:
         """The config. Raises: OptionErrors with everything that is wrong with what was given."""
@@ -54,7 +60,9 @@ class Given:
         if name not in self.origins:
             return str(error)
         separator = " " if self.origins[name].startswith("--") else ": "
-        return f"{self.origins[name]}{separator}{self.texts[name]}: {error.problem}"
+        looked = looked_for(self.files[name], name) if name in self.files and name in OPTIONS else ""
+        looked = f" It was {looked}." if looked else ""
+        return f"{self.origins[name]}{separator}{self.texts[name]}: {error.problem}{looked}"
 
 
 def _parts(typed: list[str]) -> list[str] | str:
@@ -90,6 +98,15 @@ def parse(argv: list[str], *, prog: str, datasets: Iterable[str]) -> Given:
             given.add(values, file)
     given.add(typed)
     return given
+
+
+def looked_for(file: Path, name: str) -> str:
+    """The places in which a file's path was not found, for a message; nothing where it was, or is whole."""
+    values = load_yaml(file, str(file))
+    tried = dict.fromkeys(map(str, places(values, file, name)))
+    if list(tried) == [values.get(name)] or any(map(os.path.exists, tried)):
+        return ""
+    return f"looked for at {', '.join(tried)}"
 
 
 def _config_of_run(folder: Path) -> Path:
@@ -140,18 +157,20 @@ def load_yaml(path: Path, origin: str) -> dict[str, Any]:
 def read_config(
     path: Path, *, origin: str, above: tuple[Path, ...] = ()
 ) -> list[tuple[Path, dict[str, Any]]]:
-    """The file's options, after those of the file that its key `base` names (relative to it).
+    """The file's options, after those of the file that its key `base` names.
 
+    Paths are as they have to be read from here.
     Raises: UserError for a file that is missing, that YAML cannot read or that is its own base.
     """
     if path.resolve() in above:
         raise UserError(f"{origin}: the file is its own base")
     values = load_yaml(path, origin)
     base = values.pop("base", None)
+    values = located(values, path)
     if base is None:
         return [(path, values)]
     inherited = read_config(
-        path.parent / str(base), origin=f"{path}: base: {base}", above=(*above, path.resolve())
+        beside(path, base), origin=f"{path}: base: {base}", above=(*above, path.resolve())
     )
     return [*inherited, (path, values)]
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from filelock import FileLock, Timeout
 from torch import nn
 
@@ -27,6 +26,7 @@ from vaegan.figures import save_animation, save_curves, save_reconstructions, sa
 from vaegan.files import append_line, remove_unfinished, write_whole
 from vaegan.nets.blocks import parameter_count, without_spectral_norm
 from vaegan.nets.players import Players
+from vaegan.paths import config_text
 
 LONGEST_NAME = 100  # characters of a name made by us
 PACKAGES = (
@@ -117,7 +117,7 @@ class Run:
 
     def _write_config(self) -> None:
         """config.yaml, which --config takes back."""
-        text = yaml.safe_dump(self.config.to_dict(), sort_keys=False, allow_unicode=True)
+        text = config_text(self.config)
         write_whole(self.folder / "config.yaml", lambda path: path.write_text(text, encoding="utf-8"))
 
     def note_start(

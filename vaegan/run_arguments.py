@@ -3,6 +3,10 @@
 import argparse
 from pathlib import Path
 
+from vaegan.datasets import Request, Splits, open_source
+from vaegan.errors import OptionError, UserError
+from vaegan.flags import looked_for, read_config
+from vaegan.paths import OPTIONS
 from vaegan.trained import Trained, open_run
 
 
@@ -37,6 +41,28 @@ def open_typed_run(arguments: argparse.Namespace) -> Trained:
     """The run that was typed; on the CPU, for a command without --device. Raises: as `open_run`."""
     device = getattr(arguments, "device", "cpu")
     return open_run(arguments.run.expanduser(), device, arguments.checkpoint)
+
+
+def images_of(trained: Trained, advice: str, **typed: str | None) -> tuple[Request, Splits]:
+    """What the run's images are asked for with, and the images.
+
+    advice: for who has moved them. typed: `dataset` and `data_dir`, None where they were not.
+    Raises: OptionError for what was typed; UserError that names the run's file for what stands there.
+    """
+    file = trained.folder / "config.yaml"
+    stands = read_config(file, origin=str(file))[-1][1]
+    options = trained.config.to_dict() | {name: stands[name] for name in OPTIONS if name in stands}
+    options |= {name: value for name, value in typed.items() if value is not None}
+    request = Request.of(options)
+    try:
+        return request, open_source(request).load()
+    except OptionError as error:
+        if typed.get(error.option) is not None or error.option not in options:
+            raise
+        reason, _, _ = error.problem.partition(";")  # what it advises are flags of a training
+        what = f"{file}: {error.option}: {options[error.option]}: {reason}"
+        looked = looked_for(file, error.option) if error.option in OPTIONS else ""
+        raise UserError("; ".join(filter(None, [what, looked, advice]))) from None
 
 
 def weights_of(trained: Trained) -> str:

@@ -121,6 +121,8 @@ def test_data_that_are_gone(tmp_path, capfd, interpolate):
     run = tiny_run(tmp_path, f"{DENSE} --dataset {images} --batch-size 4")
     images.rename(tmp_path / "elsewhere")
     line = refused(capfd, "interpolate", run)
-    assert line.startswith(f"the run's data set {images}: neither a data set nor a folder; --files takes")
+    assert line == (
+        f"{run}/config.yaml: dataset: {images}: neither a data set nor a folder; --files takes two images"
+    )
     files = (tmp_path / "elsewhere" / "1.png", tmp_path / "elsewhere" / "9.png")
     assert interpolate(run, "--files", *files)[0] == 0

@@ -6,13 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vaegan.build import build_players, build_schedule
 from vaegan.checkpoint import Checkpoints, Progress, read
 from vaegan.config import Config
 from vaegan.files import write_whole
 from vaegan.new_paths import new_folder
+from vaegan.paths import config_text
 from vaegan.report.reading import read_records
 from vaegan.step import Step
 from vaegan.train import setting_record
@@ -48,7 +47,7 @@ def fork_run(checkpoint: Path, config: Config, folder: Path) -> None:
         (unfinished / "checkpoints").mkdir()
         Checkpoints(unfinished / "checkpoints", config, facts["data"]).save(progress, players, play.optims)
         _write(unfinished / "metrics.jsonl", "".join(f"{json.dumps(record)}\n" for record in records))
-        _write(unfinished / "config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
+        _write(unfinished / "config.yaml", config_text(config))
         origin = {"run": leader.name, "epochs": stands["epoch"]}
         _write(unfinished / FORK, json.dumps(origin) + "\n")
         _copy_samples(leader, unfinished, stands["epoch"])

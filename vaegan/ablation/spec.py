@@ -11,6 +11,7 @@ from vaegan.ablation.metrics import DEFAULT_METRICS, check_metric
 from vaegan.config import config_type
 from vaegan.errors import UserError, did_you_mean
 from vaegan.flags import load_yaml, read_config
+from vaegan.paths import beside, located
 from vaegan.seeds import LARGEST_SEED
 
 KEYS = ("extends", "base", "options", "grid", "arms", "controls", "seeds", "metrics", "baseline", "labels")
@@ -52,8 +53,8 @@ def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ())
     common = _base(path, content) | _mapping(path, "options", content)
     labels = _labels(path, content)
     arms = [
-        *(Arm(label, common | own | options) for label, own in _grid(path, content, labels)),
-        *(Arm(label, common | own | options) for label, own in _named_arms(path, content)),
+        *(Arm(label, located(common | own, path) | options) for label, own in _grid(path, content, labels)),
+        *(Arm(label, located(common | own, path) | options) for label, own in _named_arms(path, content)),
     ]
     controls = _controls(path, content)
     for arm in arms:
@@ -101,10 +102,10 @@ def _extended(path: Path, origin: str, above: tuple[Path, ...]) -> dict[str, Any
             hint = did_you_mean(key, KEYS)
             raise UserError(f"{path}: {key}: unknown key; {hint}Known: {', '.join(KEYS)}.")
     if content.get("base") is not None:
-        content["base"] = path.parent / str(content["base"])
+        content["base"] = beside(path, content["base"])
     if isinstance(content.get("arms"), dict):
         content["arms"] = {
-            label: own | {"base": path.parent / str(own["base"])}
+            label: own | {"base": beside(path, own["base"])}
             if isinstance(own, dict) and own.get("base") is not None
             else own
             for label, own in content["arms"].items()
@@ -114,7 +115,7 @@ def _extended(path: Path, origin: str, above: tuple[Path, ...]) -> dict[str, Any
     extended = content.pop("extends", None)
     if extended is None:
         return content
-    below = _extended(path.parent / str(extended), f"{path}: extends: {extended}", (*above, path.resolve()))
+    below = _extended(beside(path, extended), f"{path}: extends: {extended}", (*above, path.resolve()))
     return below | content | {key: below.get(key, {}) | content.get(key, {}) for key in together}
 
 

@@ -11,7 +11,7 @@ from vaegan.arguments import whole_number
 from vaegan.evals.features import check_features
 from vaegan.evals.material import MOST_IMAGES
 from vaegan.evaluation import evaluate_run, flat_values, headline_lines
-from vaegan.run_arguments import add_device_argument, add_run_arguments, open_typed_run
+from vaegan.run_arguments import add_device_argument, add_run_arguments, images_of, open_typed_run
 from vaegan.seeds import LARGEST_SEED
 from vaegan.trackers import WandbTracker
 from vaegan.trained import Trained
@@ -57,12 +57,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Raises: UserError for a folder that is no run's, and for images that are not the run's."""
     trained = open_typed_run(arguments)
     check_features(arguments.features)
-    given = {"dataset": arguments.dataset, "data_dir": arguments.data_dir}
-    options = trained.config.to_dict() | {name: value for name, value in given.items() if value is not None}
-    request = datasets.Request.of(options)
-    if note := datasets.namesake(request.name):
+    if note := datasets.namesake(arguments.dataset or trained.config.dataset):
         print(note)
-    splits = datasets.open_source(request).load()
+    advice = "--dataset and --data-dir say where the images are now"
+    request, splits = images_of(trained, advice, dataset=arguments.dataset, data_dir=arguments.data_dir)
     trained.check_held_out(splits.test.images)
     tracker = _tracker(trained, arguments.wandb or trained.config.wandb)
     try:

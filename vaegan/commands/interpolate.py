@@ -12,13 +12,12 @@ from torch import Tensor
 
 from vaegan.arguments import whole_number
 from vaegan.commands.reconstruct import read_image
-from vaegan.datasets import Request, open_source
 from vaegan.errors import OptionError, UserError
 from vaegan.figures import save_grid
 from vaegan.interpolation import PATHS
 from vaegan.new_paths import free_name
 from vaegan.pixels import from_uint8
-from vaegan.run_arguments import add_device_argument, add_run_arguments, open_typed_run, weights_of
+from vaegan.run_arguments import add_device_argument, add_run_arguments, images_of, open_typed_run, weights_of
 from vaegan.seeds import LARGEST_SEED, generator_for
 from vaegan.trained import Trained
 
@@ -113,12 +112,7 @@ def _read(trained: Trained, files: list[Path]) -> Tensor:
 
 def _held_out(trained: Trained, pair: list[int]) -> Tensor:
     """Held-out images of the run's data set, uint8 [2, C, H, W]. Raises: UserError where there are none."""
-    config = trained.config
-    try:
-        test = open_source(Request.of(config.to_dict())).load().test
-    except OptionError as error:
-        reason, _, _ = error.problem.partition(";")  # what it advises are flags of a training
-        raise UserError(f"the run's data set {config.dataset}: {reason}; --files takes two images") from None
+    test = images_of(trained, "--files takes two images")[1].test
     for number in pair:
         if number >= len(test):
             raise UserError(f"--pair {number}: the {len(test):,} held-out images are counted from 0")

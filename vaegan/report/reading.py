@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from vaegan.errors import UserError
+from vaegan.paths import KEY
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def read_run(folder: Path) -> RunFiles:
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         if not isinstance(config, dict):
             raise UserError(f"{folder / 'config.yaml'}: holds no options; put back those of the run")
+        config.pop(KEY, None)  # where things lay is no option
         environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
         evaluated = folder / "evaluation.json"
         evaluation = json.loads(evaluated.read_text(encoding="utf-8")) if evaluated.is_file() else None

@@ -1,0 +1,72 @@
+"""Options that are paths: found again from whichever directory a YAML file is read.
+
+A relative path in a YAML file begins in the file's own folder or, where nothing lies there, in the working
+directory. The config.yaml of a run also keeps, under `paths`, where what was typed lay; that comes first.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vaegan.config import Config
+from vaegan.datasets import Request, is_registered
+
+KEY = "paths"
+OPTIONS = ("dataset", "data_dir", "cache_dir")
+
+
+def config_text(config: Config) -> str:
+    """A run's config.yaml: its options, and the absolute paths of those that are relative ones."""
+    options = config.to_dict()
+    request = Request.of(options)
+    lies = {"dataset": request.name, "data_dir": request.data_dir, "cache_dir": request.cache_dir}
+    paths = {
+        name: os.path.abspath(os.path.expanduser(path))
+        for name, path in lies.items()
+        if _begins_somewhere(name, options.get(name, _default(name))) and os.path.exists(path)
+    }
+    return yaml.safe_dump(options | ({KEY: paths} if paths else {}), sort_keys=False, allow_unicode=True)
+
+
+def located(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """A file's options without `paths`, those that are relative paths as they have to be read from here."""
+    found = {name: value for name, value in values.items() if name != KEY}
+    for name in OPTIONS:
+        value = values.get(name, _default(name))
+        if _begins_somewhere(name, value):
+            place = next(filter(os.path.exists, places(values, file, name)), value)
+            if os.path.abspath(place) != os.path.abspath(value):
+                found[name] = str(place)
+    return found
+
+
+def places(values: Mapping[str, Any], file: Path, name: str) -> Iterator[Path]:
+    """Where what a file has for that option may lie, the likeliest place first."""
+    kept = values.get(KEY)
+    if isinstance(kept, Mapping) and isinstance(kept.get(name), str):
+        yield Path(kept[name])
+    value = values.get(name, _default(name))
+    if name in values:
+        yield file.parent / value
+    yield Path(value)
+
+
+def beside(file: Path, value: Any) -> Path:
+    """Another YAML file that this one names."""
+    own = file.parent / Path(str(value)).expanduser()
+    return own if own.exists() or not os.path.exists(str(value)) else Path(str(value))
+
+
+def _default(name: str) -> str | None:
+    """What stands for an option that was not given and begins in the working directory."""
+    return "data" if name == "data_dir" and not os.environ.get("VAEGAN_DATA") else None
+
+
+def _begins_somewhere(name: str, value: Any) -> bool:
+    """Whether the value is a relative path."""
+    if not isinstance(value, str) or not value or (name == "dataset" and is_registered(value)):
+        return False
+    return not os.path.isabs(os.path.expanduser(value))
