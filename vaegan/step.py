@@ -1,5 +1,6 @@
 """One step of training: every player's turn on one batch, the same way."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
@@ -101,7 +102,7 @@ class Step:
         for views in parts:
             last = views.share.stop == self.ranks.share(views.share.whole).stop
             # every part draws for the whole batch, and so the same as the others
-            with torch.random.fork_rng(_devices(views.x), enabled=not last):
+            with _kept_random_state(views.x.device, enabled=not last):
                 terms = self.objective.play(player, views, weights)
             meter.add(player, terms, len(views.x))
             finite.add(player, terms)
@@ -129,6 +130,8 @@ def floor_figure(players: Players, images: Tensor) -> dict[str, Tensor]:
     return {} if floor is None else {"pbp_floor": floor(images)}
 
 
-def _devices(x: Tensor) -> list[torch.device]:
-    """The device whose random numbers are not the CPU's, if it is one."""
-    return [x.device] if x.device.type == "cuda" else []
+def _kept_random_state(device: torch.device, enabled: bool) -> contextlib.AbstractContextManager[None]:
+    """What is drawn within, on the CPU and on this device, is drawn again after it."""
+    if device.type == "cpu":
+        return torch.random.fork_rng([], enabled=enabled)
+    return torch.random.fork_rng([device], enabled=enabled, device_type=device.type)

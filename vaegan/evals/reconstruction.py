@@ -182,8 +182,8 @@ def spectral_energy(images: Tensor) -> tuple[Tensor, Tensor]:
     window = windows[0][:, None] * windows[1]
     mean = (images * window).sum((2, 3), keepdim=True) / window.sum()
     power = torch.fft.fft2((images - mean) * window).abs().square().sum(1)  # [B, H, W]
-    frequencies = [torch.fft.fftfreq(side).to(images) for side in (height, width)]
-    above = torch.hypot(frequencies[0][:, None], frequencies[1]) > HIGH_FREQUENCY
+    frequencies = [torch.fft.fftfreq(side) for side in (height, width)]
+    above = (torch.hypot(frequencies[0][:, None], frequencies[1]) > HIGH_FREQUENCY).to(images.device)
     return (power * above).sum((1, 2)), power.sum((1, 2))
 
 

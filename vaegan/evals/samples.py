@@ -65,4 +65,6 @@ def originals(images: Loader) -> Tensor:
 
 def spread(images: Tensor) -> float:
     """The mean Euclidean distance between two of the images [N, C, H, W]; 0 for a single one."""
-    return torch.pdist(images.flatten(1)).mean().item() if len(images) > 1 else 0.0
+    if len(images) < 2:
+        return 0.0
+    return torch.pdist(images.flatten(1).cpu()).mean().item()  # Apple's GPUs have no pdist
