@@ -14,6 +14,7 @@ from vaegan.__main__ import main
 from vaegan.config import make_config
 from vaegan.console import make_console
 from vaegan.errors import UserError
+from vaegan.evaluation import headline_lines
 
 TINY = "--vae dense --hidden-dim 16 --latent-dim 2 --image-size 16 --train-images 300 --epochs 2"
 EVERY = {"reconstruction", "likelihood", "latents", "distances", "gan_figures", "detectability"}
@@ -76,7 +77,10 @@ def test_images_without_labels_are_compared_in_untrained_features_and_known_fact
     assert "random weights" in distances["protocol"]["features"]
     assert "training/frechet" in distances["values"]
     assert not any("fid" in key for key in distances["values"])
-    assert distances["warnings"]  # of 80 held-out images
+    (few, uncertain) = distances["warnings"]  # of 80 held-out images
+    lines = headline_lines(evaluation)
+    assert f"  note on distributions: {few}" in lines and f"  note on distributions: {uncertain}" in lines
+    assert few.startswith("80 images are few for 64 features (recommended: 313 or more): the Fréchet dist")
     assert len(evaluation["sections"]["latents"]["values"]["mig_per_factor"]) == 23
     assert "knn_accuracy" not in evaluation["sections"]["latents"]["values"]
 
@@ -90,6 +94,7 @@ def test_it_can_be_turned_off_and_done_later_with_the_same_result(made, capsys):
     assert {**ours, "versions": 0} == {**theirs, "versions": 0}
     output = capsys.readouterr().out
     assert output.splitlines()[-1] == f"report: {later / 'report.html'}"
+    assert output.count("  note on detectability: The discriminator has learned from 180 originals only") == 1
     assert "classifier: " in output and "% of 360 held-out images of digits right" in output
 
 

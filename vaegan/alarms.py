@@ -15,8 +15,7 @@ LEAST_KL = 0.1  # nats an image; to tell two equally frequent kinds of images ap
 MEANINGS = {
     "alarm/collapse": "samples have become alike (test/gen/diversity); the generator may be collapsing",
     "alarm/posterior": f"the KL divergence has been below {LEAST_KL:g} nats an image for {LASTING} epochs: "
-    "the latents tell nothing of the image, and all reconstructions are alike; "
-    "a lower --beta is the usual remedy",
+    "latents tell nothing of the image, all reconstructions are alike; a lower --beta is the usual remedy",
     "alarm/disc_wins": f"D has been right over {WINNING:.0%} of the time for {LASTING} epochs; "
     "it has little left to teach",
 }

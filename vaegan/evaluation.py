@@ -124,7 +124,13 @@ def headlines(sections: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def headline_lines(evaluation: dict[str, Any]) -> list[str]:
-    """The main figures for the terminal."""
-    return [
+    """The main figures for the terminal, and behind them why some are to be doubted."""
+    figures = [
         f"  {each['label']:42}{each['value']:>10} {each['unit']}".rstrip() for each in evaluation["headlines"]
     ]
+    doubts = [
+        f"  note on {section['title'].lower()}: {warning.rstrip('.')}"
+        for section in evaluation["sections"].values()
+        for warning in section["warnings"]
+    ]
+    return figures + doubts
