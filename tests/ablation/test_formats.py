@@ -5,10 +5,11 @@ import io
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
-from vaegan.ablation.formats import csv, differing, escaped, explained, head, latex, markdown, measured
+from vaegan.ablation.formats import csv, differing, explained, head, latex, markdown, measured
 from vaegan.ablation.table import ArmRuns, Column, Entry, Row, Table
 
 PSNR = Column("reconstruction/psnr", "PSNR", "peak signal-to-noise ratio", "dB", "higher")
@@ -95,7 +96,7 @@ def test_markdown(table):
 def test_latex(table):
     text = latex(table)
     assert text.startswith("% \\usepackage{booktabs, graphicx}\n")
-    assert r"     & w 10 | 5\% & other\_one & lost \\" in text
+    assert r"     & w 10 \textbar{} 5\% & other\_one & lost \\" in text
     assert r"    PSNR, dB $\uparrow$ & \textbf{20.25 $\pm$ 0.35} & 19.35 $\pm$ 0.49 & -- \\" in text
     assert r"    PSNR, dB $\uparrow$ & $-$0.90 [$-$1.00, $-$0.80] & -- \\" in text
     assert r"    seeds & 2/2 & 2/2 & 0/2 \\" in text
@@ -104,19 +105,35 @@ def test_latex(table):
     assert text.isascii()
 
 
-def test_latex_escapes_all_that_it_would_take_for_its_own():
-    assert escaped(r"\&%$#_{}~^") == (r"\textbackslash{}\&\%\$\#\_\{\}\textasciitilde{}\textasciicircum{}")
+def test_latex_says_which_letters_it_spells(table):
+    renamed = [replace(row, arm=replace(row.arm, label=f"{row.label} β中")) for row in table.rows]
+    text = latex(replace(table, rows=renamed, name="β_中", baseline=renamed[0].label))
+    assert "% without a sign in LaTeX, and therefore spelled: 中 as Zhong\n" in text
+    assert r"w 10 \textbar{} 5\% $\beta$Zhong & other\_one $\beta$Zhong & lost $\beta$Zhong \\" in text
+    assert r"\label{tab:v-Zhong}" in text
+    assert "spelled" not in latex(table)
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex")
-def test_latex_is_set_by_latex(table, tmp_path):
+ODD = [
+    "β → 0.5, é, ő, ± x₁² ά",
+    r"\input{x} & 100 % of $3 #1 a_1 {y ~ ^ <z> | -- [q]",
+    "中文 😀 Привет ą þ \ue000\n\nnew",
+]
+
+
+@pytest.mark.parametrize("program", ["pdflatex", "lualatex"])
+def test_latex_is_set_by_latex(table, tmp_path, program):
+    if not shutil.which(program):
+        pytest.skip(f"needs {program}")
+    rows = [replace(row, arm=replace(row.arm, label=odd)) for row, odd in zip(table.rows, ODD, strict=True)]
+    odd = latex(replace(table, rows=rows, name="β_中 %", baseline=ODD[0]))
     document = (
         "\\documentclass{article}\\usepackage{booktabs, graphicx}\n"
-        f"\\begin{{document}}\n{latex(table)}\\end{{document}}"
+        f"\\begin{{document}}\n{latex(table)}\n{odd}\\end{{document}}"
     )
-    (tmp_path / "page.tex").write_text(document)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    (tmp_path / "page.tex").write_text(document, encoding="utf-8")
+    command = [program, "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
     assert not re.search(r"Missing character|Overfull", done.stdout)
 

@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Callable, Sequence
 
+from vaegan.ablation.letters import escaped, in_ascii, spelled
 from vaegan.ablation.table import Column, Entry, Row, Table
 from vaegan.report.comparison import markdown_table
 from vaegan.report.rendering import ABSENT, figure
@@ -20,18 +21,6 @@ DIFFERENCES = (
     "Mean over the seeds of the differences to the baseline with the same seed, and a 95 % bootstrap "
     "interval of it (percentiles of 10,000 resampled means), which of three seeds is about their range."
 )
-LATEX = {
-    "\\": r"\textbackslash{}",
-    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "±": r"$\pm$",
-    "−": "$-$",
-    "é": r"\'e",
-    ABSENT: "--",
-}
 
 
 def head(column: Column) -> str:
@@ -115,14 +104,15 @@ def markdown(table: Table) -> str:
 def latex(table: Table) -> str:
     r"""table.tex: a line a figure and a column an arm, in two floats.
 
-    They need \usepackage{booktabs, graphicx}, and are shrunk where they are wider than the text.
+    They need \usepackage{booktabs, graphicx}, and are shrunk where they are wider than the text. A comment
+    names the letters that LaTeX has no sign for, and how they are spelled.
     """
-    label = "".join(letter if letter.isalnum() else "-" for letter in table.name)
+    label = "".join(letter if letter.isalnum() else "-" for letter in in_ascii(table.name))
     results = _tabular(table, table.rows, lambda entry: _bold(measured(entry), entry))
     differences = _tabular(table, others(table), lambda entry: escaped(differing(entry)))
     return "\n\n".join(
         [
-            r"% \usepackage{booktabs, graphicx}",
+            "\n".join([r"% \usepackage{booktabs, graphicx}", *_spelled(table)]),
             _float(results, f"{table.name}. {PROTOCOL}", label),
             _float(
                 differences,
@@ -132,6 +122,14 @@ def latex(table: Table) -> str:
             "",
         ]
     )
+
+
+def _spelled(table: Table) -> list[str]:
+    """The comment on letters that the table cannot have as they are, where there are any."""
+    texts = [table.name, *(row.label for row in table.rows), *map(head, table.columns)]
+    letters = {letter: text for each in texts for letter, text in spelled(each).items() if text}
+    listed = ", ".join(f"{letter} as {text}" for letter, text in letters.items())
+    return [f"% without a sign in LaTeX, and therefore spelled: {listed}"] if letters else []
 
 
 def _bold(text: str, entry: Entry | None) -> str:
@@ -167,11 +165,6 @@ def _float(tabular: list[str], caption: str, label: str) -> str:
         r"\end{table}",
     ]
     return "\n".join(lines)
-
-
-def escaped(text: str) -> str:
-    """Text that LaTeX sets as it reads."""
-    return "".join(LATEX.get(letter, letter) for letter in text)
 
 
 def csv(table: Table) -> str:
