@@ -48,11 +48,11 @@ def test_a_grid_is_every_combination_of_its_axes_settings(read):
     spec = read("grid: {disc_weight: [1, 2.50, null], augment: [[hflip, noise], none]}")
     assert options_of(spec) == {
         "disc weight 1, augment hflip,noise": {"disc_weight": 1, "augment": ["hflip", "noise"]},
-        "disc weight 1, augment none": {"disc_weight": 1, "augment": "none"},
+        "disc weight 1, augment none": {"disc_weight": 1, "augment": None},
         "disc weight 2.5, augment hflip,noise": {"disc_weight": 2.5, "augment": ["hflip", "noise"]},
-        "disc weight 2.5, augment none": {"disc_weight": 2.5, "augment": "none"},
+        "disc weight 2.5, augment none": {"disc_weight": 2.5, "augment": None},
         "disc weight none, augment hflip,noise": {"disc_weight": None, "augment": ["hflip", "noise"]},
-        "disc weight none, augment none": {"disc_weight": None, "augment": "none"},
+        "disc weight none, augment none": {"disc_weight": None, "augment": None},
     }
 
 
@@ -84,6 +84,43 @@ def test_arms_by_name_follow_the_grid_s(read):
         "plain": {"beta": 2},
         "low": {"beta": 2, "lr": 1},
     }
+
+
+def test_none_takes_away_wherever_it_stands(read):
+    """In options, in the base, in a grid, in an arm, and in what is set; but not what is called none."""
+    spec = read(
+        "base: mine.yaml\noptions: {augment: none, disc_norm: none}\n"
+        "grid: {diffaug: [none, colour], disc: [none]}\narms: {a: {betas: none, norm: none}, b: none}\n",
+        options={"crop": "none"},
+        mine="r1: none\nepochs: 3\n",
+    )
+    common = {"r1": None, "epochs": 3, "augment": None, "disc_norm": "none", "crop": None}
+    assert options_of(spec) == {
+        "diffaug none, disc none": common | {"diffaug": None, "disc": None},
+        "diffaug colour, disc none": common | {"diffaug": "colour", "disc": None},
+        "a": common | {"betas": None, "norm": "none"},
+        "b": common,
+    }
+
+
+def test_none_takes_away_what_an_extended_file_has(read):
+    spec = read(
+        "extends: full.yaml\ncontrols: none\nmetrics: none\nbase: none\ngrid: none\n",
+        full=f"base: own.yaml\n{DISC}arms: {{a: {{base: none}}, b: {{beta: 2}}}}\n{WEIGHTS}"
+        "controls: no_disc\nmetrics: test/gen/kl\n",
+        own="latent_dim: 3\n",
+    )
+    assert [arm.label for arm in spec.arms] == ["a", "b"]
+    assert "latent_dim" not in spec.arms[0].options and not spec.given
+
+
+def test_an_arm_may_be_called_none(read):
+    assert read("arms: {a: , none: {beta: 2}}\nbaseline: none").baseline == "none"
+
+
+def test_a_baseline_whose_discriminator_is_none_has_no_control_without_one(refusal):
+    said = refusal("options: {disc: none}\narms: {a: , b: {beta: 2}}\ncontrols: no_disc")
+    assert said == "spec.yaml: controls: no_disc: the baseline is no VAE with a discriminator"
 
 
 def test_a_label_of_nothing_is_none(read):
@@ -151,7 +188,9 @@ def test_the_baseline_is_the_first_arm_unless_named(read):
 
 def test_seeds(read):
     assert read(WEIGHTS).seeds == [0]
-    assert read(f"{WEIGHTS}seeds: 4").seeds == [4]
+    assert read(f"{WEIGHTS}seeds: 0").seeds == [0]
+    assert read(f"{WEIGHTS}seeds: [4]").seeds == [4]
+    assert read(f"{WEIGHTS}seeds: 4", seeds=[7]).seeds == [7]
     assert read(f"{WEIGHTS}seeds: [2, 0]").seeds == [2, 0]
     assert read(f"{WEIGHTS}seeds: [2, 0]", seeds=[7]).seeds == [7]
 
@@ -292,6 +331,14 @@ MISTAKES = {
             "take the raw terms"
         )
         for name in ("test/gen/total", "train/disc/total", "test/gen/adv_weighted")
+    },
+    **{
+        f"{WEIGHTS}seeds: {given}": f"spec.yaml: seeds: {given}: the seed {given}, or {asked}"
+        for given, asked in (
+            (1, "1 seed? Write [1], or [0]"),
+            (3, "3 seeds? Write [3], or [0, 1, 2]"),
+            (2024, "2024 seeds? Write [2024], or [0, 1, ..., 2023]"),
+        )
     },
     f"{WEIGHTS}metrics: [test/gen/kl, test/gen/kl]": "spec.yaml: metrics: test/gen/kl: named twice",
     f"{WEIGHTS}metrics: reconstruction/pnsr": (

@@ -154,6 +154,12 @@ def test_what_is_set_takes_away_with_none(typed, begun):
     assert (config.augment, config.betas, config.dataset) == (None, (0.5, 0.9), "cartoon:20")
 
 
+def test_what_is_set_to_something_called_none_is_that(typed, begun):
+    Path("spec.yaml").write_text(SPEC.replace("dense", "conv").replace("hidden_dim", "base_channels"))
+    typed("spec.yaml", "--out", "here", "--set", "disc_norm=none", "epochs=3")
+    assert [arm.config.disc_norm for arm in begun["plan"].arms] == ["none", "none", None]
+
+
 MISTAKES = {
     "": "SPEC: is missing; name a YAML file such as configs/ablations/disc_weight.yaml",
     "no.yaml": "no.yaml: cannot read the file (No such file or directory)",

@@ -8,13 +8,14 @@ from typing import Any
 
 from vaegan.ablation.controls import CONTROLS
 from vaegan.ablation.metrics import DEFAULT_METRICS, check_metric
-from vaegan.config import config_type
+from vaegan.config import config_type, takes_away
 from vaegan.errors import UserError, did_you_mean
 from vaegan.flags import load_yaml, read_config
 from vaegan.paths import beside, located
 from vaegan.seeds import LARGEST_SEED
 
 KEYS = ("extends", "base", "options", "grid", "arms", "controls", "seeds", "metrics", "baseline", "labels")
+NONE = "none"  # in place of any key's value: what another file sets is taken away; an arm may be called so
 OWN = ("seed", "run_name", "runs_dir", "evaluate", "wandb_group")  # options that the ablation itself sets
 
 
@@ -52,10 +53,8 @@ def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ())
     content = _extended(path, str(path), ())
     common = _base(path, content) | _mapping(path, "options", content)
     labels = _labels(path, content)
-    arms = [
-        *(Arm(label, located(common | own, path) | options) for label, own in _grid(path, content, labels)),
-        *(Arm(label, located(common | own, path) | options) for label, own in _named_arms(path, content)),
-    ]
+    named = [*_grid(path, content, labels), *_named_arms(path, content)]
+    arms = [Arm(label, _without_none(located(common | own, path) | options)) for label, own in named]
     controls = _controls(path, content)
     for arm in arms:
         _check_options(path, arm.label, arm.options)
@@ -97,6 +96,7 @@ def _extended(path: Path, origin: str, above: tuple[Path, ...]) -> dict[str, Any
     if path.resolve() in above:
         raise UserError(f"{origin}: the file extends itself")
     content = load_yaml(path, origin)
+    content = {key: None if value == NONE and key != "baseline" else value for key, value in content.items()}
     for key in content:
         if key not in KEYS:
             hint = did_you_mean(key, KEYS)
@@ -106,7 +106,7 @@ def _extended(path: Path, origin: str, above: tuple[Path, ...]) -> dict[str, Any
     if isinstance(content.get("arms"), dict):
         content["arms"] = {
             label: own | {"base": beside(path, own["base"])}
-            if isinstance(own, dict) and own.get("base") is not None
+            if isinstance(own, dict) and own.get("base") not in (None, NONE)
             else own
             for label, own in content["arms"].items()
         }
@@ -158,7 +158,7 @@ def _named_arms(path: Path, content: Mapping[str, Any]) -> Iterator[tuple[str, d
     for label, own in _mapping(path, "arms", content).items():
         own = _options(f"{path}: arms: {label}", own)
         base = own.pop("base", None)
-        yield label, (_config(path, base) if base is not None else {}) | own
+        yield label, (_config(path, base) if base not in (None, NONE) else {}) | own
 
 
 def _controls(path: Path, content: Mapping[str, Any]) -> list[str]:
@@ -174,6 +174,12 @@ def _controls(path: Path, content: Mapping[str, Any]) -> list[str]:
 
 def _seeds(path: Path, content: Mapping[str, Any]) -> list[int]:
     seeds = content.get("seeds", [0])
+    if isinstance(seeds, int) and 0 < seeds <= LARGEST_SEED and not isinstance(seeds, bool):
+        several = ", ".join(map(str, range(seeds))) if seeds < 5 else f"0, 1, ..., {seeds - 1}"
+        count = f"{seeds} seed{'s' if seeds > 1 else ''}"
+        raise UserError(
+            f"{path}: seeds: {seeds}: the seed {seeds}, or {count}? Write [{seeds}], or [{several}]"
+        )
     seeds = seeds if isinstance(seeds, list) else [seeds]
     whole = all(isinstance(s, int) and not isinstance(s, bool) and 0 <= s <= LARGEST_SEED for s in seeds)
     if not seeds or not whole or len(set(seeds)) < len(seeds):
@@ -203,6 +209,11 @@ def _labels(path: Path, content: Mapping[str, Any]) -> dict[str, str]:
     return {axis: str(label) for axis, label in labels.items() if label is not None}
 
 
+def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with no value where `none` takes one away, as it does in a config and on a command line."""
+    return {name: None if takes_away(name, value) else value for name, value in options.items()}
+
+
 def _check_options(path: Path, label: str, options: Mapping[str, Any]) -> None:
     """Raises: UserError for options that do not exist or that the ablation itself sets."""
     known = config_type().model_fields
@@ -221,8 +232,8 @@ def _mapping(path: Path, key: str, content: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _options(origin: str, value: Any, name: str = "option") -> dict[str, Any]:
-    """Names and what stands behind them; none of null. Raises: UserError for something else."""
-    if value is None:
+    """Names and what stands behind them; none of null or `none`. Raises: UserError for something else."""
+    if value in (None, NONE):
         return {}
     if not isinstance(value, dict):
         raise UserError(f"{origin}: expected lines of the form `{name}: value`")

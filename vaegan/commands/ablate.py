@@ -180,7 +180,7 @@ def settings(given: list[str]) -> dict[str, Any]:
         if not equals or not name:
             raise UserError(f"--set {part}: expected OPTION=VALUE")
         try:
-            options[name.replace("-", "_")] = None if value == "none" else yaml.safe_load(value)
+            options[name.replace("-", "_")] = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError):  # the latter for what only looks like a date
             raise UserError(f"--set {part}: the value cannot be read as YAML; put it in quotes") from None
     return options
