@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ SCALE_HEIGHT = 14  # pixels, of a scale of colours and of the numbers below it
 MOST_FRAMES = 60
 FRAME_MS = 300
 LAST_FRAME_MS = 2000
+LONGEST_CLASS = 14  # characters of a class's name, ten of which fit side by side
 MOST_CLASSES = 20  # that colours and a legend can tell apart
 
 
@@ -102,10 +104,12 @@ def _coloured(values: Tensor) -> Tensor:
     return torch.from_numpy(colormaps["magma"](values.clamp(0, 1).numpy())[..., :3]).permute(0, 3, 1, 2)
 
 
-def save_maps(path: Path, maps: Mapping[str, Tensor], labels: Tensor | None) -> None:
+def save_maps(
+    path: Path, maps: Mapping[str, Tensor], labels: Tensor | None, names: Sequence[str] | None = None
+) -> None:
     """Points in the plane, a panel for each of the maps, coloured by class, with a legend for up to 20.
 
-    maps: [N, 2] by title. labels: [N], whole numbers; None for grey points.
+    maps: [N, 2] by title. labels: [N], whole numbers; None for grey points. names: of the labels 0, 1, ...
     """
     figure = Figure(figsize=(4 * len(maps), 4.4), layout="constrained")
     classes = [] if labels is None else labels.unique().tolist()
@@ -119,11 +123,22 @@ def save_maps(path: Path, maps: Mapping[str, Tensor], labels: Tensor | None) -> 
             axes.scatter(*points.T, s=6, c=labels, cmap="viridis")
         else:
             for colour, each in enumerate(classes):
-                axes.scatter(*points[labels == each].T, s=6, color=palette(colour), label=str(each))
+                axes.scatter(
+                    *points[labels == each].T,
+                    s=6,
+                    color=palette(colour),
+                    label=_shortened(names[each]) if names else str(each),
+                )
     if 0 < len(classes) <= MOST_CLASSES:
         handles = figure.axes[0].get_legend_handles_labels()
         figure.legend(*handles, loc="outside lower center", ncols=10, markerscale=2, title="class")
     save_figure(path, figure)
+
+
+def _shortened(name: str) -> str:
+    """A class's name as a legend has room for it; no formula for matplotlib, and not left out for its "_"."""
+    short = name if len(name) <= LONGEST_CLASS else f"{name[: LONGEST_CLASS - 1]}…"
+    return re.sub(r"^_", "\u200b_", short.replace("$", r"\$"))
 
 
 @dataclass(frozen=True)

@@ -208,3 +208,17 @@ def test_maps_have_a_legend_for_up_to_twenty_classes(tmp_path, monkeypatch, n_cl
     save_maps(tmp_path / "maps.png", {"perplexity 5": torch.randn(42, 2)}, labels)
     shown = [[str(i) for i in range(n_classes)]] if n_classes in (3, 20) else []
     assert legends == shown
+
+
+def test_the_legend_of_a_map_names_the_classes_also_oddly_named_ones(tmp_path, monkeypatch):
+    drawn = []
+    save = Figure.savefig
+
+    def noting(self, *arguments, **more):
+        save(self, *arguments, **more)
+        drawn.extend(text.get_text() for text in self.legends[0].get_texts())
+
+    monkeypatch.setattr(Figure, "savefig", noting)
+    names = ("_hidden", "a name that is too long", "$1", "顔")
+    save_maps(tmp_path / "maps.png", {"map": torch.randn(9, 2)}, torch.arange(9) % 4, names)
+    assert drawn == ["\u200b_hidden", "a name that i…", r"\$1", "顔"]

@@ -63,6 +63,8 @@ def evaluate_gan_figures(
             f"{classifier.name}; originals are classified, too; a class is covered from 1/{COVERED} of its "
             "share among originals on; for the divergence half an image is added to each class"
         )
+        if names := material.test.classes:
+            how["class_names"] = ", ".join(names)
         warnings = class_warnings(classifier, len(material.originals))
     return Section("gan_figures", "Samples", material.protocol(**how), values, MEANINGS, warnings)
 

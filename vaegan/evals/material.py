@@ -13,10 +13,14 @@ MOST_IMAGES = 10_000  # of each kind that is looked at; as many as published dis
 
 
 class ImageSet(Protocol):
-    """Images with what is known of each. images: uint8, sliced to [N, C, H, W]. labels: [N] or None."""
+    """Images with what is known of each. images: uint8, sliced to [N, C, H, W]. labels: [N] or None.
+
+    classes: what the labels 0, 1, ... are called, where they have names.
+    """
 
     images: Any
     labels: Tensor | None
+    classes: tuple[str, ...] | None
     factors: Any
 
     def __len__(self) -> int: ...

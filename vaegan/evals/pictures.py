@@ -196,7 +196,7 @@ def _tsne(material: Material, folder: Path) -> Picture | None:
     picked = torch.randperm(len(mu), generator=generator_for(material.seed, "t-sne"))[:MOST_POINTS]
     labels = None if material.test.labels is None else material.test.labels[picked]
     maps = {f"perplexity {each}": tsne(mu[picked], each, material.seed) for each in perplexities}
-    save_maps(folder / "tsne.png", maps, labels)
+    save_maps(folder / "tsne.png", maps, labels, material.test.classes)
     coloured = "grey, since the images have no classes" if labels is None else "coloured by class"
     return Picture(
         "tsne.png",
