@@ -75,7 +75,7 @@ def in_8_bits(image: Image.Image, value_range: ValueRange | None) -> Image.Image
     if not is_deep(image):
         return image
     if value_range is None:
-        raise ValueError("more than 8 bits a value, of which none is known to be white (see --value-range)")
+        raise ValueError("more than 8 bits a value, and nothing says which is white; save it with 8 bits")
     values, alpha = values_of(image)
     mode = "L" if values.ndim == 2 else "CMYK" if values.shape[-1] == 4 else "RGB"
     scaled = Image.frombytes(mode, image.size, to_8_bits(values, value_range).tobytes())

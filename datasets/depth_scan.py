@@ -9,6 +9,7 @@ from pathlib import Path
 from vaegan.datasets.decode import in_parallel, read
 from vaegan.datasets.deep_files import HEAD, extent_in, is_deep, may_be_deep
 from vaegan.datasets.depth import Extent, ValueRange, range_from, said
+from vaegan.datasets.progress import with_progress
 
 from vaegan.files import write_whole
 
@@ -32,7 +33,9 @@ class Depth:
         return given or (self.extent and range_from(self.extent))
 
     def remark(self, n_files: int, given: ValueRange | None) -> str | None:
-        """How the files with more than 8 bits are read; None where there are none."""
+        """How the files with more than 8 bits are read; None where there is nothing to say."""
+        if given and not self.n_deep:
+            return f"no image file has more than 8 bits a value; --value-range {said(given)} changes nothing"
         value_range = self.value_range(given)
         if value_range is None:
             return None
@@ -56,7 +59,8 @@ def scan(files: Sequence[Path], values: bool = True) -> Depth:
     counts as none.
     """
     candidates = [file for file in files if _begins_deep(file)]
-    found = list(in_parallel(candidates, _extent if values else _deep))
+    looked_at = in_parallel(candidates, _extent if values else _deep)
+    found = list(with_progress(looked_at, len(candidates), "finding the range of values"))
     if not values:
         return Depth(sum(each is True for each in found))
     extents = [each for each in found if isinstance(each, Extent)]
