@@ -16,6 +16,7 @@ UNREAD = {
     "SVG": "draw them into PNGs",
     "RAW": "develop them into JPEG, PNG or TIFF",
     "video": "take images out of them",
+    "parquet": "give one of them, or a folder with nothing else in it",
 }
 ENDINGS = {
     "HEIC": (".heic", ".heif", ".hif"),
@@ -26,6 +27,7 @@ ENDINGS = {
         *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos"),
         *(".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
     ),
+    "parquet": (".parquet",),
     "video": (
         *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts"),
         *(".ogv", ".webm", ".wmv"),
