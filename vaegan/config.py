@@ -254,7 +254,9 @@ class Training(Section):
 class Data(Section):
     """Data"""
 
-    dataset: str = option("digits", "data set, or the path of a folder of images")
+    dataset: str = option(
+        "digits", "data set, or the path of a folder, an archive, an array or parquet files of images"
+    )
     image_size: int | None = option(None, "side of the images, pixels", shown="the data set's own", ge=1)
     data_dir: str | None = option(
         None, "folder that holds the data sets' files", shown="$VAEGAN_DATA, or data"
