@@ -1,8 +1,8 @@
 """What a file is, told by its first bytes, and by its name where they tell too little."""
 
+import os
 from collections.abc import Callable
 from functools import cache
-from pathlib import PurePath
 
 from PIL import Image
 
@@ -61,7 +61,7 @@ def kind_of(name: str, head: Callable[[], bytes]) -> str | None:
 
     head: reads the first bytes; it is asked only where the name's ending is not that of an image.
     """
-    ending = PurePath(name).suffix.lower()
+    ending = os.path.splitext(name)[1].lower()  # many times as fast as a path
     by_name = _kinds().get(ending)
     if by_name == IMAGE:
         return IMAGE
