@@ -2,15 +2,13 @@
 
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 from vaegan.datasets.base import Request
-from vaegan.datasets.collection import Collection
-from vaegan.datasets.decode import decode, in_parallel
+from vaegan.datasets.image_files import ImageFiles
 from vaegan.datasets.kinds import HEAD, IMAGE, kind_of
 from vaegan.datasets.label_table import LABEL_TABLE, table_text
 from vaegan.datasets.layout import Layout, read_layout
@@ -25,7 +23,7 @@ ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".
 
 
 @register_reader("an archive of images (.zip, .tar, .tar.gz)", ends_with(*ENDINGS))
-class Archive(Collection):
+class Archive(ImageFiles):
     """The images in an archive, as if it were a folder with the same files.
 
     Members that are encrypted or damaged are named as files that cannot be read. An image in the cache is
@@ -59,7 +57,7 @@ class Archive(Collection):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        return (*self._listing.remarks(), *self._layout.remarks)
+        return (*self._listing.remarks(), *self._layout.remarks, *super().remarks)
 
     @property
     def reading_order(self) -> Sequence[int]:
@@ -68,9 +66,6 @@ class Archive(Collection):
     def stamp(self, position: int) -> bytes:
         member = self.files[position]
         return f"{member.path}\0{member.state}".encode(errors="surrogateescape")
-
-    def decoded(self, positions: Sequence[int]) -> Iterator[np.ndarray | str]:
-        return in_parallel([self.files[i] for i in positions], partial(decode, square=self.square))
 
     @cached_property
     def files(self) -> list[Member]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vaegan.datasets.decode import in_parallel, read
+from vaegan.datasets.decode import Openable, in_parallel, read
 from vaegan.datasets.deep_files import HEAD, extent_in, is_deep, may_be_deep
 from vaegan.datasets.depth import Extent, ValueRange, range_from, said
 from vaegan.datasets.progress import with_progress
@@ -52,13 +52,14 @@ class Depth:
         )
 
 
-def scan(files: Sequence[Path], values: bool = True) -> Depth:
+def scan(files: Sequence[Path | Openable], values: bool = True) -> Depth:
     """The depth of those files, of which only those are decoded that have more than 8 bits.
 
     values: whether their extent is asked for; without it, nothing is decoded. A file that cannot be read
     counts as none.
     """
-    candidates = [file for file in files if _begins_deep(file)]
+    # the starts of files in an archive take as long as all of them, which several processes read at once
+    candidates = [file for file in files if not isinstance(file, Path) or _begins_deep(file)]
     looked_at = in_parallel(candidates, _extent if values else _deep)
     found = list(with_progress(looked_at, len(candidates), "finding the range of values"))
     if not values:
@@ -78,11 +79,11 @@ def _begins_deep(file: Path) -> bool:
         return False
 
 
-def _extent(file: Path) -> Extent | str | None:
+def _extent(file: Path | Openable) -> Extent | str | None:
     return read(file, extent_in)
 
 
-def _deep(file: Path) -> bool | str:
+def _deep(file: Path | Openable) -> bool | str:
     return read(file, is_deep)
 
 

@@ -1,18 +1,13 @@
 """A folder of images: flat or nested, every format that Pillow reads, any mixture of modes and sizes."""
 
-import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 from vaegan.datasets.base import Description, Request, Splits, register_dataset
-from vaegan.datasets.collection import OWN_SIZE, Collection
-from vaegan.datasets.decode import decode, in_parallel
-from vaegan.datasets.depth import ValueRange
-from vaegan.datasets.depth_scan import Depth, remember, remembered, scan
+from vaegan.datasets.collection import OWN_SIZE
+from vaegan.datasets.image_files import ImageFiles
 from vaegan.datasets.label_table import table_text
 from vaegan.datasets.layout import Layout, read_layout
 from vaegan.datasets.levels import check_level
@@ -25,7 +20,7 @@ FACES = "anime_faces"
 
 
 @register_reader("a folder of images", os.path.isdir, last=True)
-class Folder(Collection):
+class Folder(ImageFiles):
     """The images below a folder, in colour.
 
     Each is turned as its EXIF tag says, cut to its central square and resized. `list_images` says which
@@ -71,35 +66,12 @@ class Folder(Collection):
         return read_layout(paths, tables, new_split=asked.split is not None, labelled=asked.labels == "auto")
 
     @property
+    def files(self) -> list[Path]:
+        return self.names
+
+    @property
     def remarks(self) -> tuple[str, ...]:
-        depth = self._depth.remark(len(self.names), self.request.value_range)
-        return (*self.listing.remarks(), *self._layout.remarks, *([depth] if depth else []))
-
-    @property
-    def value_range(self) -> ValueRange | None:
-        """One for the whole folder, found from its values unless it is given."""
-        return self._depth.value_range(self.request.value_range)
-
-    @cached_property
-    def _depth(self) -> Depth:
-        kept = None if self._in_memory else remembered(self._depth_file, self._state)
-        return kept or scan(self.names, values=self.request.value_range is None)
-
-    @property
-    def _depth_file(self) -> Path:
-        return self.request.cache_dir / self.own_cache / "depth.json"
-
-    @cached_property
-    def _state(self) -> str:
-        """Changes when one of the files does."""
-        stamps = b"\0".join(self.stamp(i) for i in range(len(self.names)))
-        return hashlib.blake2b(stamps, digest_size=16).hexdigest()
-
-    def load(self) -> Splits:
-        splits = super().load()
-        if not self._in_memory and self.request.value_range is None:
-            remember(self._depth_file, self._state, self._depth)
-        return splits
+        return (*self.listing.remarks(), *self._layout.remarks, *super().remarks)
 
     def stamp(self, position: int) -> bytes:
         """The file's path, size and times."""
@@ -110,9 +82,6 @@ class Folder(Collection):
             return os.fsencode(file)  # gone: opening it will tell
         numbers = f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
         return os.fsencode(file.relative_to(self.root)) + b"\0" + numbers.encode()
-
-    def decoded(self, positions: Sequence[int]) -> Iterator[np.ndarray | str]:
-        return in_parallel([self.names[i] for i in positions], partial(decode, square=self.square))
 
 
 def _content(table: Path) -> bytes:

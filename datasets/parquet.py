@@ -2,17 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from vaegan.datasets.base import Request
-from vaegan.datasets.collection import Collection
-from vaegan.datasets.decode import decode, in_parallel
+from vaegan.datasets.image_files import ImageFiles
 from vaegan.datasets.layout import TEST, TRAIN, UNLABELLED, VALIDATION, coded
 from vaegan.datasets.listing import list_images
 from vaegan.datasets.parquet_file import ImageRow, ParquetFile, image_columns
@@ -41,7 +38,7 @@ def _files(path: Path) -> list[Path]:
 
 
 @register_reader("Hugging Face's parquet files (.parquet, or a folder of them)", _reads)
-class Parquet(Collection):
+class Parquet(ImageFiles):
     """The images in the rows of parquet files, in colour, cut and resized as those of a folder.
 
     Files called train-... and test-... (or validation-...) are a ready-made split. An image in the cache is
@@ -110,7 +107,7 @@ class Parquet(Collection):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        return (*self._said, *self._labels_and_remarks[1])
+        return (*self._said, *self._labels_and_remarks[1], *super().remarks)
 
     @cached_property
     def _labels_and_remarks(self) -> tuple[tuple[Tensor, tuple[str, ...]] | None, list[str]]:
@@ -149,9 +146,6 @@ class Parquet(Collection):
             path: f"{os.path.relpath(path, root)} {state.st_size} {state.st_mtime_ns}"
             for path, state in states.items()
         }
-
-    def decoded(self, positions: Sequence[int]) -> Iterator[np.ndarray | str]:
-        return in_parallel([self.files[i] for i in positions], partial(decode, square=self.square))
 
 
 def _side(file: Path) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import vaegan.datasets.decode
-import vaegan.datasets.folder
+import vaegan.datasets.image_files
 from PIL import Image
 from vaegan.datasets import Request, open_source
 from vaegan.datasets.decode import decode
@@ -279,7 +279,7 @@ def opened(monkeypatch) -> list[str]:
     """The names of the files that are decoded."""
     names = []
     monkeypatch.setattr(
-        vaegan.datasets.folder,
+        vaegan.datasets.image_files,
         "decode",
         lambda file, square: (names.append(file.name), decode(file, square))[1],
     )
