@@ -61,7 +61,7 @@ from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
 from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave, part
 from vaegan.precision import faster_precision
-from vaegan.run import Run, new_run, plan_folder
+from vaegan.run import Run, check_place, new_run, plan_folder
 from vaegan.schedule import Schedule
 from vaegan.signals import Stopped, StopSignals, heed_ctrl_c
 from vaegan.skipped import list_problems, problem_lines
@@ -139,6 +139,8 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
         show_plan(console, config, description, folder, found)
         return
 
+    if ranks.first:
+        check_place(folder, resumed=given.resume is not None)
     join(ranks, device)
     splits = load(source, ranks, console)
     n_train = len(splits.train)

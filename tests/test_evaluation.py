@@ -80,7 +80,9 @@ def test_images_without_labels_are_compared_in_untrained_features_and_known_fact
     (few, uncertain) = distances["warnings"]  # of 80 held-out images
     lines = headline_lines(evaluation)
     assert f"  note on distributions: {few}" in lines and f"  note on distributions: {uncertain}" in lines
-    assert few.startswith("80 images are few for 64 features (recommended: 313 or more): the Fréchet dist")
+    assert few.startswith(
+        "80 images are few for 64 features (recommended: 313 or more): the Fréchet distance"
+    )
     assert len(evaluation["sections"]["latents"]["values"]["mig_per_factor"]) == 23
     assert "knn_accuracy" not in evaluation["sections"]["latents"]["values"]
 

@@ -11,13 +11,16 @@ if __name__ == "__main__":
     end_at_ctrl_c()  # before the imports that take seconds
 
 import argparse
+import contextlib
 import importlib
+import os
 import pkgutil
 from types import ModuleType
 
 import vaegan.commands
 from vaegan.arguments import Parser, print_any_text
 from vaegan.errors import OptionError, UserError, did_you_mean, flag
+from vaegan.failures import in_a_line, out_of_memory
 from vaegan.signals import heed_ctrl_c
 
 
@@ -35,16 +38,33 @@ def main(argv: list[str] | None = None) -> int:
         command.add_arguments(parser)
         typed = parser.parse(arguments[1:])
         heed_ctrl_c()
-        return command.run(typed) or 0
+        status = command.run(typed) or 0
+        sys.stdout.flush()  # which may fail, too
+        return status
     except OptionError as error:
         print(explained(error, typed), file=sys.stderr)
         return 2
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
+    except (OSError, MemoryError, RuntimeError) as error:
+        if not isinstance(error, OSError) and not out_of_memory(error):
+            raise
+        print(in_a_line(error), file=sys.stderr)
+        drop_output()
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def drop_output() -> None:
+    """Give up what standard output cannot take, as on a full disk: Python would try again at its exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def names() -> list[str]:

@@ -1,6 +1,7 @@
 """What a run is worth: every evaluation of it, its pictures, and its page, written into its folder."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,15 @@ from vaegan.evals.material import MOST_IMAGES, ImageSet, Material
 from vaegan.evals.pictures import draw_pictures
 from vaegan.evals.reconstruction import evaluate_reconstruction
 from vaegan.evals.section import Section
-from vaegan.files import write_whole
+from vaegan.files import put_beside, write_whole
+from vaegan.new_paths import added_to, new_folder
 from vaegan.report.page import write_report
 from vaegan.report.reading import read_records
 from vaegan.run import package_versions
 from vaegan.trained import Trained
 
 FILE = "evaluation.json"
+RUN_FILES = ("config.yaml", "environment.json", "metrics.jsonl")  # what a report reads beside it
 HEADLINES = (
     # section, key, what it is called, format: what the terminal and the top of the page show
     ("reconstruction", "psnr", "PSNR", ".2f"),
@@ -53,18 +56,39 @@ def evaluate_run(
     features: str = "auto",
     seed: int = 0,
     most: int = MOST_IMAGES,
+    out: Path | None = None,
 ) -> tuple[dict[str, Any], Path]:
-    """The evaluation as evaluation.json has it, and its page; writes both, and the pictures.
+    """The evaluation as evaluation.json has it, and its page; writes both, and the pictures, or nothing.
 
     train, test: the images that the run was trained on and those held out. cache_dir: keeps classifiers.
     say: takes a line about what is being done. features: the network that distances are taken in, as
     `find_features` knows it. seed: of all that is drawn. most: images of each kind to look at.
+    out: a new folder to write into in place of the run's, with what `report` reads of a run.
     Raises: OptionError for features that cannot be had, OSError when something cannot be written.
     """
-    material = Material(trained, train, test, seed, most)
+    with added_to(trained.folder) if out is None else new_folder(out) as unfinished:
+        material = Material(trained, train, test, seed, most)
+        evaluation = _written(material, features, cache_dir, say, unfinished)
+        page = write_report(trained.folder, unfinished)
+        if out is not None:
+            for name in RUN_FILES:
+                if (trained.folder / name).is_file():
+                    shutil.copyfile(trained.folder / name, unfinished / name)
+    return evaluation, (out or trained.folder) / page.name
+
+
+def _written(
+    material: Material, features: str, cache_dir: Path, say: Callable[[str], None], folder: Path
+) -> dict[str, Any]:
+    """The evaluation, which is written into the folder together with its pictures."""
+    trained = material.trained
     sections = {section.name: section.to_dict() for section in _sections(material, features, cache_dir, say)}
     say("evaluating: pictures")
-    pictures = [vars(picture) for picture in draw_pictures(material, trained.folder / "figures")]
+    figures = folder / "figures"
+    figures.mkdir()
+    if (curves := trained.folder / "figures" / "curves.png").is_file():
+        put_beside(curves, figures / curves.name)
+    pictures = [vars(picture) for picture in draw_pictures(material, figures)]
     evaluation = {
         "run": trained.folder.resolve().name,
         "checkpoint": trained.checkpoint.stem,
@@ -76,8 +100,8 @@ def evaluate_run(
         "pictures": pictures,
     }
     text = json.dumps(evaluation, indent=2) + "\n"
-    write_whole(trained.folder / FILE, lambda path: path.write_text(text, encoding="utf-8"))
-    return evaluation, write_report(trained.folder)
+    write_whole(folder / FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    return evaluation
 
 
 def _sections(

@@ -26,6 +26,7 @@ from vaegan.figures import save_animation, save_curves, save_reconstructions, sa
 from vaegan.files import append_line, remove_unfinished, write_whole
 from vaegan.nets.blocks import parameter_count, without_spectral_norm
 from vaegan.nets.players import Players
+from vaegan.new_paths import check_room
 from vaegan.paths import config_text
 
 LONGEST_NAME = 100  # characters of a name made by us
@@ -55,6 +56,19 @@ def plan_folder(config: Config) -> Path:
         return runs_dir / config.run_name
     what = describe(config)
     return next(path for i in itertools.count(1) if not os.path.lexists(path := runs_dir / f"{what}-{i}"))
+
+
+def check_place(folder: Path, resumed: bool) -> None:
+    """Whether a run can be written there, before its images are read. Raises: OptionError as `Run`."""
+    try:
+        check_room(folder)
+    except OSError as error:
+        raise _refused(folder, resumed, error) from None
+
+
+def _refused(folder: Path, resumed: bool, error: OSError) -> OptionError:
+    option, doing = ("resume", "write into") if resumed else ("runs_dir", "make")
+    return OptionError(option, f"cannot {doing} the folder {folder} ({error.strerror or error})")
 
 
 def new_run(config: Config) -> "Run":
@@ -99,9 +113,11 @@ class Run:
         self.metrics = folder / "metrics.jsonl"
         self._environment = folder / "environment.json"
         self._lock = FileLock(folder / ".lock")
+        made = False
         try:
             if not resume:
                 folder.mkdir(parents=True)
+                made = True
             self._lock.acquire(blocking=False)
             remove_unfinished(folder)
             self._write_config()
@@ -112,8 +128,10 @@ class Run:
         except FileExistsError:
             raise
         except OSError as error:
-            option, doing = ("resume", "write into") if resume else ("runs_dir", "make")
-            raise OptionError(option, f"cannot {doing} the folder {folder} ({error.strerror})") from None
+            if made:
+                self._lock.release()
+                shutil.rmtree(folder, ignore_errors=True)
+            raise _refused(folder, resume, error) from None
 
     def _write_config(self) -> None:
         """config.yaml, which --config takes back."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from vaegan.datasets import Request, Splits, open_source
 from vaegan.errors import OptionError, UserError
 from vaegan.flags import looked_for, read_config
+from vaegan.new_paths import check_room
 from vaegan.paths import OPTIONS
 from vaegan.trained import Trained, open_run
 
@@ -63,6 +64,15 @@ def images_of(trained: Trained, advice: str, **typed: str | None) -> tuple[Reque
         what = f"{file}: {error.option}: {options[error.option]}: {reason}"
         looked = looked_for(file, error.option) if error.option in OPTIONS else ""
         raise UserError("; ".join(filter(None, [what, looked, advice]))) from None
+
+
+def check_run_folder(folder: Path) -> None:
+    """Raises: UserError for a run that there is no right or no room to add to, in a command with --out."""
+    try:
+        check_room(folder)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{folder}: cannot be written ({reason}); name another folder with --out") from None
 
 
 def weights_of(trained: Trained) -> str:

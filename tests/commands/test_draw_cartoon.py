@@ -101,7 +101,7 @@ def test_the_current_folder_when_it_is_empty(tmp_path, capsys, monkeypatch):
         (["x" * 300, "--count", "1"], f"{'x' * 300}: cannot be written (File name too long)"),
         (["x", "--size", "300"], "--size 300: not a whole number of at least 16 and at most 256"),
         (["x", "--count"], "--count: expected one argument"),
-        (["file/x"], "file/x: cannot be written (File exists)"),
+        (["file/x"], "file/x: cannot be written (Not a directory)"),
     ],
 )
 def test_mistakes(tmp_path, capsys, monkeypatch, arguments, message):

@@ -193,7 +193,7 @@ def test_the_command_makes_a_new_folder_or_none(sweep, tmp_path, capsys):
     for out, problem in (
         (sweep[1], "exists already; name a new or an empty folder"),
         (tmp_path / "file", "exists already; name a new or an empty folder"),
-        (tmp_path / "file" / "out", "cannot be written (File exists)"),
+        (tmp_path / "file" / "out", "cannot be written (Not a directory)"),
     ):
         assert main(["report", *runs, "--out", str(out)]) == 2
         assert capsys.readouterr().err == f"--out {out}: {problem}\n"

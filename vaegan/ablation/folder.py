@@ -12,6 +12,7 @@ from vaegan.ablation.plan import options_of
 from vaegan.config import Config
 from vaegan.errors import OptionError
 from vaegan.files import write_whole
+from vaegan.new_paths import check_room
 
 
 class Folder:
@@ -42,6 +43,14 @@ class Folder:
             raise OptionError(
                 "out", f"{self.path} holds the table of {before}; name another folder with --out"
             )
+
+    def check_room(self, runs_dir: Path) -> None:
+        """Raises: OptionError where there is no right or no room to write the table, or runs."""
+        for option, path in (("out", self.path), ("runs_dir", runs_dir)):
+            try:
+                check_room(path)
+            except OSError as error:
+                raise OptionError(option, f"cannot write into {path} ({error.strerror or error})") from None
 
     def note(self, **facts: Any) -> None:
         """Keep these facts, beside those so far."""

@@ -112,6 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
     spec = read_spec(arguments.spec, options, arguments.seeds)
     folder = Folder(arguments.out or arguments.runs_dir / spec.name)
     folder.check(made_from(arguments.spec, options))
+    if not arguments.dry_run:
+        folder.check_room(arguments.runs_dir)
     torch.set_num_threads(max(1, cores() // arguments.workers))
     configs = resolved_arms(spec, folder.notes)
     plan = make_plan(spec, configs, arguments.runs_dir.resolve())

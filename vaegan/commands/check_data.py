@@ -20,7 +20,7 @@ from vaegan.datasets.survey import NEAR, Look, Twins, across_split, survey
 from vaegan.errors import OptionError, UserError
 from vaegan.figures import grid
 from vaegan.marks import save_picture
-from vaegan.new_paths import free_name
+from vaegan.new_paths import check_new_file, free_name
 from vaegan.pixels import from_uint8
 from vaegan.seeds import LARGEST_SEED
 from vaegan.skipped import list_problems, problem_lines
@@ -88,10 +88,8 @@ def run(arguments: argparse.Namespace) -> None:
     folder = opened(request)
     stem = f"{folder.root.resolve().name}-contact-sheet"
     sheet = arguments.sheet or Path(free_name(stem, ".png") + ".png")
-    if sheet.exists():
-        raise OptionError("sheet", "exists already; name another file")
-    if not sheet.resolve().parent.is_dir():
-        raise OptionError("sheet", f"no folder {sheet.parent}")
+    arguments.sheet = sheet  # there also for what goes wrong with it
+    check_new_file(sheet, "sheet")
     if sheet.resolve().is_relative_to(folder.root.resolve()):
         raise UserError(f"--sheet {sheet}: would be one of the folder's images; name a file elsewhere")
     looks = survey(folder.names, arguments.crop, folder.value_range)

@@ -1,6 +1,6 @@
 """Judge a run: figures with their protocols, pictures, and a page that opens anywhere.
 
-Writes evaluation.json, report.html and figures into the run's folder.
+Writes evaluation.json, report.html and figures into the run's folder, or into a new one.
 """
 
 import argparse
@@ -8,10 +8,19 @@ import json
 
 from vaegan import datasets
 from vaegan.arguments import whole_number
+from vaegan.errors import OptionError
 from vaegan.evals.features import check_features
 from vaegan.evals.material import MOST_IMAGES
 from vaegan.evaluation import evaluate_run, flat_values, headline_lines
-from vaegan.run_arguments import add_device_argument, add_run_arguments, images_of, open_typed_run
+from vaegan.new_paths import check_new_folder
+from vaegan.run_arguments import (
+    add_device_argument,
+    add_out_argument,
+    add_run_arguments,
+    check_run_folder,
+    images_of,
+    open_typed_run,
+)
 from vaegan.seeds import LARGEST_SEED
 from vaegan.trackers import WandbTracker
 from vaegan.trained import Trained
@@ -44,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INT",
         help="seed of samples and of what is trained here (default: %(default)s)",
     )
+    add_out_argument(parser, "the run's own; another one is not tracked by W&B")
     parser.add_argument("--dataset", metavar="NAME", help="where the run's images have moved to")
     parser.add_argument("--data-dir", metavar="DIR", help="where the files of data sets have moved to")
     parser.add_argument(
@@ -57,12 +67,18 @@ def run(arguments: argparse.Namespace) -> None:
     """Raises: UserError for a folder that is no run's, and for images that are not the run's."""
     trained = open_typed_run(arguments)
     check_features(arguments.features)
+    if arguments.out is None:
+        check_run_folder(trained.folder)
+    else:
+        check_new_folder(arguments.out)
+        if arguments.wandb not in (None, "disabled"):
+            raise OptionError("wandb", "an evaluation into --out is not tracked; leave out one of them")
     if note := datasets.namesake(arguments.dataset or trained.config.dataset):
         print(note)
     advice = "--dataset and --data-dir say where the images are now"
     request, splits = images_of(trained, advice, dataset=arguments.dataset, data_dir=arguments.data_dir)
     trained.check_held_out(splits.test.images)
-    tracker = _tracker(trained, arguments.wandb or trained.config.wandb)
+    tracker = _tracker(trained, "disabled" if arguments.out else arguments.wandb or trained.config.wandb)
     try:
         evaluation, page = evaluate_run(
             trained,
@@ -73,6 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
             features=arguments.features,
             seed=arguments.seed,
             most=arguments.images,
+            out=arguments.out,
         )
         tracker.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
     finally:

@@ -15,7 +15,7 @@ from vaegan.commands.reconstruct import read_image
 from vaegan.errors import OptionError, UserError
 from vaegan.figures import save_grid
 from vaegan.interpolation import PATHS
-from vaegan.new_paths import free_name
+from vaegan.new_paths import check_new_file, free_name
 from vaegan.pixels import from_uint8
 from vaegan.run_arguments import add_device_argument, add_run_arguments, images_of, open_typed_run, weights_of
 from vaegan.seeds import LARGEST_SEED, generator_for
@@ -68,10 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
     out = arguments.out.expanduser()
     if out.suffix.lower() != ".png":
         raise OptionError("out", "the strip is a PNG; name a file that ends in .png")
-    if out.exists():
-        raise OptionError("out", "exists already; name another file")
-    if not out.resolve().parent.is_dir():
-        raise OptionError("out", f"no folder {out.parent}")
+    check_new_file(arguments.out, "out")
     (a, b), ends = _ends(trained, arguments)
     z = PATHS[arguments.path](a, b, arguments.steps)
     images = torch.stack(list(trained.decode(z)))

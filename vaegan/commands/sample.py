@@ -83,10 +83,9 @@ def run(arguments: argparse.Namespace) -> None:
             save_png(unfinished / f"{i:0{digits}}.png", sample)
             if len(shown) < SHOWN:
                 shown.append(sample)
-    try:
-        save_grid(picture, from_uint8(torch.stack(shown)), columns=math.ceil(math.sqrt(len(shown))))
-    except OSError as error:
-        raise OptionError("out", f"{picture} cannot be written ({error.strerror})") from None
+        seen = unfinished.parent / picture.name  # first, so that a full disk leaves neither of the two
+        save_grid(seen, from_uint8(torch.stack(shown)), columns=math.ceil(math.sqrt(len(shown))))
+        seen.rename(picture)
     print(f"weights  {weights_of(trained)}")
     print(f"samples  {count:,} from {source}, in {arguments.out}; seen together in {picture}")
 

@@ -11,18 +11,21 @@ from vaegan.report.rendering import ABSENT, duration, figure, inlined, words, wr
 from vaegan.report.tables import view
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, out: Path | None = None) -> Path:
     """Write a run's report.html from the files in its folder, and return its path.
 
-    Raises: UserError for a folder that is no run's, and for a run that has not been evaluated.
+    out: takes the page, in place of the run's folder; an evaluation and pictures there go before the run's.
+    Raises: UserError for a folder that is no run's, and for a run that has not been evaluated; OSError when
+    the page cannot be written.
     """
-    run = read_run(folder)
+    out = out or folder
+    run = read_run(folder, out if (out / "evaluation.json").is_file() else folder)
     if run.evaluation is None:
         raise UserError(f"{folder}: the run has no evaluation.json yet; evaluate it first")
     sections = [view(name, section) for name, section in run.evaluation["sections"].items()]
-    figures = folder / "figures"
     listed = run.evaluation["pictures"]
-    path = folder / "report.html"
+    places = [(each, _picture(each["file"], out, folder)) for each in listed]
+    path = out / "report.html"
     write_page(
         path,
         "page.html.j2",
@@ -30,10 +33,8 @@ def write_report(folder: Path) -> Path:
         what=describe(run),
         environment=run.environment,
         headlines=run.evaluation["headlines"],
-        pictures=[
-            (each, inlined(figures / each["file"])) for each in listed if (figures / each["file"]).is_file()
-        ],
-        missing=[each["file"] for each in listed if not (figures / each["file"]).is_file()],
+        pictures=[(each, inlined(place)) for each, place in places if place is not None],
+        missing=[each["file"] for each, place in places if place is None],
         sections=sections,
         losses=list(last_losses(run.records)),
         n_epochs=len(run.records),
@@ -42,6 +43,12 @@ def write_report(folder: Path) -> Path:
         versions=versions(run),
     )
     return path
+
+
+def _picture(name: str, *folders: Path) -> Path | None:
+    """The picture in the first of the folders that has it."""
+    places = (folder / "figures" / name for folder in folders)
+    return next((place for place in places if place.is_file()), None)
 
 
 def describe(run: RunFiles) -> str:

@@ -26,8 +26,11 @@ class RunFiles:
         return self.folder.resolve().name
 
 
-def read_run(folder: Path) -> RunFiles:
-    """The files of the run in that folder. Raises: UserError for a folder that is no run's."""
+def read_run(folder: Path, evaluated: Path | None = None) -> RunFiles:
+    """The files of the run in that folder. Raises: UserError for a folder that is no run's.
+
+    evaluated: the folder of its evaluation.json, where that is another one.
+    """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     missing = [each for each in ("config.yaml", "environment.json") if not (folder / each).is_file()]
@@ -39,8 +42,8 @@ def read_run(folder: Path) -> RunFiles:
             raise UserError(f"{folder / 'config.yaml'}: holds no options; put back those of the run")
         config.pop(KEY, None)  # where things lay is no option
         environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-        evaluated = folder / "evaluation.json"
-        evaluation = json.loads(evaluated.read_text(encoding="utf-8")) if evaluated.is_file() else None
+        file = (evaluated or folder) / "evaluation.json"
+        evaluation = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
         return RunFiles(folder, config, environment, read_records(folder), evaluation)
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{folder}: one of its files is damaged: {' '.join(str(error).split())}") from None
