@@ -16,15 +16,18 @@ from safetensors.torch import save
 from torch import Tensor
 
 from vaegan.background import Background
+from vaegan.budget import FEW_EPOCHS, Budget
 from vaegan.config import Config
 from vaegan.errors import UserError
 from vaegan.files import put_beside, write_whole
+from vaegan.intervals import Interval
 from vaegan.meters import Meter
 from vaegan.nets.players import Players
 from vaegan.optim import PlayerOptimiser
 from vaegan.parallel import ALONE, Ranks
 
 FORMAT = 1
+WITHIN_AN_EPOCH = Interval(minutes=10)  # between two savings
 KEPT = 2  # of the checkpoints that follow each other
 NAME = "step-{:08}.safetensors"
 PATTERN = re.compile(r"step-(\d+)\.safetensors")
@@ -211,7 +214,10 @@ class Checkpoints:
         """
         self.folder = folder
         self._setting = {"format": FORMAT, "config": config.to_dict(), "data": dict(data)}
-        self._every = config.save_every
+        self._every = config.save_every or WITHIN_AN_EPOCH
+        self._thinned = config.save_every is None and config.epochs > FEW_EPOCHS
+        self._epochs = config.epochs
+        self._budget = Budget()
         self._keep_epochs = config.keep_epochs or ()
         self._best = Best.parse(config.keep_best) if config.keep_best else None
         self._found = found
@@ -255,11 +261,24 @@ class Checkpoints:
         saved_step, saved_s = self._saved_at
         return self._every.is_over(step - saved_step, time.monotonic() - saved_s)
 
+    def is_worth(self, progress: Progress) -> bool:
+        """Whether the end of an epoch is to be saved.
+
+        Of a long run, whose epochs may take less time than saving does, those that there is time for, the
+        last and those to keep. Nothing is lost for good: what a resumed run makes again is the same.
+        """
+        due = not self._thinned or progress.epoch == self._epochs or self._budget.allows()
+        return due or any(self._to_keep(progress))
+
     def save(self, progress: Progress, players: Players, optims: Mapping[str, PlayerOptimiser]) -> None:
         """Write where the run stands; all processes take part.
 
         Raises: OSError when it, or the one before, cannot be written; what is there is intact.
         """
+        with self._budget.spend():
+            self._save(progress, players, optims)
+
+    def _save(self, progress: Progress, players: Players, optims: Mapping[str, PlayerOptimiser]) -> None:
         self._saved_at = (progress.step, time.monotonic())
         tensors = dict(players.state_dict())
         for player, optim in optims.items():

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from vaegan.augment import AUGMENTATIONS, build_augmentation
+from vaegan.budget import FEW_EPOCHS
 from vaegan.diffaugment import DIFFAUGMENTS, build_diffaugment
 from vaegan.errors import OptionError, OptionErrors, did_you_mean
 from vaegan.intervals import Interval
@@ -43,6 +44,7 @@ DEFAULT_ADV = "nonsaturating"
 DEFAULT_DISC_WEIGHT = Weight(10.0)
 DEFAULT_LR = 1e-3
 DEFAULT_BETAS = (0.9, 0.999)
+MOST_GRIDS = 30  # of samples, drawn over the epochs of a longer run
 ENDING = ("cosine", "poly", "tanh")  # schedules whose learning rates depend on where they end
 DEFAULT_BATCH_SIZE = 64
 LEAST_BATCHES = 2  # of training images
@@ -308,10 +310,14 @@ class Output(Section):
     run_name: str | None = option(None, "name of the run's folder", shown="what it is, and a counter")
     runs_dir: str = option("runs", "folder of the run folders")
     figure_epochs: Annotated[list[PositiveInt] | None, LISTED] = option(
-        None, "epochs after which pictures are drawn, from 1; the last always is", shown="all"
+        None,
+        "epochs after which pictures are drawn, from 1; the last always is",
+        shown=f"all of up to {FEW_EPOCHS}, else up to {MOST_GRIDS} as far as time allows",
     )
-    save_every: Interval = option(
-        Interval(minutes=10), "steps (500) or minutes (10min) between two savings within an epoch"
+    save_every: Interval | None = option(
+        None,
+        "steps (500) or minutes (10min) between two savings within an epoch; every epoch's end is saved, too",
+        shown=f"10min; of more than {FEW_EPOCHS} epochs those that saving has time for, and the last",
     )
     keep_epochs: Annotated[list[PositiveInt] | None, LISTED] = option(
         None, "epochs after which the checkpoint is kept, from 1", shown="none: the last two are"

@@ -1,5 +1,6 @@
 """Pictures of runs as PNG files: images, errors, curves, maps of latents; samples over epochs as a GIF."""
 
+import io
 import itertools
 import math
 import re
@@ -23,6 +24,7 @@ SMALLEST_TILE = 96  # pixels a side; smaller images are enlarged by a whole fact
 GAP = 2
 SCALE_HEIGHT = 14  # pixels, of a scale of colours and of the numbers below it
 MOST_FRAMES = 60
+LARGEST_ANIMATION = 5_000_000  # bytes
 FRAME_MS = 300
 LAST_FRAME_MS = 2000
 LONGEST_CLASS = 14  # characters of a class's name, ten of which fit side by side
@@ -40,13 +42,34 @@ def save_samples(path: Path, samples: Tensor) -> None:
 
 
 def save_animation(path: Path, pictures: Sequence[Path]) -> None:
-    """Pictures of one size, one after the other without an end; of very many, some evenly spaced ones."""
+    """Pictures of one size, one after the other without an end, in a file of at most 5 MB.
+
+    Of very many pictures some evenly spaced ones are shown; large ones are shrunk.
+    """
     stride = -(-len(pictures) // MOST_FRAMES)
     shown = pictures[::-1][::stride][::-1]  # so that the last is among them
     frames = [Image.open(picture).convert("RGB") for picture in shown]
+    frames = _shrunk(frames, len(frames) * len(_animated(frames[-1:])))  # from one, about how large all are
+    while len(content := _animated(frames)) > LARGEST_ANIMATION:
+        frames = _shrunk(frames, len(content))
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
+
+
+def _animated(frames: Sequence[Image.Image]) -> bytes:
     durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
+    content = io.BytesIO()
     options = {"append_images": frames[1:], "duration": durations, "loop": 0}
-    write_whole(path, lambda temporary: frames[0].save(temporary, format="gif", save_all=True, **options))
+    frames[0].save(content, format="gif", save_all=True, **options)
+    return content.getvalue()
+
+
+def _shrunk(frames: list[Image.Image], size: int) -> list[Image.Image]:
+    """Frames that take so many bytes, made so small that they should take less than an animation may."""
+    if size <= LARGEST_ANIMATION:
+        return frames
+    factor = math.sqrt(0.8 * LARGEST_ANIMATION / size)
+    sides = [max(1, round(factor * side)) for side in frames[0].size]
+    return [frame.resize(sides, Image.Resampling.BOX) for frame in frames]
 
 
 def save_grid(

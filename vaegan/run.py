@@ -17,8 +17,9 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
+from vaegan.budget import FEW_EPOCHS, Budget
 from vaegan.build import build_adversarial
-from vaegan.config import DEFAULT_ADV, Config
+from vaegan.config import DEFAULT_ADV, MOST_GRIDS, Config
 from vaegan.datasets import is_registered
 from vaegan.errors import OptionError
 from vaegan.evals.samples import Pictures
@@ -111,6 +112,7 @@ class Run:
         self.samples = self.figures / "samples"
         self.checkpoints = folder / "checkpoints"
         self.metrics = folder / "metrics.jsonl"
+        self._drawing = Budget()
         self._environment = folder / "environment.json"
         self._lock = FileLock(folder / ".lock")
         made = False
@@ -182,13 +184,28 @@ class Run:
     def on_epoch(self, record: dict[str, Any], pictures: Pictures) -> None:
         """The pictures as they are now, and the epoch's line of metrics.jsonl."""
         epoch = record["epoch"] + 1
-        if self.config.figure_epochs is None or epoch in (*self.config.figure_epochs, self.config.epochs):
-            if pictures.reconstructions is not None:
-                save_reconstructions(self.figures / "reconstructions.png", pictures.reconstructions)
-            of_epoch = self.samples / f"epoch-{epoch:04}.png"
-            save_samples(of_epoch, pictures.samples)
-            write_whole(self.figures / "samples.png", lambda path: shutil.copyfile(of_epoch, path))
+        if self._draws(epoch):
+            with self._drawing.spend():
+                self._draw(epoch, pictures)
         append_line(self.metrics, json.dumps(record))
+
+    def _draws(self, epoch: int) -> bool:
+        """Whether pictures are drawn after this epoch (from 1): the last, and those asked for.
+
+        Where none are, of a long run evenly spaced ones, as far as there is time for them.
+        """
+        epochs, asked = self.config.epochs, self.config.figure_epochs
+        if asked is not None or epoch == epochs:
+            return epoch in (*(asked or ()), epochs)
+        stride = 1 if epochs <= FEW_EPOCHS else -(-epochs // MOST_GRIDS)
+        return (epochs - epoch) % stride == 0 and (epochs <= FEW_EPOCHS or self._drawing.allows())
+
+    def _draw(self, epoch: int, pictures: Pictures) -> None:
+        if pictures.reconstructions is not None:
+            save_reconstructions(self.figures / "reconstructions.png", pictures.reconstructions)
+        of_epoch = self.samples / f"epoch-{epoch:04}.png"
+        save_samples(of_epoch, pictures.samples)
+        write_whole(self.figures / "samples.png", lambda path: shutil.copyfile(of_epoch, path))
 
     def records(self) -> list[dict[str, Any]]:
         """The records of the epochs so far."""

@@ -113,7 +113,7 @@ def train(
         for watcher in watchers:
             watcher.on_epoch(record, pictures)
         progress = Progress(epoch + 1, 0, progress.step, floor=floor, records=[*records, record])
-        if checkpoints is not None:
+        if checkpoints is not None and any(ranks.any(ranks.first and checkpoints.is_worth(progress))):
             checkpoints.save(progress, players, play.optims)
 
 
