@@ -1,5 +1,6 @@
 """From a config and the images' shape to networks, objective and schedule."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
 from vaegan.nets.players import Players
+from vaegan.nets.timm_backbone import TimmBackbone
 from vaegan.objective import Objective
 from vaegan.schedule import Schedule
 from vaegan.seeds import seed_for
@@ -54,6 +56,9 @@ def build_players(config: Config, image_shape: tuple[int, int, int]) -> Players:
                 network.apply(dcgan_init)
     if config.spectral_norm:
         disc.apply(with_spectral_norm)
+    for backbone in _backbones(encoder, disc):
+        if backbone.pretrained_mean is not None:
+            backbone.normalise(config.pixel_range, image_shape[0])
     return Players(
         encoder,
         decoder,
@@ -64,6 +69,11 @@ def build_players(config: Config, image_shape: tuple[int, int, int]) -> Players:
         precision=config.precision,
         ema=config.ema,
     )
+
+
+def _backbones(*networks: nn.Module | None) -> Iterator[TimmBackbone]:
+    for network in filter(None, networks):
+        yield from (module for module in network.modules() if isinstance(module, TimmBackbone))
 
 
 def _build_disc(config: Config, image_shape: tuple[int, int, int]) -> nn.Module:
@@ -93,14 +103,18 @@ def _build_disc(config: Config, image_shape: tuple[int, int, int]) -> nn.Module:
     return forget_running_statistics(built)
 
 
+def outline_players(config: Config, image_shape: tuple[int, int, int]) -> Players:
+    """The networks without numbers in them, for their names and shapes. Raises: as `build_players`."""
+    # no average, which timm cannot make of such networks
+    update = {"pretrained": None, "disc_pretrained": None, "ema": None}
+    with torch.device("meta"):
+        return build_players(config.model_copy(update=update), image_shape)
+
+
 def single_images_problem(config: Config, image_shape: tuple[int, int, int]) -> str:
     """Why these networks cannot be trained on batches of one image, and what can; nothing where they can."""
-    with torch.device("meta"):
-        players = build_players(
-            config.model_copy(update={"pretrained": None, "disc_pretrained": None}), image_shape
-        )
     ways = {}
-    for part, network in players.networks().items():
+    for part, network in outline_players(config, image_shape).networks().items():
         if any(map(is_batch_norm, network.modules())):
             option = DISC_PREFIX + "norm" if part == "disc" else "norm"
             has_knob = "norm" in signature_knobs(type(network))

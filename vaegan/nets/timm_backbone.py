@@ -1,14 +1,17 @@
 """Any timm backbone as a trunk, adapted to the images' channels and to small images."""
 
 import timm
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vaegan.errors import OptionError, did_you_mean
 from vaegan.nets.blocks import features_of
+from vaegan.pixels import PixelRange
 
 SMALLEST_INPUT = 64  # most backbones reduce by 32; smaller inputs would end on 1 x 1 maps
 REDUCTION = 32
+STATISTICS = ("pretrained_mean", "pretrained_std")  # of a backbone, kept with its weights
 
 
 class TimmBackbone(nn.Module):
@@ -17,6 +20,8 @@ class TimmBackbone(nn.Module):
     pooled: features [B, F] as its classifier would see them; otherwise the last map or all tokens.
     Images that a backbone cannot take (below 64 pixels, or of a size that its windows or position
     embeddings do not allow) are enlarged to the next size that it can.
+    Pretrained weights are given images with the mean and deviation that they were trained with. Those are
+    part of the state, so that networks that are loaded do as they did, whatever they were made with.
     Raises: ValueError for a name that timm does not know (training another one silently would be
     worse) and for the few backbones that give several maps at once, OptionError for pretrained weights
     that cannot be had.
@@ -29,6 +34,8 @@ class TimmBackbone(nn.Module):
             raise ValueError(f'timm has no backbone "{name}"; {hint}timm.list_models() names them all')
         channels, size, _ = image_shape
         self.pooled = pooled
+        for statistic in STATISTICS:
+            self.register_buffer(statistic, None)
         self.side = max(SMALLEST_INPUT, -(-size // REDUCTION) * REDUCTION)
         try:
             self.body = _create(name, channels, self.side, pretrained)
@@ -42,22 +49,47 @@ class TimmBackbone(nn.Module):
             self.body.prune_intermediate_layers(
                 prune_head=True
             )  # layers of the head that nothing would train
+        if pretrained:
+            self.normalise("01", channels)
+
+    def normalise(self, pixel_range: PixelRange, channels: int) -> None:
+        """Have images in that range normalised as those that the pretrained weights have seen.
+
+        For grey images timm adds up the first layer's weights, and the statistics are the colours' means.
+        """
+        config = self.body.pretrained_cfg
+        mean, std = (torch.tensor(config[name])[None, :, None, None] for name in ("mean", "std"))
+        if mean.shape[1] != channels:
+            mean, std = (each.mean().expand(1, channels, 1, 1).clone() for each in (mean, std))
+        if pixel_range == "pm1":  # (x + 1) / 2 is in [0, 1]
+            mean, std = 2 * mean - 1, 2 * std
+        self.pretrained_mean, self.pretrained_std = mean, std
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest) -> None:
+        for name in STATISTICS:  # as the state has them, which may be none at all
+            value = state_dict.get(prefix + name)
+            device = next(self.parameters()).device
+            setattr(self, name, None if value is None else torch.empty_like(value, device=device))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.body.forward_features(self._resize(x))
+        features = self.body.forward_features(self._prepared(x))
         if not isinstance(features, Tensor):
             raise ValueError("this backbone gives several feature maps at once; choose one that gives one")
         return self._pool(features)
 
     def with_intermediates(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The features, and the maps [B, c, h, w] after each of the backbone's stages."""
-        last, maps = self.body.forward_intermediates(self._resize(x))
+        last, maps = self.body.forward_intermediates(self._prepared(x))
         return self._pool(last), maps
 
     def _pool(self, features: Tensor) -> Tensor:
         return self.body.forward_head(features, pre_logits=True) if self.pooled else features
 
-    def _resize(self, x: Tensor) -> Tensor:
+    def _prepared(self, x: Tensor) -> Tensor:
+        """The images normalised, and at the size that the backbone takes."""
+        if self.pretrained_mean is not None:
+            x = (x - self.pretrained_mean) / self.pretrained_std
         if x.shape[-1] == self.side:
             return x
         return F.interpolate(x, size=(self.side, self.side), mode="bilinear")
