@@ -68,6 +68,7 @@ from vaegan.skipped import list_problems, problem_lines
 from vaegan.trackers import WandbTracker
 from vaegan.train import loss_record, train
 from vaegan.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
+from vaegan.warm_start import find_start
 
 SKIPPED = "skipped.txt"  # in the run's folder, where many files cannot be read
 
@@ -133,10 +134,16 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
         found = find_checkpoint(given, config, folder)
     elif ranks.first:
         check_warmup(config)
+    goes_on = given.resume and any((folder / "checkpoints").glob("*.safetensors"))
+    start = None if goes_on else find_start(config, description.shape)
+    if start is not None:
+        config = config.model_copy(update={"init_from": start.name})
     if given.dry_run:
         if fits:
             say_fitted(config, description.n_train, console)
         show_plan(console, config, description, folder, found)
+        if start is not None:
+            console.print(start.line(config.pixel_range))
         return
 
     if ranks.first:
@@ -150,6 +157,8 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     check_size(given, config, description.shape, n_train, ranks)
     config = with_precision(config, description.shape, device, ranks, console)
     players = prepare_players(config, description.shape, device, ranks, console)
+    if start is not None:
+        start.load(players)
     train_set, test_set = (
         Batches(split.images, config.batch_size, seed, device, ranks)
         for split, seed in ((splits.train, config.seed), (splits.test, None))
@@ -179,7 +188,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
             if given.resume and last_checkpoint(saved.checkpoints) != last_seen:
                 raise OptionError("resume", "another process has gone on with the run meanwhile; try again")
             records = saved.keep_records(found.epochs if found else 0)
-            saved.note_start(players, device, command, ranks.size, description.shape)
+            saved.note_start(players, device, command, ranks.size, description.shape, start and start.note())
             if list_problems(saved.folder / SKIPPED, splits.skipped):
                 console.print(f"all skipped files are named in {saved.folder / SKIPPED}")
             for line in terminal.network_lines(players, _names(config)):
@@ -188,6 +197,8 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
                 f"{train_set.n_images:,} training and {test_set.n_images:,} held-out images, "
                 f"{f'{ranks.size} processes on ' if ranks.size > 1 else ''}{device}; into {saved.folder}"
             )
+            if start is not None:
+                console.print(start.line(config.pixel_range))
             say_where_it_goes_on(found, console)
             bar = terminal.ProgressBar(console, config.epochs, len(train_set), found.step if found else 0)
             with track(saved, config, console) as tracker:
@@ -277,7 +288,8 @@ def find_checkpoint(given: Given, config: Config, folder: Path) -> Found | None:
     else:
         made_with = found.facts["config"]
     if errors := changes(config, made_with):
-        raise OptionErrors(errors)
+        hint = f"; to start a new run from its weights: --init-from {shlex.quote(str(folder))}"
+        raise OptionErrors([OptionError(each.option, each.problem + hint) for each in errors])
     if found is not None and config.epochs < found.epochs:
         raise OptionError("epochs", f"{found.epochs} are done already; at least as many are accepted")
     check_lr_epochs(given, config, made_with)

@@ -314,7 +314,7 @@ class Checkpoints:
         epoch_ended = progress.batch == 0
         if epoch_ended and progress.epoch in self._keep_epochs:
             yield self.folder / f"epoch-{progress.epoch:04}.safetensors"
-        if epoch_ended and self._best and self._best.is_last(progress.records):
+        if epoch_ended and progress.records and self._best and self._best.is_last(progress.records):
             yield self.folder / "best.safetensors"
 
     def _own(self, rows: Tensor) -> Tensor:

@@ -48,6 +48,7 @@ MOST_GRIDS = 30  # of samples, drawn over the epochs of a longer run
 ENDING = ("cosine", "poly", "tanh")  # schedules whose learning rates depend on where they end
 DEFAULT_BATCH_SIZE = 64
 LEAST_BATCHES = 2  # of training images
+INIT_PARTS = ("encoder", "decoder", "pbp", "disc")  # what a run can begin with from another one
 
 Beta = Annotated[FiniteFloat, Field(ge=0, lt=1)]
 Betas = tuple[Beta, Beta]
@@ -135,6 +136,19 @@ class Networks(Section):
     )
     init: Literal["default", "dcgan"] | None = option(
         None, "initial weights: PyTorch's, or DCGAN's N(0, 0.02)", shown="default; dcgan with --gan deep_conv"
+    )
+
+
+class Start(Section):
+    """Weights to begin with"""
+
+    init_from: str | None = option(
+        None,
+        "run, or RUN:CHECKPOINT, whose networks' weights a new run begins with, as far as they fit",
+        shown="none",
+    )
+    init_parts: Annotated[list[Literal["encoder", "decoder", "pbp", "disc"]] | None, LISTED] = option(
+        None, "the parts to take from there, separated by commas", shown="all that fit"
     )
 
 
@@ -345,7 +359,7 @@ class Tracking(Section):
     wandb_notes: str | None = option(None, "a remark on the run", shown="none")
 
 
-SECTIONS = (Networks, Losses, Balance, Epochs, Training, Data, Output, Tracking)
+SECTIONS = (Networks, Start, Losses, Balance, Epochs, Training, Data, Output, Tracking)
 
 # what needs a discriminator, beside its knobs
 DISC_OPTIONS = (
@@ -372,7 +386,7 @@ VAE_OPTIONS = (
 )
 
 
-class Config(Tracking, Output, Data, Training, Epochs, Balance, Losses, Networks):
+class Config(Tracking, Output, Data, Training, Epochs, Balance, Losses, Start, Networks):
     """A run's options. `config_type` gives the class that also has the networks' knobs."""
 
     @property
@@ -611,6 +625,8 @@ def _contradictions(config: Config) -> Iterable[OptionError]:
         yield OptionError(
             "accumulate", f"a batch of {batch_size} has fewer than {LEAST_SHARE} images for each part"
         )
+    if config.init_parts is not None and config.init_from is None:
+        yield OptionError("init_parts", "there is no run to take them from; add --init-from RUN")
     for name in ("lr_decay", "lr_decay_every"):
         if getattr(config, name) is not None and config.lr_schedule != "step":
             yield OptionError(name, f"--lr-schedule {config.lr_schedule} has none; step has")

@@ -147,8 +147,12 @@ class Run:
         command: list[str],
         n_ranks: int,
         image_shape: tuple[int, int, int],
+        init_from: dict[str, Any] | None = None,
     ) -> None:
-        """Write environment.json; a run that goes on adds what it goes on with."""
+        """Write environment.json; a run that goes on adds what it goes on with.
+
+        init_from: the weights that it begins with, where they are another run's.
+        """
         setting = environment(device, command) | {"processes": n_ranks}
         shape = {"image_shape": list(image_shape)}  # without which the networks cannot be built
         if self._environment.exists():
@@ -157,6 +161,8 @@ class Run:
         else:
             setting |= shape
             setting["parameters"] = {name: parameter_count(net) for name, net in players.networks().items()}
+            if init_from is not None:
+                setting["init_from"] = init_from
         self._write_environment(setting)
 
     @property

@@ -56,6 +56,8 @@ def train(
     progress = Progress()
     if checkpoints is not None:
         progress = checkpoints.restore(players, play.optims, list(records))
+        if config.init_from is not None and progress.step == 0:
+            checkpoints.save(progress, players, play.optims)  # a run that goes on needs the other no more
     learning_rates = LearningRates(play.optims, config, len(train_set))
     learning_rates.set(progress.step)
     test_floor = pbp_floor(players, test_set, ranks)

@@ -15,6 +15,7 @@ from vaegan.paths import config_text
 from vaegan.report.reading import read_records
 from vaegan.step import Step
 from vaegan.train import setting_record
+from vaegan.warm_start import find_start
 
 FORK = "fork.json"  # says what a run was forked from
 
@@ -33,6 +34,9 @@ def fork_run(checkpoint: Path, config: Config, folder: Path) -> None:
     config = config.model_copy(update={"precision": facts["config"]["precision"]})
     # nothing is downloaded whose weights are replaced at once
     players = build_players(config.model_copy(update={"pretrained": None}), tuple(environment["image_shape"]))
+    start = find_start(config, tuple(environment["image_shape"]))
+    if start is not None:  # D may begin with another run's weights
+        start.load(players)
     players.load_state_dict(
         players.state_dict()
         | {name: value for name, value in tensors.items() if "/" not in name and not _of_disc(name)}
@@ -49,6 +53,8 @@ def fork_run(checkpoint: Path, config: Config, folder: Path) -> None:
         _write(unfinished / "metrics.jsonl", "".join(f"{json.dumps(record)}\n" for record in records))
         _write(unfinished / "config.yaml", config_text(config))
         origin = {"run": leader.name, "epochs": stands["epoch"]}
+        if start is not None:
+            origin["init_from"] = start.note()
         _write(unfinished / FORK, json.dumps(origin) + "\n")
         _copy_samples(leader, unfinished, stands["epoch"])
 

@@ -1,0 +1,174 @@
+"""Weights of another run that a new one begins with (`--init-from`)."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from vaegan.build import outline_players
+from vaegan.checkpoint import DamagedCheckpoint, Found, newest, read
+from vaegan.config import INIT_PARTS, Config
+from vaegan.errors import OptionError, UserError, did_you_mean
+from vaegan.nets.players import Players
+from vaegan.nets.timm_backbone import STATISTICS
+
+AVERAGED = "ema.module."  # begins the names of the decoder that decodes, where a run has an averaged one
+
+
+@dataclass(frozen=True)
+class Start:
+    """The weights that a run begins with.
+
+    checkpoint: the other run's file; sha256: its digest; epochs: finished when it was written; pixel_range:
+    of the other run. taken: the state of each part that fits. left: why each of the others is not taken.
+    averaged: whether that run's decoder has averaged weights.
+    """
+
+    checkpoint: Path
+    sha256: str
+    epochs: int
+    pixel_range: str
+    taken: dict[str, dict[str, Tensor]]
+    left: dict[str, str]
+    averaged: bool
+
+    @property
+    def run(self) -> Path:
+        """The folder of the other run."""
+        return self.checkpoint.parent.parent
+
+    @property
+    def name(self) -> str:
+        """The option's value that means this checkpoint, wherever and whenever it is read."""
+        return f"{self.run.resolve()}:{self.checkpoint.stem}"
+
+    def note(self) -> dict[str, Any]:
+        """Where the weights are from, for environment.json."""
+        return {
+            "run": str(self.run.resolve()),
+            "checkpoint": self.checkpoint.name,
+            "sha256": self.sha256,
+            "epochs": self.epochs,
+            "taken": list(self.taken),
+            "not_taken": self.left,
+            "averaged_decoder": self.averaged and "decoder" in self.taken,
+        }
+
+    def line(self, pixel_range: str) -> str:
+        """The same in words. pixel_range: of the new run."""
+        parts = [f"{part} (averaged)" if part == "decoder" and self.averaged else part for part in self.taken]
+        said = f"begins with the {' and the '.join(parts)} of {self.run}, {self.checkpoint.stem}"
+        if self.left:
+            said += "; not taken: " + _listed(self.left)
+        if self.pixel_range != pixel_range:
+            said += f"; note: they are of --pixel-range {self.pixel_range}, and this run has {pixel_range}"
+        return said
+
+    def load(self, players: Players) -> None:
+        """Put the weights into the players, and the decoder's into its average, if there is one."""
+        for part, state in self.taken.items():
+            getattr(players, part).load_state_dict(state)
+            state.clear()  # of no more use, and large
+        if players.ema is not None:
+            players.ema.set(players.decoder)
+
+
+def find_start(config: Config, image_shape: tuple[int, int, int]) -> Start | None:
+    """What a run of this resolved config begins with; None without --init-from.
+
+    Raises: OptionError for a run or a checkpoint that is not there or cannot be read, and for parts none of
+    which fits, or that were asked for by name and do not fit.
+    """
+    if config.init_from is None:
+        return None
+    found = _find(config.init_from)
+    theirs = {part: _state(found.tensors, part) for part in INIT_PARTS}
+    players = outline_players(config, image_shape)
+    taken, left = {}, {}
+    for part in config.init_parts or INIT_PARTS:
+        network = getattr(players, part)
+        if problem := _problem(network, theirs[part]):
+            left[part] = problem
+        elif theirs[part]:
+            taken[part] = theirs[part]
+    if not taken:
+        problem = _listed(left) or "it has no weights of such a part"
+        raise OptionError("init_from", f"no network of {found.path} fits this run: {problem}")
+    if config.init_parts and left:
+        raise OptionError("init_parts", f"not to be had from {found.path}: {_listed(left)}")
+    with found.path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    pixel_range = found.facts["config"]["pixel_range"]
+    averaged = any(name.startswith(AVERAGED) for name in found.tensors)
+    return Start(found.path, sha256, found.epochs, pixel_range, taken, left, averaged)
+
+
+def _listed(left: Mapping[str, str]) -> str:
+    return ", ".join(f"{part} ({why})" for part, why in left.items())
+
+
+def _find(given: str) -> Found:
+    """The checkpoint that RUN or RUN:CHECKPOINT names."""
+    run, colon, name = given.rpartition(":")
+    folder = Path(given).expanduser()
+    if colon and not folder.is_dir():
+        folder = Path(run).expanduser()
+    else:
+        name = ""
+    checkpoints = folder / "checkpoints"
+    if not checkpoints.is_dir():
+        runs = [each.parent.name for each in folder.parent.glob("*/checkpoints")]
+        what = "no run's folder" if folder.is_dir() else "no such folder"
+        raise OptionError("init_from", f"{what}; {did_you_mean(folder.name, runs)}a run's folder is accepted")
+    try:
+        found = _named(checkpoints, name) if name else newest(checkpoints)
+    except DamagedCheckpoint as error:
+        raise OptionError("init_from", str(error)) from None
+    except OSError as error:
+        raise OptionError("init_from", f"cannot read {error.filename} ({error.strerror})") from None
+    except OptionError:
+        raise
+    except UserError as error:
+        raise OptionError("init_from", str(error)) from None
+    if found is None:
+        raise OptionError("init_from", "the run has no checkpoint yet")
+    return found
+
+
+def _named(checkpoints: Path, name: str) -> Found:
+    path = checkpoints / f"{name.removesuffix('.safetensors')}.safetensors"
+    if not path.is_file():
+        there = sorted(each.stem for each in checkpoints.glob("*.safetensors"))
+        hint = did_you_mean(path.stem, there)
+        problem = f"no checkpoint {path.stem}; {hint}There: {', '.join(there) or 'none'}."
+        raise OptionError("init_from", problem)
+    return Found(path, *read(path), {})
+
+
+def _state(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """A part's state in a checkpoint; of a decoder that has an average the averaged one, which decodes."""
+    prefixes = [AVERAGED, "decoder."] if part == "decoder" else [f"{part}."]
+    for prefix in prefixes:
+        state = {
+            name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)
+        }
+        if state:
+            return state
+    return {}
+
+
+def _problem(network: nn.Module | None, theirs: Mapping[str, Tensor]) -> str:
+    """Why a network cannot take that state; nothing where it can, or where neither run has such a part."""
+    ours = {} if network is None else network.state_dict()
+    if not ours or not theirs:
+        return "this run has none" if theirs else "that run has none" if ours else ""
+    for name, value in theirs.items():
+        if name not in ours and not name.endswith(STATISTICS):
+            return f"another network: {name} is there alone"
+        if name in ours and value.shape != ours[name].shape:
+            return f"{name} is {list(value.shape)} there, {list(ours[name].shape)} here"
+    missing = next((name for name in ours if name not in theirs), None)
+    return f"another network: {missing} is here alone" if missing else ""
