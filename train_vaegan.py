@@ -6,6 +6,7 @@ if __name__ == "__main__":  # before the imports that take seconds
     end_at_ctrl_c()
 
 import contextlib
+import shlex
 import signal
 import sys
 import time

@@ -100,7 +100,7 @@ def test_a_gan_begins_with_the_decoder_and_d_of_a_vae(source, say):
             "",
             "--init-from {}: no network of ",
             (
-                "encoder (head.mu.weight is [3, ",
+                "encoder (head.logvar.bias is [3] there, [4] here)",
                 "decoder (body.0.linear.weight is [",
                 "disc (this run has none)",
             ),
