@@ -19,8 +19,6 @@ import torch
 import yaml
 from rich.console import Console
 from timm.layers import convert_sync_batchnorm
-from vaegan.datasets.batches import Batches
-from vaegan.datasets.checksums import as_text, checksums, difference
 
 from vaegan import again, datasets
 from vaegan import console as terminal
@@ -44,6 +42,8 @@ from vaegan.config import (
     fitting_batch_size,
     resolved,
 )
+from vaegan.datasets.batches import Batches
+from vaegan.datasets.checksums import as_text, checksums, difference
 from vaegan.devices import bf16_is_emulated, pick_device
 from vaegan.errors import (
     NotFinite,

@@ -12,13 +12,13 @@ from statistics import median
 from typing import Any
 
 import torch
-from vaegan.datasets.batches import Batches
 
 from vaegan import datasets
 from vaegan.background import Background, Beside
 from vaegan.build import build_players, build_schedule
 from vaegan.checkpoint import Checkpoints
 from vaegan.config import make_config, resolved
+from vaegan.datasets.batches import Batches
 from vaegan.run import Run
 from vaegan.trackers import WandbTracker
 from vaegan.train import train

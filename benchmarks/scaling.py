@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from vaegan.datasets.batches import Batches
 
 from vaegan.build import build_players, build_schedule
 from vaegan.config import make_config, resolved
+from vaegan.datasets.batches import Batches
 from vaegan.train import train
 
 SIZES = (16, 32, 64, 128)  # pixels a side, in batches of BATCH_SIZE

@@ -18,11 +18,11 @@ from statistics import median
 
 import torch
 from torch import Tensor
-from vaegan.datasets.batches import Batches
 
 from vaegan import datasets
 from vaegan.build import build_players, build_schedule
 from vaegan.config import Config, resolved
+from vaegan.datasets.batches import Batches
 from vaegan.flags import parse as parse_flags
 from vaegan.nets.blocks import parameter_count
 from vaegan.train import train

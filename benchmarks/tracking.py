@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 from torch.nn.utils import get_total_norm
-from vaegan.datasets.batches import Batches
 
 from vaegan import datasets
 from vaegan.build import build_objective, build_players, build_schedule
 from vaegan.config import make_config, resolved
+from vaegan.datasets.batches import Batches
 from vaegan.nets.players import Players
 from vaegan.objective import Objective, Views, weighted_sum
 from vaegan.pixels import to_model_range

@@ -20,7 +20,6 @@ from vaegan.datasets.base import (
 from vaegan.datasets.folder import Faces
 from vaegan.datasets.readers import open_path, register_reader
 from vaegan.datasets.store import StoredImages
-
 from vaegan.errors import OptionError
 from vaegan.registry import import_siblings
 

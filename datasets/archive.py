@@ -15,7 +15,6 @@ from vaegan.datasets.layout import Layout, read_layout
 from vaegan.datasets.listing import Listing
 from vaegan.datasets.packed import DAMAGE, Member, Tar, Zip
 from vaegan.datasets.readers import ends_with, register_reader
-
 from vaegan.errors import OptionError
 from vaegan.marks import what_made
 

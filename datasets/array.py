@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+
 from vaegan.datasets.array_file import Rows, StoredArray, stored_arrays
 from vaegan.datasets.base import Request
 from vaegan.datasets.collection import OWN_SIZE, Collection
@@ -17,7 +18,6 @@ from vaegan.datasets.depth import Extent, ValueRange, range_from, said, to_8_bit
 from vaegan.datasets.layout import coded
 from vaegan.datasets.packed import DAMAGE
 from vaegan.datasets.readers import ends_with, register_reader
-
 from vaegan.errors import OptionError
 
 # names of (images, labels), in the order in which they are looked for

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
+
 from vaegan.datasets.depth import ValueRange
 from vaegan.datasets.factors import Factors
 from vaegan.datasets.store import MIB, StoredImages
-
 from vaegan.errors import OptionError
 from vaegan.registry import Registry
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from vaegan.datasets.store import StoredImages
 
+from vaegan.datasets.store import StoredImages
 from vaegan.parallel import ALONE, LEAST_SHARE, Ranks
 from vaegan.seeds import generator_for
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from vaegan.datasets.base import (
     Description,
     Images,
@@ -20,7 +21,6 @@ from vaegan.datasets.cartoon_drawing import LARGEST_SIZE, SMALLEST_SIZE, draw, s
 from vaegan.datasets.decode import in_parallel
 from vaegan.datasets.factors import Factors
 from vaegan.datasets.store import ImageStore
-
 from vaegan.errors import OptionError
 
 OWN_COUNT = 10_000

@@ -7,6 +7,7 @@ import math
 
 import torch
 from torch import Tensor
+
 from vaegan.datasets.cartoon_canvas import Canvas, fraction, hypot, intersection, ramp, stack, tint
 from vaegan.datasets.cartoon_outlines import (
     BACK,
@@ -27,7 +28,6 @@ from vaegan.datasets.cartoon_outlines import (
     table,
 )
 from vaegan.datasets.factors import Factors
-
 from vaegan.seeds import generator_for
 
 SMALLEST_SIZE, LARGEST_SIZE = 16, 256

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+
 from vaegan.datasets.cartoon_canvas import Number
 
 # the right half of the face, from the top down

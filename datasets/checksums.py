@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from torch import Tensor
+
 from vaegan.datasets.store import MIB, StoredImages
 
 AT_ONCE = 64 * MIB  # bytes of images that one thread reads and sums up

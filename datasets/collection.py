@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+
 from vaegan.datasets.base import Description, Images, Request, Splits, split_positions, train_count
 from vaegan.datasets.decode import Square
 from vaegan.datasets.depth import ValueRange, said
 from vaegan.datasets.store import ImageStore
-
 from vaegan.errors import OptionError
 
 OWN_SIZE = 64

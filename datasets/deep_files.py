@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 from PIL import Image
+
 from vaegan.datasets.depth import Extent, ValueRange, range_from, to_8_bits
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -1,5 +1,6 @@
 import torch
 from sklearn.datasets import load_digits
+
 from vaegan.datasets.base import (
     Description,
     Images,

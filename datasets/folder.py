@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from torch import Tensor
+
 from vaegan.datasets.base import Description, Request, Splits, register_dataset
 from vaegan.datasets.collection import OWN_SIZE
 from vaegan.datasets.image_files import ImageFiles
@@ -13,7 +14,6 @@ from vaegan.datasets.layout import Layout, read_layout
 from vaegan.datasets.levels import check_level
 from vaegan.datasets.listing import Listing, list_images
 from vaegan.datasets.readers import register_reader
-
 from vaegan.errors import OptionError
 
 FACES = "anime_faces"

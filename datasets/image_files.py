@@ -6,6 +6,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+
 from vaegan.datasets.base import Splits
 from vaegan.datasets.collection import Collection
 from vaegan.datasets.decode import Openable, decode, in_parallel

@@ -11,6 +11,7 @@ from pathlib import PurePath
 
 import torch
 from torch import Tensor
+
 from vaegan.datasets.label_table import LABEL_TABLE, read_label_table
 
 TRAIN = ("train", "training")

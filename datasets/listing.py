@@ -8,7 +8,6 @@ from pathlib import Path
 
 from vaegan.datasets.kinds import HEAD, IMAGE, UNREAD, kind_of
 from vaegan.datasets.label_table import LABEL_TABLE
-
 from vaegan.marks import what_made
 
 SHOWN = 3  # folders that are named

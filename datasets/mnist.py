@@ -1,4 +1,5 @@
 import torchvision
+
 from vaegan.datasets.base import Description, Images, Request, Splits, register_dataset, resized
 from vaegan.datasets.levels import check_level
 from vaegan.datasets.torchvision_files import read_torchvision

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
 from vaegan.datasets.base import Request
 from vaegan.datasets.image_files import ImageFiles
 from vaegan.datasets.layout import TEST, TRAIN, UNLABELLED, VALIDATION, coded
 from vaegan.datasets.listing import list_images
 from vaegan.datasets.parquet_file import ImageRow, ParquetFile, image_columns
 from vaegan.datasets.readers import register_reader
-
 from vaegan.errors import OptionError
 
 ENDING = ".parquet"

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from vaegan.datasets.base import DATASETS, Request, Source
 from vaegan.datasets.unread import advice
-
 from vaegan.errors import OptionError, did_you_mean
 
 

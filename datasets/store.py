@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
-from vaegan.datasets.progress import with_progress
 
+from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError
 
 TABLES = (

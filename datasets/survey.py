@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+
 from vaegan.datasets.decode import Square, in_parallel, read, upright_rgb
 from vaegan.datasets.depth import ValueRange
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 from mps_guard import NotOnMps, guarded
-from vaegan.datasets.batches import Batches
 
 from vaegan.build import build_players, build_schedule
 from vaegan.config import make_config, resolved
+from vaegan.datasets.batches import Batches
 from vaegan.step import _kept_random_state
 from vaegan.train import train
 
@@ -42,9 +42,15 @@ def test_an_epoch_of_training_and_its_held_out_figures(name):
         train(config, players, build_schedule(config), *sets, [Nobody()])
 
 
-@pytest.mark.parametrize(
-    "do", [lambda x: torch.pdist(x), lambda x: x.double(), lambda x: x.numpy(), torch.linalg.eigvals], ids=str
-)
+NOT_THERE = {
+    "pdist": torch.pdist,
+    "float64": torch.Tensor.double,
+    "numpy": lambda x: x.numpy(),  # as it is patched by then
+    "eigvals": torch.linalg.eigvals,
+}
+
+
+@pytest.mark.parametrize("do", NOT_THERE.values(), ids=NOT_THERE.keys())
 def test_the_guard_fails_on_the_device_and_not_on_the_cpu(do):
     with guarded():
         x = torch.rand(3, 3).to(torch.device("cpu"))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from vaegan.datasets.batches import Batches
 
 from vaegan import datasets
 from vaegan.build import build_players, build_schedule
 from vaegan.config import resolved
+from vaegan.datasets.batches import Batches
 from vaegan.flags import parse
 from vaegan.nets.blocks import parameter_count
 from vaegan.train import train

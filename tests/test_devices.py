@@ -3,10 +3,10 @@
 import os
 
 import pytest
-from vaegan.datasets import decode
 
 from vaegan import devices
 from vaegan.ablation.pools import LocalPool
+from vaegan.datasets import decode
 from vaegan.devices import cores
 
 

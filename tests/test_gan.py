@@ -10,11 +10,11 @@ import torch
 import yaml
 from PIL import Image
 from test_train import images, run, without_timings
-from vaegan.datasets.batches import Batches
 
 from vaegan.build import build_players
 from vaegan.checkpoint import last_checkpoint
 from vaegan.config import make_config, resolved
+from vaegan.datasets.batches import Batches
 from vaegan.errors import TrainingError, UserError
 from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.nets.decoders import DECODERS

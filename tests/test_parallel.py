@@ -21,12 +21,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 import yaml
-from vaegan.datasets.batches import Batches
 
 import train_vaegan
 from vaegan.build import build_players, build_schedule
 from vaegan.checkpoint import Checkpoints, last_checkpoint, newest, read
 from vaegan.config import make_config, resolved
+from vaegan.datasets.batches import Batches
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError, TrainingError
 from vaegan.finite import FiniteCheck

@@ -1,8 +1,8 @@
 """Registries: what is registered can be found and listed, and nothing is taken for something else."""
 
 import pytest
-from vaegan.datasets import DATASETS
 
+from vaegan.datasets import DATASETS
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS

@@ -19,11 +19,11 @@ import torch
 from PIL import Image
 from processes import CONV, GAN, HYBRID, TINY, differences, ended, go_on, outcome, unfinished
 from safetensors.torch import load_file
-from vaegan.datasets import Request, open_source
 
 import train_vaegan
 import vaegan.run
 from vaegan.checkpoint import Checkpoints, last_checkpoint, read, write
+from vaegan.datasets import Request, open_source
 from vaegan.errors import OptionError
 from vaegan.figures import save_curves
 from vaegan.run import Run

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from vaegan.datasets import Request, open_source
 
 import train_vaegan
 from vaegan.__main__ import main
+from vaegan.datasets import Request, open_source
 from vaegan.figures import save_samples
 from vaegan.trained import open_run
 

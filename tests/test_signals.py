@@ -12,12 +12,12 @@ from pathlib import Path
 import processes
 import pytest
 from processes import HYBRID, PATIENCE, differences, ended, go_on, outcome
-from vaegan.datasets.digits import Digits
 
 import train_vaegan
 import vaegan.train
 from vaegan.ablation.work import SIGNALLED
 from vaegan.checkpoint import last_checkpoint, read
+from vaegan.datasets.digits import Digits
 from vaegan.signals import SIGNALS, Stopped, StopSignals
 
 

@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from vaegan.datasets.batches import Batches
 
 from vaegan.build import build_objective, build_players, build_schedule
 from vaegan.config import make_config, resolved
+from vaegan.datasets.batches import Batches
 from vaegan.errors import TrainingError
 from vaegan.evals.losses import evaluate
 from vaegan.losses.pbp import PBP_LOSSES, BernoulliNLL

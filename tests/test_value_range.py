@@ -7,10 +7,10 @@ import pytest
 import yaml
 from PIL import Image
 from tiny_runs import DENSE, tiny_run, typed
-from vaegan.datasets import Request, open_source
 
 import train_vaegan
 from vaegan.commands.reconstruct import read_image
+from vaegan.datasets import Request, open_source
 from vaegan.trained import open_run
 
 SIZE = 16

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-from vaegan.datasets import Request, open_source
 
 from vaegan.__main__ import main
+from vaegan.datasets import Request, open_source
 
 
 def noise(seed: int, size=(40, 32)) -> Image.Image:

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 from tiny_runs import DENSE, GAN, refused, tiny_run, typed
-from vaegan.datasets import Request, open_source
 
+from vaegan.datasets import Request, open_source
 from vaegan.seeds import generator_for
 from vaegan.trained import open_run
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import vaegan.datasets.decode
 from PIL import Image
+
+import vaegan.datasets.decode
 from vaegan.datasets import Request, open_source
 from vaegan.datasets.packed import Tar
 from vaegan.datasets.store import StoredImages
-
 from vaegan.errors import OptionError
 
 ENDINGS = [".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from vaegan.datasets import Request, StoredImages, open_source
 from vaegan.datasets.array_file import Rows, stored_arrays
-
 from vaegan.errors import OptionError
 
 RNG = np.random.default_rng(0)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from vaegan.datasets.batches import Batches
 
 N = 23

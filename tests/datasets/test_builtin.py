@@ -13,9 +13,9 @@ import pytest
 import torch
 import torchvision
 from sklearn.datasets import load_digits
+
 from vaegan.datasets import Request, open_source
 from vaegan.datasets.torchvision_files import read_torchvision
-
 from vaegan.errors import OptionError
 
 MNIST_FILES = [

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+
 import vaegan.datasets.cartoon
 from vaegan.datasets import Request, StoredImages, open_source
 from vaegan.datasets.cartoon_drawing import draw, sample_factors
-
 from vaegan.errors import OptionError
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from vaegan.datasets.cartoon_canvas import Canvas, root, stack
 from vaegan.datasets.cartoon_outlines import spline
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from vaegan.datasets import cartoon_drawing as drawing
 from vaegan.datasets.cartoon_drawing import CONTINUOUS, SHARES, draw, sample_factors
 from vaegan.datasets.factors import Factors

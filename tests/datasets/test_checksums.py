@@ -5,6 +5,7 @@ import sqlite3
 import numpy as np
 import pytest
 import torch
+
 from vaegan.datasets.checksums import as_text, checksums, difference
 from vaegan.datasets.store import ImageStore
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from deep_makers import save_png16, save_tiff
 from PIL import Image
+
 from vaegan.datasets import Request, open_source
 from vaegan.datasets.store import StoredImages
 

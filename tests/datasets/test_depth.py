@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from vaegan.datasets.depth import Extent, range_from, said, to_8_bits
 
 RANGES = {

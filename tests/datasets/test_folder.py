@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
 import vaegan.datasets.decode
 import vaegan.datasets.image_files
-from PIL import Image
 from vaegan.datasets import Request, open_source
 from vaegan.datasets.decode import decode
 from vaegan.datasets.store import StoredImages
-
 from vaegan.errors import OptionError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

@@ -3,6 +3,7 @@
 from pathlib import PurePath
 
 import pytest
+
 from vaegan.datasets import Request
 from vaegan.datasets.layout import read_layout
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
 from vaegan.datasets.kinds import content_kind, kind_of
 from vaegan.datasets.listing import Listing, list_images
-
 from vaegan.marks import mark_folder
 
 

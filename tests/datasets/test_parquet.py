@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-import vaegan.datasets.decode
 from PIL import Image
-from vaegan.datasets import Request, StoredImages, open_source
 
+import vaegan.datasets.decode
+from vaegan.datasets import Request, StoredImages, open_source
 from vaegan.errors import OptionError
 
 pa = pytest.importorskip("pyarrow")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from vaegan.datasets import Request, namesake, open_source
 
 from vaegan.__main__ import main
 from vaegan.config import make_config
+from vaegan.datasets import Request, namesake, open_source
 from vaegan.errors import OptionError
 from vaegan.run import describe
 

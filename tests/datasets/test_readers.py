@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
 from vaegan.datasets import Request, open_source, readers, register_reader
 from vaegan.datasets.folder import Folder
-
 from vaegan.errors import OptionError
 
 # a file's name, what it is called, what to do

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 import torch
+
 from vaegan.datasets.batches import Batches
 from vaegan.datasets.store import ImageStore
-
 from vaegan.parallel import LEAST_SHARE, Ranks
 
 N = 23

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 import vaegan.datasets.store
 from vaegan.datasets.batches import Batches
 from vaegan.datasets.store import ImageStore, StoredImages
-
 from vaegan.errors import OptionError
 
 SHAPE = (3, 4, 4)

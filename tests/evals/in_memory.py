@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import torch
-from vaegan.datasets.base import Images
 
 from vaegan.build import build_players
 from vaegan.config import Config, make_config, resolved
+from vaegan.datasets.base import Images
 from vaegan.evals.material import Material
 from vaegan.nets.players import Players
 from vaegan.trained import Trained

@@ -10,11 +10,11 @@ from in_memory import in_memory
 from sklearn.metrics import mutual_info_score
 from torch import nn
 from torch.distributions import Normal, kl_divergence
-from vaegan.datasets.base import Images
-from vaegan.datasets.factors import Factors
 
 from vaegan.build import build_players
 from vaegan.config import make_config, resolved
+from vaegan.datasets.base import Images
+from vaegan.datasets.factors import Factors
 from vaegan.evals.latents import (
     active_units,
     binned,

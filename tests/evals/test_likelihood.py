@@ -8,10 +8,10 @@ import torch
 from in_memory import in_memory, material
 from torch import nn
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
-from vaegan.datasets.base import Images
 
 from vaegan.build import build_players
 from vaegan.config import make_config, resolved
+from vaegan.datasets.base import Images
 from vaegan.evals.likelihood import (
     as_observed,
     bits_per_dim,

@@ -9,10 +9,10 @@ from in_memory import in_memory, material
 from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
-from vaegan.datasets.base import Images
 
 from vaegan.build import build_players
 from vaegan.config import make_config, resolved
+from vaegan.datasets.base import Images
 from vaegan.evals.material import Material
 from vaegan.evals.reconstruction import (
     correlation,
