@@ -36,10 +36,9 @@ def test_all_else_is_refused_with_what_is_accepted(given):
         Interval.parse(given)
 
 
-@pytest.mark.parametrize("given", [True, None])
-def test_yaml_values_that_are_no_numbers_are_refused(given):
+def test_a_yaml_value_that_is_no_number_is_refused():
     with pytest.raises(OptionErrors, match="--save-every: "):
-        make_config({"save_every": given})
+        make_config({"save_every": True})
 
 
 def test_steps_are_counted_and_time_is_no_matter():

@@ -129,7 +129,7 @@ def test_what_is_nowhere_is_named_with_its_file(elsewhere, project, capsys, comm
         (run / name).write_text(text.replace(str(project), "/nowhere"))
     (run / "checkpoints").symlink_to(project / "runs/run/checkpoints")
     looked = f"/nowhere/pics, {run}/pics, pics"
-    named = f"{run}/config.yaml: dataset: pics: neither a data set nor a folder; "
+    named = f"{run}/config.yaml: dataset: pics: neither a data set nor a folder or file; "
     line = refused(capsys, "evaluate", run)
     advice = "--dataset and --data-dir say where the images are now"
     assert line == f"{named}looked for at {looked}; {advice}"
@@ -139,4 +139,4 @@ def test_what_is_nowhere_is_named_with_its_file(elsewhere, project, capsys, comm
     assert status == 2
     assert errors.startswith(named) and errors.endswith(f" It was looked for at {looked}.\n")
     line = refused(capsys, "evaluate", run, "--dataset", "other")
-    assert line.startswith("--dataset other: neither a data set nor a folder; ")
+    assert line.startswith("--dataset other: neither a data set nor a folder or file; ")

@@ -30,7 +30,8 @@ def test_each_command_is_one_that_the_program_takes(command, line, tmp_path, mon
         (tmp_path / "faces" / f"{i}.png").write_bytes(b"")
     flags = shlex.split(line, comments=True)[1:]
     if "--resume" in flags:
-        command("--vae dense --hidden-dim 4 --image-size 16 --epochs 1 --run-name NAME")
+        schedule = "--lr-schedule cosine" if "--lr-epochs" in flags else ""  # of which there is an end
+        command(f"--vae dense --hidden-dim 4 --image-size 16 --epochs 1 --run-name NAME {schedule}")
     places = {"path/to/faces": str(tmp_path / "faces"), "runs/NAME": str(tmp_path / "runs" / "NAME")}
     flags = [places.get(flag, flag) for flag in flags]
     status, output, errors = command("", *flags, "--dry-run")

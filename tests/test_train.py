@@ -83,7 +83,8 @@ def test_the_record_of_a_solo_and_of_a_combo_epoch():
     combo_keys = {f"{split}/{key}" for split in ("train", "test") for key in losses + more}
     assert set(solo) == always | solo_keys | {"train/gen/grad_norm"}
     norms = {"train/gen/grad_norm", "train/disc/grad_norm"}
-    assert set(combo) == always | combo_keys | norms | {"alarm/collapse", "alarm/disc_wins"}
+    alarms = {"alarm/collapse", "alarm/disc_wins", "alarm/posterior"}
+    assert set(combo) == always | combo_keys | norms | alarms
     assert (solo["epoch"], solo["phase"], combo["epoch"], combo["phase"]) == (0, "solo", 1, "combo")
     assert [record["weight/gen/adv"] for record in (solo, combo)] == [0, 10]
 

@@ -122,7 +122,8 @@ def test_data_that_are_gone(tmp_path, capfd, interpolate):
     images.rename(tmp_path / "elsewhere")
     line = refused(capfd, "interpolate", run)
     assert line == (
-        f"{run}/config.yaml: dataset: {images}: neither a data set nor a folder; --files takes two images"
+        f"{run}/config.yaml: dataset: {images}: neither a data set nor a folder or file; "
+        "--files takes two images"
     )
     files = (tmp_path / "elsewhere" / "1.png", tmp_path / "elsewhere" / "9.png")
     assert interpolate(run, "--files", *files)[0] == 0

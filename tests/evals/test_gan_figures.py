@@ -21,6 +21,7 @@ def material(originals, samples, epochs=3):
         samples=samples,
         seed=0,
         trained=SimpleNamespace(epochs=epochs),
+        test=SimpleNamespace(classes=None),
         protocol=lambda **more: more,
     )
 

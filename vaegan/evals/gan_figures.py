@@ -18,6 +18,7 @@ SPREAD_OF = 500  # images whose pairwise distances are taken
 COVERED = 10  # one part in so many of its share among originals makes a class covered
 TRUSTED = 0.9  # a classifier's accuracy
 IMAGES_A_CLASS = 10
+SHOWN = 20  # classes that are named
 
 MEANINGS = {
     "jsd": Meaning("Jensen-Shannon divergence as D bounds it from below", "nats", "lower"),
@@ -64,7 +65,8 @@ def evaluate_gan_figures(
             "share among originals on; for the divergence half an image is added to each class"
         )
         if names := material.test.classes:
-            how["class_names"] = ", ".join(names)
+            more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+            how["class_names"] = ", ".join(names[:SHOWN]) + more
         warnings = class_warnings(classifier, len(material.originals))
     return Section("gan_figures", "Samples", material.protocol(**how), values, MEANINGS, warnings)
 
