@@ -31,6 +31,7 @@ from vaegan.build import (
     build_players,
     build_schedule,
     single_images_problem,
+    try_parts,
 )
 from vaegan.checkpoint import Best, Checkpoints, Found, last_checkpoint, newest
 from vaegan.config import (
@@ -124,6 +125,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
         console.print(remark)
     fits = config.batch_size is None  # to however many images there are
     config = resolved(config, description.shape[1], description.n_train, description.value_range)
+    try_parts(config, description.shape)
     check_size(given, config, description.shape, description.n_train, ranks)
     device = pick_device(config.device)
     folder = given.resume or (plan_folder(config) if ranks.first else Path())

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from vaegan.config import Config
+from vaegan.contracts import check_parts, make, option_of
 from vaegan.errors import OptionError, OptionErrors, flag
 from vaegan.knobs import DISC_PREFIX, signature_knobs
 from vaegan.losses.adversarial import ADVERSARIAL, AdversarialLoss
@@ -47,7 +48,7 @@ def build_players(config: Config, image_shape: tuple[int, int, int]) -> Players:
         _refuse_unknown(typed, [(config.encoder_name, encoder), (config.decoder_name, decoder)], "")
         encoder = _build(config, "encoder", encoder, [*encoder_arguments, *shape], typed)
         decoder = _build(config, "decoder", decoder, [*decoder_arguments, *shape], typed)
-        pbp = PBP_LOSSES.find(config.pbp)[0]()
+        pbp = make(config, "pbp", PBP_LOSSES.find(config.pbp)[0], [], {})
     disc = _build_disc(config, image_shape) if config.disc else None
     if config.init == "dcgan":
         pretrained = {encoder: config.typed_knobs(), disc: config.typed_knobs(DISC_PREFIX)}
@@ -111,6 +112,17 @@ def outline_players(config: Config, image_shape: tuple[int, int, int]) -> Player
         return build_players(config.model_copy(update=update), image_shape)
 
 
+def try_parts(config: Config, image_shape: tuple[int, int, int]) -> None:
+    """Whether the parts of a resolved config can be built and give what a run needs of them.
+
+    Tried on networks of its own, before images are loaded; 0.4 s for 23 million parameters at 64 x 64.
+    Raises: OptionError for the first that does not.
+    """
+    update = {"pretrained": None, "disc_pretrained": None, "ema": None}
+    players = build_players(config.model_copy(update=update), image_shape)
+    check_parts(config, players, build_adversarial(config), image_shape)
+
+
 def single_images_problem(config: Config, image_shape: tuple[int, int, int]) -> str:
     """Why these networks cannot be trained on batches of one image, and what can; nothing where they can."""
     ways = {}
@@ -131,7 +143,8 @@ def build_adversarial(config: Config) -> AdversarialLoss | None:
     """The game's loss, where there is a discriminator."""
     if not config.disc:
         return None
-    return ADVERSARIAL.find(config.adv)[0](label_smoothing=config.label_smoothing or 0.0)
+    smoothing = {"label_smoothing": config.label_smoothing or 0.0}
+    return make(config, "adv", ADVERSARIAL.find(config.adv)[0], [], smoothing)
 
 
 def build_objective(config: Config, players: Players) -> Objective:
@@ -169,12 +182,12 @@ def _build(
     """The network, given those of the typed knobs that it has."""
     own = {name: value for name, value in typed.items() if name in signature_knobs(network)}
     try:
-        return network(*arguments, **own)
+        return make(config, role, network, arguments, own)
     except OptionError as error:
         option = prefix + error.option if error.option in signature_knobs(network) else error.option
         raise OptionError(option, error.problem) from None
     except ValueError as error:
-        raise OptionError(role if getattr(config, role) else "vae", str(error)) from None
+        raise OptionError(option_of(config, role), str(error)) from None
 
 
 def _refuse_unknown(typed: dict[str, Any], networks: list[tuple[str, type]], prefix: str) -> None:

@@ -29,7 +29,7 @@ from vaegan.diffaugment import DIFFAUGMENTS, build_diffaugment
 from vaegan.errors import OptionError, OptionErrors, did_you_mean
 from vaegan.intervals import Interval
 from vaegan.knobs import DISC_PREFIX, Knob, knobs
-from vaegan.losses.adversarial import ADVERSARIAL
+from vaegan.losses.adversarial import ADVERSARIAL, is_adversarial
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
@@ -670,7 +670,7 @@ def _game_contradictions(config: Config) -> Iterable[OptionError]:
     """Options of the two players' game that cannot go together."""
     name = config.adv or DEFAULT_ADV
     adversarial = dict(ADVERSARIAL.entries()).get(name)
-    if adversarial is None:  # an error of its own
+    if not is_adversarial(adversarial):  # an error of its own
         return
     penalties = list(config.slope_penalties) + (["gp"] if adversarial.gp else [])
     bounded = penalties or config.weight_clip or config.spectral_norm  # build refuses it beside norm layers
@@ -688,7 +688,8 @@ def _game_contradictions(config: Config) -> Iterable[OptionError]:
             "--spectral-norm divides weights by their size, so clipping bounds nothing; take one",
         )
     if config.label_smoothing and not adversarial.takes_smoothing:
-        with_labels = [known for known, loss in ADVERSARIAL.entries() if loss.takes_smoothing]
+        games = [(known, loss) for known, loss in ADVERSARIAL.entries() if is_adversarial(loss)]
+        with_labels = [known for known, loss in games if loss.takes_smoothing]
         yield OptionError(
             "label_smoothing", f"--adv {name} has no labels to smooth; {', '.join(with_labels)} have"
         )
@@ -703,7 +704,7 @@ def _is_folder_name(name: str) -> bool:
 
 
 def _unknown_names(values: Mapping[str, Any]) -> Iterable[OptionError]:
-    """The names that nothing is registered under."""
+    """The names that nothing is registered under, or nothing that has the sides of a game."""
     for name, registry in (
         ("encoder", ENCODERS),
         ("decoder", DECODERS),
@@ -714,9 +715,14 @@ def _unknown_names(values: Mapping[str, Any]) -> Iterable[OptionError]:
     ):
         if isinstance(given := values.get(name), str):
             try:
-                registry.find(given)
+                entry, _ = registry.find(given)
             except ValueError as error:
                 yield OptionError(name, str(error))
+                continue
+            if name == "adv" and not is_adversarial(entry):
+                yield OptionError(
+                    name, "not one: an adversarial loss is a class derived from AdversarialLoss"
+                )
     for name, build in (("augment", build_augmentation), ("diffaug", build_diffaugment)):
         given = _listed(values.get(name))
         if isinstance(given, list) and all(isinstance(part, str) for part in given):

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic.fields import FieldInfo
 
+from vaegan.errors import UserError
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
@@ -54,12 +55,22 @@ def signature_knobs(network: type) -> dict[str, inspect.Parameter]:
 
 
 def knobs(prefix: str) -> Iterator[Knob]:
-    """The knobs of all registered discriminators (prefix "disc_"), or of all encoders and decoders ("")."""
+    """The knobs of all registered discriminators (prefix "disc_"), or of all encoders and decoders ("").
+
+    Raises: UserError for one without a type or a default, which no flag can be made of.
+    """
     found: dict[str, Knob] = {}
     for registry in [DISCRIMINATORS] if prefix else [ENCODERS, DECODERS]:
         for network_name, network in registry.entries():
-            hints = get_type_hints(network.__init__, include_extras=True)
+            called = network.__init__ if isinstance(network, type) else network
+            hints = get_type_hints(called, include_extras=True)
             for name, parameter in signature_knobs(network).items():
+                missing = "type" if name not in hints else "default"
+                if name not in hints or parameter.default is parameter.empty:
+                    raise UserError(
+                        f"{registry.kind} {network_name}: its knob `{name}` has no {missing}; "
+                        f"write it as `{name}: int = 64`"
+                    )
                 knob = found.setdefault(name, Knob(name, prefix + name, _without_none(hints[name])))
                 defaults = knob.networks.setdefault(network_name, [])
                 if parameter.default not in defaults:

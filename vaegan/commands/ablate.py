@@ -30,7 +30,7 @@ from vaegan.ablation.table import Table, as_rows, make_table
 from vaegan.ablation.work import is_done, log_of
 from vaegan.ablation.writing import write_table
 from vaegan.arguments import whole_number
-from vaegan.build import outline_players
+from vaegan.build import try_parts
 from vaegan.config import Config, fitting_batch_size, resolved
 from vaegan.console import make_console
 from vaegan.devices import cores, pick_device
@@ -211,14 +211,14 @@ def resolved_arms(spec: Spec, notes: dict[str, Any]) -> dict[str, Config]:
 def complete(config: Config) -> Config:
     """The config with all that follows from its images.
 
-    Raises: OptionError for networks that cannot be built, and for weights that do not fit them.
+    Raises: OptionError for networks that cannot be built or used, and for weights that do not fit them.
     """
     description = describe(config)
     shape, n_train = description.shape, description.n_train
     if config.batch_size is None and fitting_batch_size(n_train) < fitting_batch_size(None):
         n_train = count_training_images(config)  # a few files; some may be unreadable
     config = resolved(config, shape[1], n_train, description.value_range)
-    outline_players(config, shape)
+    try_parts(config, shape)
     start = find_start(config, shape)
     return config if start is None else config.model_copy(update={"init_from": start.name})
 

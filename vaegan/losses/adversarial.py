@@ -5,7 +5,7 @@ Batch means throughout. Logistic losses are written with softplus, since -log si
 
 import math
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -75,6 +75,11 @@ class AdversarialLoss:
     def estimates(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """What D's loss says of the distance between originals and fakes; true of clean inputs alone."""
         return {}
+
+
+def is_adversarial(entry: Any) -> bool:
+    """Whether something registered can be a game's loss."""
+    return isinstance(entry, type) and issubclass(entry, AdversarialLoss)
 
 
 class PairedAccuracy(AdversarialLoss):

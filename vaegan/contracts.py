@@ -1,0 +1,171 @@
+"""What each part of a run has to be and to give, tried on a few images before anything is written."""
+
+import inspect
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vaegan.config import Config
+from vaegan.errors import OptionError, UserError
+from vaegan.failures import in_a_line, out_of_memory
+from vaegan.losses.adversarial import AdversarialLoss
+from vaegan.nets.players import Players
+
+N_IMAGES = 5  # unlike the channels and most numbers of latents: no axis passes for another
+NOUNS = {
+    "encoder": "the encoder",
+    "decoder": "the decoder",
+    "gan": "the generator",
+    "disc": "the discriminator",
+    "pbp": "the PBP loss",
+    "adv": "the adversarial loss",
+}
+MADE = {
+    "encoder": "an encoder is a class derived from nn.Module, called with (image_shape, latent_dim)",
+    "decoder": "a decoder is a class derived from nn.Module, called with (image_shape, latent_dim)",
+    "gan": "a decoder is a class derived from nn.Module, called with (image_shape, latent_dim)",
+    "disc": "a discriminator is a class derived from nn.Module, called with (image_shape)",
+    "pbp": "a PBP loss is a class derived from nn.Module, called without arguments",
+    "adv": "an adversarial loss is a class derived from AdversarialLoss, called with (label_smoothing)",
+}
+GIVES = {
+    "encoder": "an encoder gives two, mu and logvar, each [B, latent_dim]",
+    "decoder": "a decoder gives pixel logits, [B, C, H, W]",
+    "gan": "a decoder gives pixel logits, [B, C, H, W]",
+    "disc": "a discriminator gives one logit an image, [B]: squeeze [B, 1], average maps",
+    "pbp": "a PBP loss gives a scalar, summed over pixels, averaged over the batch",
+    "adv": "it gives a scalar, averaged over the batch",
+}
+
+
+def option_of(config: Config, role: str) -> str:
+    """The option that chose a part: of an encoder and a decoder it may be `vae`."""
+    return role if getattr(config, role) else "vae"
+
+
+def make(
+    config: Config, role: str, part: Callable, arguments: list[Any], keywords: dict[str, Any]
+) -> nn.Module | AdversarialLoss:
+    """What was registered, called.
+
+    Raises: OptionError for what cannot be called so, fails, or gives something else than that part;
+    what the part itself raises as ValueError, UserError or OSError goes on.
+    """
+    option = option_of(config, role)
+    try:
+        inspect.signature(part).bind(*arguments, **keywords)
+    except TypeError as error:
+        problem = f"{NOUNS[role]} takes {_parameters(part)} ({error}); {MADE[role]}, and its knobs by keyword"
+        raise OptionError(option, problem) from None
+    try:
+        made = part(*arguments, **keywords)
+    except (ValueError, UserError, OSError):
+        raise
+    except Exception as error:
+        said = "cannot be made" if isinstance(part, type) else "is a plain function, which fails"
+        raise _failure(option, f"{NOUNS[role]} {said}", error, MADE[role]) from error
+    if not isinstance(made, AdversarialLoss if role == "adv" else nn.Module):
+        raise OptionError(option, f"what is registered gives {_described(made)}; {MADE[role]}")
+    return made
+
+
+def check_parts(
+    config: Config,
+    players: Players,
+    adversarial: AdversarialLoss | None,
+    image_shape: tuple[int, int, int],
+) -> None:
+    """Try each part on a few grey images, as in training.
+
+    players: on the CPU; their statistics change.
+    Raises: OptionError for the first part that fails or gives what it should not.
+    """
+    x = torch.full((N_IMAGES, *image_shape), 0.5)
+    z = torch.zeros(N_IMAGES, config.latent_dim)
+    if players.encoder is not None:
+        _try(config, "encoder", players.encoder, [x], _two_of(z.shape))
+    logits = _try(config, "gan" if config.gan else "decoder", players.decoder, [z], _one_of(x.shape))
+    if players.pbp is not None:
+        _try(config, "pbp", players.pbp, [logits, players.pixels(logits), x], _one_of(()))
+    if adversarial is not None:
+        _try(config, "disc", players.disc, [x], _one_of(x.shape[:1]))
+        _check_sides(config, adversarial)
+
+
+def _check_sides(config: Config, adversarial: AdversarialLoss) -> None:
+    """Whether both players' sides give scalars, on logits [B] of originals and of fakes."""
+    logits = torch.linspace(-1, 1, N_IMAGES)
+    for name in (*adversarial.disc_weights, "gen"):
+        side = getattr(adversarial, name, None)
+        if side is None:
+            raise OptionError("adv", f"its disc_weights name `{name}`, and it has no such method")
+        real = logits if name != "gen" or adversarial.gen_sees_originals else None
+        _try(config, "adv", side, [real, logits], _one_of(()), f"`{name}` of {NOUNS['adv']}")
+
+
+def _try(
+    config: Config,
+    role: str,
+    part: Callable,
+    inputs: list[Tensor | None],
+    accepts: Callable[[Any], bool],
+    name: str = "",
+) -> Any:
+    """What the part gives for these. Raises: OptionError where it fails or gives what is not accepted."""
+    option, name = option_of(config, role), name or NOUNS[role]
+    of = ", ".join(map(_described, inputs))
+    try:
+        given = part(*inputs)
+    except Exception as error:
+        raise _failure(option, f"{name} fails on {of}", error, GIVES[role]) from error
+    if not accepts(given):
+        raise OptionError(option, f"{name} gives {_described(given)} for {of}; {GIVES[role]}")
+    return given
+
+
+def _one_of(shape: tuple[int, ...]) -> Callable[[Any], bool]:
+    return lambda given: isinstance(given, Tensor) and given.shape == shape
+
+
+def _two_of(shape: tuple[int, ...]) -> Callable[[Any], bool]:
+    def accepts(given: Any) -> bool:
+        return (
+            isinstance(given, tuple | list | Tensor) and len(given) == 2 and all(map(_one_of(shape), given))
+        )
+
+    return accepts
+
+
+def _failure(option: str, said: str, error: Exception, contract: str) -> Exception:
+    """A fault of a part's own code in one line, with its place; a lack of memory as it is."""
+    if out_of_memory(error) or isinstance(error, UserError | OSError):
+        return error
+    return OptionError(option, f"{said}: {in_a_line(error)}{_place(error)}; {contract}")
+
+
+def _place(error: Exception) -> str:
+    """The last line of the part's own code that the error went through: neither ours nor PyTorch's."""
+    not_theirs = (__file__, str(Path(torch.__file__).parent))
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not frame.filename.startswith(not_theirs)]
+    return f" ({theirs[-1].filename}, line {theirs[-1].lineno})" if theirs else ""
+
+
+def _parameters(part: Callable) -> str:
+    """The parameters of what was registered, without their types: "(channels, *, depth)"."""
+    parameters = inspect.signature(part).parameters.values()
+    plain = [each.replace(annotation=inspect.Parameter.empty) for each in parameters]
+    return str(inspect.Signature(plain))
+
+
+def _described(value: Any) -> str:
+    """A value as a message shows it: the shapes of tensors, the types of others."""
+    if isinstance(value, Tensor):
+        return str(list(value.shape)) if value.ndim else "a scalar"
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(_described, value))})"
+    return "None" if value is None else f"a value of type {type(value).__name__}"
