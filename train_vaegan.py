@@ -275,7 +275,8 @@ def load(source: datasets.Source, ranks: Ranks, console: Console) -> datasets.Sp
     for line in problem_lines(splits.skipped, "skipped "):
         console.print(line)
     if splits.skipped:
-        console.print(f"skipped {len(splits.skipped)} files that cannot be read")
+        plural = "" if len(splits.skipped) == 1 else "s"
+        console.print(f"skipped {len(splits.skipped):,} file{plural} in all")
     return splits
 
 

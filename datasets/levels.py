@@ -15,7 +15,7 @@ def check_level(data_dir: Path, inside: str) -> None:
     if not (data_dir / inside).is_dir():
         for folder in _near(data_dir, Path(inside)):
             if (folder / inside).is_dir():
-                raise OptionError("data_dir", f"did you mean {folder}? It holds {inside}, and is accepted")
+                raise OptionError("data_dir", f"did you mean {folder}? {inside} lies in it")
 
 
 def _near(data_dir: Path, inside: Path) -> Iterator[Path]:

@@ -108,5 +108,5 @@ def test_unreadable_files_are_named_and_counted(command, tmp_path):
     status, output, errors = command(f"--vae dense --hidden-dim 4 --dataset {folder} {TINY} --batch-size 4")
     assert status == 0, errors
     assert f"skipped {folder / 'broken.png'}: " in output
-    assert "skipped 1 files that cannot be read" in output
+    assert "skipped 1 file in all" in output
     assert "9 training and 3 held-out images" in output

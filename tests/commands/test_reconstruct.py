@@ -140,5 +140,7 @@ def test_mistakes_leave_nothing(runs, tmp_path, capfd):
     gone = tmp_path / "gone"
     assert refused(capfd, "reconstruct", runs["grey"], gone, *out) == f"{gone}: no such folder"
     file = images / "a.png"
-    assert refused(capfd, "reconstruct", runs["grey"], file, *out) == f"{file}: a file, not a folder"
+    assert refused(capfd, "reconstruct", runs["grey"], file, *out) == (
+        f"{file}: a file, not a folder; unpack it if it holds images"
+    )
     assert list(tmp_path.iterdir()) == [images]

@@ -47,9 +47,7 @@ def photos(folder: Path, count: int = 12) -> Path:
 def test_a_data_folder_one_level_off_is_named_before_anything_is_downloaded(name, given, here):
     with pytest.raises(OptionError) as caught:
         open_source(Request(name, data_dir=Path(given)))
-    assert str(caught.value) == (
-        f"--data-dir: did you mean all/data? It holds {INSIDE[name]}, and is accepted"
-    )
+    assert str(caught.value) == (f"--data-dir: did you mean all/data? {INSIDE[name]} lies in it")
 
 
 def test_from_within_the_folder_the_right_one_is_named_whole(here, monkeypatch):
