@@ -111,7 +111,7 @@ class Array(Collection):
         """The values that become black and white, None for 8 bits as they are; what there is to say of it."""
         asked, first = self.request.value_range, self._parts[0].images
         if asked is not None:
-            return asked, []
+            return asked, [f"{asked[0]:g} becomes black and {asked[1]:g} white, as given"]
         if first.dtype == bool:
             return (0.0, 1.0), []
         if first.dtype == np.uint8:

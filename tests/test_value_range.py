@@ -11,6 +11,7 @@ from tiny_runs import DENSE, tiny_run, typed
 import train_vaegan
 from vaegan.commands.reconstruct import read_image
 from vaegan.datasets import Request, open_source
+from vaegan.flags import parse
 from vaegan.trained import open_run
 
 SIZE = 16
@@ -87,3 +88,15 @@ def test_reconstructing_says_the_range(run_folder, tmp_path, capfd):
     )
     assert (status, errors) == (0, "")
     assert "4095 white (as given)" in output
+
+
+def test_other_images_than_a_files_do_not_take_its_range(tmp_path):
+    (tmp_path / "run.yaml").write_text("dataset: deep\nvalue_range: [0.0, 4095.0]\n")
+
+    def asked(*flags: str):
+        given = parse(["--config", str(tmp_path / "run.yaml"), *flags], prog="test", datasets=[])
+        return given.config().value_range
+
+    assert asked() == asked("--lr", "0.1") == (0, 4095)
+    assert asked("--dataset", "digits") is None
+    assert asked("--dataset", "other", "--value-range", "0,255") == (0, 255)

@@ -96,6 +96,10 @@ def parse(argv: list[str], *, prog: str, datasets: Iterable[str]) -> Given:
             )
         for file, values in layers:
             given.add(values, file)
+    others = "dataset" in typed and typed["dataset"] != given.values.get("dataset")
+    if others and resume is None and "value_range" in given.files:  # a run's file has that of its own images
+        for kept in (given.values, given.origins, given.texts, given.files):
+            del kept["value_range"]
     given.add(typed)
     return given
 

@@ -125,6 +125,7 @@ def test_8_bits_are_taken_as_they_are_and_dark_ones_remarked_on(tmp_path):
     assert "no value above 1" in remark and "--value-range 0,1" in remark
     assert source(path).load().train.images.max() == 1
     assert source(path, value_range=(0, 1)).load().train.images.max() == 255
+    assert source(path, value_range=(0, 1)).describe().remarks == ("0 becomes black and 1 white, as given",)
     assert source(saved(tmp_path / "b.npy", GREY)).describe().remarks == ()
 
 
