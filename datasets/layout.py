@@ -59,6 +59,11 @@ def read_layout(
             f"the folder {alone} has no counterpart with images, which would make a ready-made split of "
             "both; all images are split anew"
         )
+    elif ready is None and (deeper := _deeper_sides(paths)):
+        remarks.append(
+            f"folders called {' and '.join(deeper)} lie deeper, or beside other images, and are taken for no "
+            "ready-made split; all images are split anew"
+        )
     elif ready is not None:
         remarks.append("split anew, as asked: train and test or val are pooled" if new_split else ready[2])
     kept, held_out = list(range(len(paths))), None
@@ -90,6 +95,14 @@ def _lone_side(paths: Sequence[PurePath], common: int) -> str:
     """A topmost folder that is called after one side of a split; "" for none."""
     tops = {part for path in paths for part in path.parts[:-1][: common + 1]}
     return min((top for top in tops if top.casefold() in (*TRAIN, *TEST, *VALIDATION)), default="")
+
+
+def _deeper_sides(paths: Sequence[PurePath]) -> list[str]:
+    """Names of folders, at any depth, that stand for sides of a split; none unless both sides have one."""
+    folders = {part for path in paths for part in path.parts[:-1]}
+    train = {name for name in folders if name.casefold() in TRAIN}
+    held_out = {name for name in folders if name.casefold() in (*TEST, *VALIDATION)}
+    return sorted(train | held_out) if train and held_out else []
 
 
 def _ready_made(sides: Sequence[str]) -> tuple[list[int], Tensor, str] | None:

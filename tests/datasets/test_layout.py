@@ -159,3 +159,16 @@ def test_a_table_without_the_two_columns_is_not_used_and_named(text):
 @pytest.mark.parametrize(("split", "share"), [(None, 0.8), ("80/20", 0.8), ("90/10", 0.9), ("2/1", 2 / 3)])
 def test_the_share_of_training_images(split, share):
     assert Request("x", split=split).train_share == share
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("set/train/{}.png*4", "set/val/{}.png*2", "stray.png"),
+        ("a/train/{}.png*3", "b/train/{}.png*3", "a/test/c.png"),
+    ],
+)
+def test_a_split_that_lies_deeper_is_said_and_not_taken(names):
+    _, found = layout(*names)
+    assert found.held_out is None
+    assert any("are taken for no ready-made split" in remark for remark in found.remarks)
