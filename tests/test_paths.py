@@ -1,5 +1,6 @@
 """Relative paths in YAML files: found from other directories, named where they are not."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,22 @@ def test_a_run_is_opened_resumed_and_repeated_from_another_directory(project, el
     assert options_in(elsewhere / "runs/again/config.yaml")["dataset"] == f"{project}/pics"
     status, _, errors = command(f"--resume {run} --epochs 2 --dry-run")
     assert status == 0, errors
+
+
+def test_going_on_from_another_directory_keeps_what_was_typed(project, elsewhere):
+    file = project / "runs/run/config.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert config_text(make_config(options_in(file)), file) == text
+    moved = make_config(options_in(file) | {"dataset": f"{photos(elsewhere / 'moved')}"})
+    assert yaml.safe_load(config_text(moved, file))["dataset"] == f"{elsewhere}/moved"
+
+
+def test_a_run_whose_config_is_empty_is_named_before_anything_is_evaluated(project, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(project / "runs/run", run)
+    (run / "config.yaml").write_text("")
+    for command in ("evaluate", "interpolate"):
+        assert typed(capsys, command, run)[2].strip().endswith("holds no options; put back those of the run")
 
 
 def test_a_folder_of_the_same_name_here_is_not_taken_for_it(project, elsewhere):

@@ -18,17 +18,31 @@ KEY = "paths"
 OPTIONS = ("dataset", "data_dir", "cache_dir")
 
 
-def config_text(config: Config) -> str:
-    """A run's config.yaml: its options, and the absolute paths of those that are relative ones."""
+def config_text(config: Config, before: Path | None = None) -> str:
+    """A run's config.yaml: its options, and the absolute paths of those that are relative ones.
+
+    before: the file as it stands, where a run goes on; what was typed then stays where it means the same.
+    """
     options = config.to_dict()
     request = Request.of(options)
     lies = {"dataset": request.name, "data_dir": request.data_dir, "cache_dir": request.cache_dir}
+    options |= _as_typed(options, before) if before is not None and before.is_file() else {}
+    options = {name: value for name, value in options.items() if value is not None}
     paths = {
         name: os.path.abspath(os.path.expanduser(path))
         for name, path in lies.items()
         if _begins_somewhere(name, options.get(name, _default(name))) and os.path.exists(path)
     }
     return yaml.safe_dump(options | ({KEY: paths} if paths else {}), sort_keys=False, allow_unicode=True)
+
+
+def _as_typed(options: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """What a file has for those paths among the options that are the ones it leads to; None for nothing."""
+    stands = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    leads_to = located(stands, file)
+    return {
+        name: stands.get(name) for name in OPTIONS if name in options and leads_to.get(name) == options[name]
+    }
 
 
 def located(values: Mapping[str, Any], file: Path) -> dict[str, Any]:

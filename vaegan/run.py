@@ -137,7 +137,7 @@ class Run:
 
     def _write_config(self) -> None:
         """config.yaml, which --config takes back."""
-        text = config_text(self.config)
+        text = config_text(self.config, self.folder / "config.yaml")
         write_whole(self.folder / "config.yaml", lambda path: path.write_text(text, encoding="utf-8"))
 
     def note_start(

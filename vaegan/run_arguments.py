@@ -52,6 +52,8 @@ def images_of(trained: Trained, advice: str, **typed: str | None) -> tuple[Reque
     """
     file = trained.folder / "config.yaml"
     stands = read_config(file, origin=str(file))[-1][1]
+    if not stands:
+        raise UserError(f"{file}: holds no options; put back those of the run")
     options = trained.config.to_dict() | {name: stands[name] for name in OPTIONS if name in stands}
     options |= {name: value for name, value in typed.items() if value is not None}
     request = Request.of(options)
