@@ -55,7 +55,8 @@ class Folder(ImageFiles):
         listing = list_images(self.root)
         if not listing.images:
             problem = f"no image in {self.root} ({listing.others} other files found)"
-            raise OptionError("dataset", "; ".join([problem, *listing.remarks()]))
+            closed = [f"{folder} cannot be listed ({reason})" for folder, reason in listing.closed[:1]]
+            raise OptionError("dataset", "; ".join([problem, *closed, *listing.remarks()]))
         return listing
 
     @cached_property

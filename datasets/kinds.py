@@ -16,7 +16,7 @@ UNREAD = {
     "SVG": "draw them into PNGs",
     "RAW": "develop them into JPEG, PNG or TIFF",
     "video": "take images out of them",
-    "parquet": "give one of them, or a folder with nothing else in it",
+    "parquet": "--dataset takes one of them, or the folder that they lie in",
 }
 ENDINGS = {
     "HEIC": (".heic", ".heif", ".hif"),

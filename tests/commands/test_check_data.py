@@ -222,7 +222,7 @@ def test_nothing_is_overwritten(folder, check, tmp_path):
         (["fine", "--sheet", "no/such/a.png"], "--sheet no/such/a.png: no folder no/such"),
         (["fine", "--sheet", "fine/b.png"], "--sheet fine/b.png: would be one of the folder's images"),
         (["."], "--sheet "),
-        (["fine/a.png"], "fine/a.png: a file, not a folder; unpack it if it holds images"),
+        (["fine/a.png"], "fine/a.png: a file, and only folders of image files are taken"),
         (["fine", "--split", "80"], "--split 80: the shares to train on and to hold out are accepted"),
         (["fine", "--split-seed", "9" * 30], f"--split-seed {'9' * 30}: not a whole number of at least 0"),
     ],

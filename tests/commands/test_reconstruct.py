@@ -141,6 +141,6 @@ def test_mistakes_leave_nothing(runs, tmp_path, capfd):
     assert refused(capfd, "reconstruct", runs["grey"], gone, *out) == f"{gone}: no such folder"
     file = images / "a.png"
     assert refused(capfd, "reconstruct", runs["grey"], file, *out) == (
-        f"{file}: a file, not a folder; unpack it if it holds images"
+        f"{file}: a file, and only folders of image files are taken"
     )
     assert list(tmp_path.iterdir()) == [images]

@@ -471,3 +471,12 @@ def test_training_from_disk_gives_the_figures_of_training_from_memory(many, comm
         records.append([json.loads(line) | dict.fromkeys(MEASURED) for line in lines])
     assert records[0] == records[1]
     assert (tmp_path / "cache").exists()
+
+
+def test_a_folder_that_cannot_be_listed_is_not_called_empty(many, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(OptionError, match=r"cannot be listed \(Permission denied\)"):
+        source(many).describe()

@@ -128,7 +128,7 @@ def opened(request: Request) -> Folder:
     path = request.name
     root = Path(path).expanduser()
     if not root.is_dir():
-        what = "a file, not a folder; unpack it if it holds images" if root.exists() else "no such folder"
+        what = "a file, and only folders of image files are taken" if root.exists() else "no such folder"
         raise UserError(f"{path}: {what}")
     folder = Folder(request, root)
     try:
