@@ -258,14 +258,14 @@ def evaluation_lines(
         trained = open_run(folder, config.device)
         cache_dir = datasets.Request.of(config.to_dict()).cache_dir
         evaluation, page = evaluate_run(trained, splits.train, splits.test, cache_dir, console.print)
+        tracker.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
+        return headline_lines(evaluation)
     except (Exception, KeyboardInterrupt) as error:
         why = error if isinstance(error, UserError) else in_a_line(error)
         if isinstance(error, KeyboardInterrupt):
             why = "interrupted"
         console.print(f"not evaluated: {why}; {again.command('evaluate', folder)} does it")
         return []
-    tracker.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
-    return headline_lines(evaluation)
 
 
 def load(source: datasets.Source, ranks: Ranks, console: Console) -> datasets.Splits:

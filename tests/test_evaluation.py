@@ -5,6 +5,7 @@ import json
 import math
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -160,6 +161,20 @@ def test_an_evaluation_that_fails_after_training_leaves_a_line(monkeypatch, caps
     assert lines == []
     expected = f"not evaluated: {why}; python -m vaegan evaluate 'a run' does it\n"
     assert capsys.readouterr().out == expected
+
+
+def test_a_tracker_that_fails_after_training_leaves_a_line(monkeypatch, capsys):
+    def fail(*_):
+        raise ConnectionError("gone")
+
+    trained = SimpleNamespace(epochs=1)
+    monkeypatch.setattr(train_vaegan, "open_run", lambda *_: trained)
+    monkeypatch.setattr("vaegan.evaluation.evaluate_run", lambda *_: ({"sections": {}}, Path("page")))
+    splits, tracker = SimpleNamespace(train=None, test=None), SimpleNamespace(on_evaluation=fail)
+    assert (
+        train_vaegan.evaluation_lines(Path("a run"), make_config({}), splits, tracker, make_console()) == []
+    )
+    assert "not evaluated: gone" in capsys.readouterr().out
 
 
 def test_a_run_whose_evaluation_fails_is_a_run_that_went_well(monkeypatch, command, tmp_path):
