@@ -544,6 +544,12 @@ def test_negative_numbers_of_every_form_are_values_and_not_flags(command, number
     assert "expected one argument" not in errors
 
 
+@pytest.mark.parametrize("typed", ["-1,1", "-1 1", "-2 -1", "0 4095"])
+def test_two_numbers_are_taken_with_a_comma_and_without(typed):
+    lower, upper = map(float, typed.replace(",", " ").split())
+    assert config_of("--value-range", *typed.split()).value_range == (lower, upper)
+
+
 def test_a_knob_of_the_encoder_alone_is_no_error(command):
     status, output, errors = command("--vae deep_conv --base-channels 8 --dry-run")
     assert status == 0, errors

@@ -86,12 +86,14 @@ def lower_and_upper(option: str) -> Callable[[str], tuple[float, float]]:
 def _joined_negatives(argv: list[str]) -> list[str]:
     """The arguments with `--lr -1e-3` as `--lr=-1e-3`: argparse takes some negative numbers for flags.
 
-    Several with commas between them as well: `--value-range -1,1`.
+    Several as well, with commas between them or not: `--value-range -1,1` and `--value-range -1 1`.
     """
     joined: list[str] = []
     for argument in argv:
-        if joined and joined[-1].startswith("--") and argument.startswith("-") and _are_numbers(argument):
-            joined[-1] += f"={argument}"
+        name, equals, given = joined[-1].partition("=") if joined else ("", "", "")
+        first = given if equals else argument
+        if name.startswith("--") and first.startswith("-") and _are_numbers(first) and _are_numbers(argument):
+            joined[-1] += f",{argument}" if equals else f"={argument}"
         else:
             joined.append(argument)
     return joined
