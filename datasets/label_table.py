@@ -1,6 +1,7 @@
 """labels.csv: a file and a class in each row."""
 
 import csv
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath, PurePosixPath
 
@@ -40,7 +41,7 @@ def read_label_table(
     for row in rows[1:]:
         if len(row) <= max(file, name) or not row[name].strip():
             continue
-        key = str(PurePosixPath(row[file].strip().replace("\\", "/")))
+        key = _composed(str(PurePosixPath(row[file].strip().replace("\\", "/"))))
         i = exact.get(key, loose.get(key))
         if i is None:
             unknown += 1
@@ -69,10 +70,15 @@ def _places(paths: Sequence[PurePath], folder: PurePath) -> tuple[dict[str, int]
     for i, path in enumerate(paths):
         if path.is_relative_to(folder):
             inside = path.relative_to(folder)
-            exact[inside.as_posix()] = i
+            exact[_composed(inside.as_posix())] = i
             names = {inside.with_suffix("").as_posix(), inside.name, inside.stem}
-            shorter += [(name, i) for name in names]
+            shorter += [(_composed(name), i) for name in names]
     return exact, _unique(shorter)
+
+
+def _composed(name: str) -> str:
+    """The name with each accented letter as one: a Mac may write them as two, where a table has one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _unique(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:

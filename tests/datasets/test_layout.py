@@ -1,5 +1,6 @@
 """What the paths of images say: ready-made splits, class folders, labels.csv."""
 
+import unicodedata
 from pathlib import PurePath
 
 import pytest
@@ -172,3 +173,12 @@ def test_a_split_that_lies_deeper_is_said_and_not_taken(names):
     _, found = layout(*names)
     assert found.held_out is None
     assert any("are taken for no ready-made split" in remark for remark in found.remarks)
+
+
+def test_a_table_and_the_files_may_write_accents_in_two_ways():
+    names = [f"é{i}.png" for i in range(4)]
+    table = "file,class\n" + "".join(f"{name},{'ab'[i % 2]}\n" for i, name in enumerate(names))
+    on_a_mac = [unicodedata.normalize("NFD", name) for name in names]
+    assert on_a_mac != names
+    paths, found = layout(*on_a_mac, tables={"labels.csv": table})
+    assert list(classes(paths, found).values()) == ["a", "b", "a", "b"]
