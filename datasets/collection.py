@@ -66,6 +66,11 @@ class Collection:
         """Changes when the image does; different for each image."""
         raise NotImplementedError
 
+    @cached_property
+    def stamps(self) -> list[bytes]:
+        """Those of all images, as they are when they are first asked for."""
+        return [self.stamp(i) for i in range(len(self.names))]
+
     @property
     def labels(self) -> tuple[Tensor, tuple[str, ...]] | None:
         """The class of each image, int64 [N], and what the classes are called; None where there are none."""
@@ -156,7 +161,7 @@ class Collection:
         """The same through the cache, with the images on disk."""
         store = ImageStore(self.request.cache_dir / self.cache_folder(), self.shape)
         order = self.reading_order
-        keys = [self.stamp(i) for i in order]
+        keys = [self.stamps[i] for i in order]
 
         def make(places: list[int]) -> Iterator[np.ndarray | str]:
             return self.decoded([order[j] for j in places])

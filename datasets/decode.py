@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader, Dataset
 from vaegan.datasets.deep_files import in_8_bits
 from vaegan.datasets.depth import ValueRange
 from vaegan.datasets.kinds import HEAD, UNREAD, content_kind
-from vaegan.datasets.kinds import image_endings as image_endings
 from vaegan.devices import cores
 from vaegan.marks import is_marked
 

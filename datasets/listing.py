@@ -115,7 +115,7 @@ class _Walk:
                 if entry.name.startswith("."):
                     continue
                 path = folder / entry.name
-                if entry.is_symlink():
+                if entry.is_symlink() or getattr(entry, "is_junction", bool)():  # Windows has the latter
                     (self._folder_links if path.is_dir() else self._file_links).append(path)
                 elif entry.is_dir():
                     waiting.append((path, f"{place}{os.sep}{entry.name}"))
