@@ -10,7 +10,7 @@ from PIL import Image
 from vaegan.__main__ import main
 from vaegan.commands import draw_cartoon
 from vaegan.datasets import Request, open_source
-from vaegan.datasets.cartoon_drawing import draw, sample_factors
+from vaegan.datasets.cartoon.drawing import draw, sample_factors
 
 
 def run(capsys, *arguments) -> tuple[int, str, str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from vaegan.arguments import whole_number
-from vaegan.datasets.cartoon import LARGEST_COUNT, OWN_COUNT, OWN_SIZE, drawn
-from vaegan.datasets.cartoon_drawing import LARGEST_SIZE, SMALLEST_SIZE, sample_factors
+from vaegan.datasets.cartoon.drawing import LARGEST_SIZE, SMALLEST_SIZE, sample_factors
+from vaegan.datasets.cartoon.source import LARGEST_COUNT, OWN_COUNT, OWN_SIZE, drawn
 from vaegan.datasets.factors import Factors
 from vaegan.datasets.progress import with_progress
 from vaegan.new_paths import new_folder

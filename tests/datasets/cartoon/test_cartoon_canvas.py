@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vaegan.datasets.cartoon_canvas import Canvas, root, stack
-from vaegan.datasets.cartoon_outlines import spline
+from vaegan.datasets.cartoon.canvas import Canvas, root, stack
+from vaegan.datasets.cartoon.outlines import spline
 
 STAR = [(0.0, -0.7), (0.15, -0.1), (0.8, 0.1), (0.1, 0.25), (0.2, 0.8), (-0.2, 0.3), (-0.6, 0.1)]
 

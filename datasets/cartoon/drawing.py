@@ -8,8 +8,8 @@ import math
 import torch
 from torch import Tensor
 
-from vaegan.datasets.cartoon_canvas import Canvas, fraction, hypot, intersection, ramp, stack, tint
-from vaegan.datasets.cartoon_outlines import (
+from vaegan.datasets.cartoon.canvas import Canvas, fraction, hypot, intersection, ramp, stack, tint
+from vaegan.datasets.cartoon.outlines import (
     BACK,
     BROW,
     EYE,

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vaegan.datasets import cartoon_drawing as drawing
-from vaegan.datasets.cartoon_drawing import CONTINUOUS, SHARES, draw, sample_factors
+from vaegan.datasets.cartoon import drawing
+from vaegan.datasets.cartoon.drawing import CONTINUOUS, SHARES, draw, sample_factors
 from vaegan.datasets.factors import Factors
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vaegan.datasets.cartoon_canvas import Number
+from vaegan.datasets.cartoon.canvas import Number
 
 # the right half of the face, from the top down
 ROUND_CHIN = "0 -.62 0, .34 -.56 0, .54 -.30 0, .585 .02 0, .57 .28 0, .50 .54 0, .30 .75 0, 0 .80 0"

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-import vaegan.datasets.cartoon
 from vaegan.datasets import Request, StoredImages, open_source
-from vaegan.datasets.cartoon_drawing import draw, sample_factors
+from vaegan.datasets.cartoon import source
+from vaegan.datasets.cartoon.drawing import draw, sample_factors
 from vaegan.errors import OptionError
 
 
@@ -43,7 +43,7 @@ def test_the_split_follows_the_split_seed(cartoon):
 def test_faces_are_drawn_once_and_a_larger_set_adds_to_a_smaller(cartoon, monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        vaegan.datasets.cartoon,
+        source,
         "draw",
         lambda factors, size: (drawn.append(len(factors)), draw(factors, size))[1],
     )
@@ -56,9 +56,9 @@ def test_faces_are_drawn_once_and_a_larger_set_adds_to_a_smaller(cartoon, monkey
 
 def test_another_way_of_drawing_is_another_cache(cartoon, monkeypatch):
     before = cartoon().load().train.images
-    monkeypatch.setattr(vaegan.datasets.cartoon, "draw", lambda factors, size: draw(factors, size) // 2)
+    monkeypatch.setattr(source, "draw", lambda factors, size: draw(factors, size) // 2)
     assert torch.equal(cartoon().load().train.images, before)
-    monkeypatch.setattr(vaegan.datasets.cartoon, "_version", lambda: "other")
+    monkeypatch.setattr(source, "_version", lambda: "other")
     assert torch.equal(cartoon().load().train.images, before // 2)
 
 
@@ -71,8 +71,8 @@ def test_a_large_set_stays_on_disk(cartoon):
 
 def test_many_are_drawn_in_parallel(cartoon, monkeypatch):
     alone = cartoon("cartoon:60").load().train.images
-    monkeypatch.setattr(vaegan.datasets.cartoon, "_version", lambda: "again")
-    monkeypatch.setattr(vaegan.datasets.cartoon, "AT_ONCE", 2)
+    monkeypatch.setattr(source, "_version", lambda: "again")
+    monkeypatch.setattr(source, "AT_ONCE", 2)
     monkeypatch.setattr("vaegan.datasets.decode.WORTH_PROCESSES", 64)
     assert torch.equal(cartoon("cartoon:60").load().train.images, alone)
 
