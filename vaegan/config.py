@@ -23,9 +23,9 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from vaegan.augment import AUGMENTATIONS, build_augmentation
+from vaegan.augment.diffaugment import DIFFAUGMENTS, build_diffaugment
+from vaegan.augment.training_images import AUGMENTATIONS, build_augmentation
 from vaegan.budget import FEW_EPOCHS
-from vaegan.diffaugment import DIFFAUGMENTS, build_diffaugment
 from vaegan.errors import OptionError, OptionErrors, did_you_mean
 from vaegan.intervals import Interval
 from vaegan.knobs import DISC_PREFIX, Knob, knobs

@@ -7,10 +7,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from vaegan.augment import build_augmentation
+from vaegan.augment.diffaugment import build_diffaugment
+from vaegan.augment.training_images import build_augmentation
 from vaegan.build import build_objective
 from vaegan.config import Config
-from vaegan.diffaugment import build_diffaugment
 from vaegan.finite import FiniteCheck
 from vaegan.meters import Meter
 from vaegan.nets.players import Players

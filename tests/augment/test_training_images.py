@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vaegan.augment import AUGMENTATIONS, build_augmentation
+from vaegan.augment.training_images import AUGMENTATIONS, build_augmentation
 
 NAMES = AUGMENTATIONS.names()
 STRENGTHS = {"rotate": (5, 90), "shift": (0.02, 0.4), "zoom": (0.02, 0.4), "colour": (0.02, 0.9)}

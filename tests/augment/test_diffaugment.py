@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vaegan.diffaugment import DIFFAUGMENTS, build_diffaugment
+from vaegan.augment.diffaugment import DIFFAUGMENTS, build_diffaugment
 
 NAMES = DIFFAUGMENTS.names()
 
