@@ -25,7 +25,7 @@ import vaegan.run
 from vaegan.checkpoint import Checkpoints, last_checkpoint, read, write
 from vaegan.datasets import Request, open_source
 from vaegan.errors import OptionError
-from vaegan.figures import save_curves
+from vaegan.figures.grids import save_curves
 from vaegan.run import Run
 from vaegan.step import Step
 

@@ -15,7 +15,7 @@ from vaegan.build import build_players
 from vaegan.checkpoint import last_checkpoint
 from vaegan.config import make_config, resolved
 from vaegan.evals.samples import take_pictures
-from vaegan.figures import save_curves, save_reconstructions, save_samples
+from vaegan.figures.grids import save_curves, save_reconstructions, save_samples
 from vaegan.files import write_whole
 from vaegan.losses.adversarial import ADVERSARIAL
 

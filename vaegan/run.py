@@ -23,7 +23,7 @@ from vaegan.config import DEFAULT_ADV, MOST_GRIDS, Config
 from vaegan.datasets import is_registered
 from vaegan.errors import OptionError
 from vaegan.evals.samples import Pictures
-from vaegan.figures import save_animation, save_curves, save_reconstructions, save_samples
+from vaegan.figures.grids import save_animation, save_curves, save_reconstructions, save_samples
 from vaegan.files import append_line, remove_unfinished, write_whole
 from vaegan.nets.blocks import parameter_count, without_spectral_norm
 from vaegan.nets.players import Players

@@ -18,7 +18,7 @@ from vaegan.datasets import Images
 from vaegan.evals.latents import kl_per_dim
 from vaegan.evals.material import Material
 from vaegan.evals.pictures import draw_pictures, nearest, tsne
-from vaegan.figures import save_errors, save_maps
+from vaegan.figures.grids import save_errors, save_maps
 from vaegan.seeds import generator_for
 
 VAE = {"vae": "dense", "hidden_dim": 8, "latent_dim": 2}

@@ -4,7 +4,7 @@ from functools import cache
 
 from vaegan.errors import did_you_mean
 from vaegan.evals.section import Meaning
-from vaegan.figures import PANELS
+from vaegan.figures.grids import PANELS
 
 ACCURACY = "disc_accuracy"
 OF_RUNS = {

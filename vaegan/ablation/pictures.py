@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vaegan.ablation.statistics import pareto_front
 from vaegan.ablation.table import ArmRuns, by_name, figures_of, value_of
-from vaegan.figures import GAP, save_comparison
+from vaegan.figures.grids import GAP, save_comparison
 from vaegan.marks import save_figure, save_picture
 from vaegan.report.comparable import doubts_of_curves, unlike
 from vaegan.report.reading import RunFiles

@@ -18,7 +18,7 @@ from vaegan.datasets.decode import Square, decode
 from vaegan.datasets.folder import Folder
 from vaegan.datasets.survey import NEAR, Look, Twins, across_split, survey
 from vaegan.errors import OptionError, UserError
-from vaegan.figures import grid
+from vaegan.figures.grids import grid
 from vaegan.marks import save_picture
 from vaegan.new_paths import check_new_file, free_name
 from vaegan.pixels import from_uint8

@@ -13,7 +13,7 @@ from torch import Tensor
 from vaegan.arguments import whole_number
 from vaegan.commands.reconstruct import read_image
 from vaegan.errors import OptionError, UserError
-from vaegan.figures import save_grid
+from vaegan.figures.grids import save_grid
 from vaegan.interpolation import PATHS
 from vaegan.new_paths import check_new_file, free_name
 from vaegan.pixels import from_uint8

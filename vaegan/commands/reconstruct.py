@@ -21,7 +21,7 @@ from vaegan.datasets.decode import Square, decode, in_parallel
 from vaegan.datasets.depth import ValueRange
 from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError, UserError
-from vaegan.image_files import in_channels, save_png
+from vaegan.figures.image_files import in_channels, save_png
 from vaegan.marks import mark_folder
 from vaegan.new_paths import free_name, new_folder
 from vaegan.run_arguments import (

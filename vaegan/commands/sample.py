@@ -14,8 +14,8 @@ from vaegan.arguments import whole_number
 from vaegan.commands.reconstruct import read_image
 from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError
-from vaegan.figures import save_grid
-from vaegan.image_files import save_png
+from vaegan.figures.grids import save_grid
+from vaegan.figures.image_files import save_png
 from vaegan.marks import mark_folder
 from vaegan.new_paths import free_name, new_folder
 from vaegan.pixels import from_uint8

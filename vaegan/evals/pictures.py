@@ -12,7 +12,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from vaegan.evals.latents import kl_per_dim
 from vaegan.evals.material import Material
 from vaegan.evals.samples import N_REFERENCE, prior_samples
-from vaegan.figures import save_errors, save_grid, save_maps
+from vaegan.figures.grids import save_errors, save_grid, save_maps
 from vaegan.interpolation import PATHS
 from vaegan.nets.players import Players
 from vaegan.pixels import from_uint8

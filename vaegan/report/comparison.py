@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vaegan.errors import UserError
-from vaegan.figures import save_comparison
+from vaegan.figures.grids import save_comparison
 from vaegan.files import write_whole
 from vaegan.report.comparable import (
     HOUSEKEEPING,

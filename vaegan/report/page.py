@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vaegan.errors import UserError
-from vaegan.figures import LABELS, PANELS
+from vaegan.figures.grids import LABELS, PANELS
 from vaegan.report.reading import RunFiles, read_run
 from vaegan.report.rendering import ABSENT, duration, figure, inlined, words, write_page
 from vaegan.report.tables import view
