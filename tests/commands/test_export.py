@@ -14,7 +14,7 @@ from torch import nn
 
 from vaegan.build import build_players
 from vaegan.errors import UserError
-from vaegan.export import FORMATS, Program, export, programs
+from vaegan.export.programs import FORMATS, Program, export, programs
 from vaegan.knobs import signature_knobs
 from vaegan.nets.blocks import forget_running_statistics
 from vaegan.nets.decoders import DECODERS

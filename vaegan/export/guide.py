@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from vaegan.export import FORMATS
+from vaegan.export.programs import FORMATS
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.run_arguments import weights_of
 from vaegan.trained import Trained

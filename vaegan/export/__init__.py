@@ -1,0 +1,1 @@
+"""Programs that run without vaegan, made from trained networks."""
