@@ -1,7 +1,7 @@
 """Train a VAE, a VAE with a learned loss, or a GAN: `python train_vaegan.py --help`."""
 
 if __name__ == "__main__":  # before the imports that take seconds
-    from vaegan.signals import end_at_ctrl_c
+    from vaegan.training.signals import end_at_ctrl_c
 
     end_at_ctrl_c()
 
@@ -22,9 +22,7 @@ from timm.layers import convert_sync_batchnorm
 
 from vaegan import again, datasets
 from vaegan import console as terminal
-from vaegan.alarms import DIVERSITY
 from vaegan.arguments import print_any_text
-from vaegan.background import Background, Beside
 from vaegan.build import (
     build_adversarial,
     build_objective,
@@ -33,7 +31,6 @@ from vaegan.build import (
     single_images_problem,
     try_parts,
 )
-from vaegan.checkpoint import Best, Checkpoints, Found, last_checkpoint, newest
 from vaegan.config import (
     DEFAULT_BATCH_SIZE,
     ENDING,
@@ -55,21 +52,24 @@ from vaegan.errors import (
     did_you_mean,
     flag,
 )
-from vaegan.evals.losses import evaluate
-from vaegan.evals.samples import N_REFERENCE
 from vaegan.failures import in_a_line
 from vaegan.flags import Given, parse, read_config
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
 from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave, part
-from vaegan.precision import faster_precision
 from vaegan.run import Run, check_place, new_run, plan_folder
 from vaegan.schedule import Schedule
-from vaegan.signals import Stopped, StopSignals, heed_ctrl_c
 from vaegan.skipped import list_problems, problem_lines
 from vaegan.trackers import WandbTracker
-from vaegan.train import loss_record, train
 from vaegan.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
+from vaegan.training.alarms import DIVERSITY
+from vaegan.training.background import Background, Beside
+from vaegan.training.checkpoint import Best, Checkpoints, Found, last_checkpoint, newest
+from vaegan.training.held_out import evaluate
+from vaegan.training.loop import loss_record, train
+from vaegan.training.pictures import N_REFERENCE
+from vaegan.training.precision import faster_precision
+from vaegan.training.signals import Stopped, StopSignals, heed_ctrl_c
 from vaegan.warm_start import find_start
 
 SKIPPED = "skipped.txt"  # in the run's folder, where many files cannot be read

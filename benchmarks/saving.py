@@ -14,14 +14,14 @@ from typing import Any
 import torch
 
 from vaegan import datasets
-from vaegan.background import Background, Beside
 from vaegan.build import build_players, build_schedule
-from vaegan.checkpoint import Checkpoints
 from vaegan.config import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.run import Run
 from vaegan.trackers import WandbTracker
-from vaegan.train import train
+from vaegan.training.background import Background, Beside
+from vaegan.training.checkpoint import Checkpoints
+from vaegan.training.loop import train
 
 PAIRS = 8  # of epochs, one in each way, after one to warm up
 

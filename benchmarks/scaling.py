@@ -14,7 +14,7 @@ from torch import Tensor
 from vaegan.build import build_players, build_schedule
 from vaegan.config import make_config, resolved
 from vaegan.datasets.batches import Batches
-from vaegan.train import train
+from vaegan.training.loop import train
 
 SIZES = (16, 32, 64, 128)  # pixels a side, in batches of BATCH_SIZE
 BATCH_SIZE = 64

@@ -1,6 +1,6 @@
 """Parameters and time of an epoch of every system in configs/, written to docs/systems.md.
 
-Steps are timed in `vaegan.train.train` itself, on random images; no data is needed.
+Steps are timed in `vaegan.training.loop.train` itself, on random images; no data is needed.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from vaegan.config import Config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.flags import parse as parse_flags
 from vaegan.nets.blocks import parameter_count
-from vaegan.train import train
+from vaegan.training.loop import train
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / "configs"

@@ -24,7 +24,7 @@ from vaegan.build import build_players, build_schedule
 from vaegan.config import Config, make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.devices import bf16_is_emulated, peak_memory_mib
-from vaegan.train import train
+from vaegan.training.loop import train
 
 CUDA_FACTOR = 5  # epochs are so many times as long on a GPU, where a step takes milliseconds
 CUDA_BATCH_SIZE = 64

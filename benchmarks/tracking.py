@@ -20,7 +20,7 @@ from vaegan.objective import Objective, Views, weighted_sum
 from vaegan.pixels import to_model_range
 from vaegan.run import Run
 from vaegan.trackers import WandbTracker
-from vaegan.train import train
+from vaegan.training.loop import train
 
 EPOCHS = 6
 REPEATS = 50

@@ -19,10 +19,10 @@ import yaml
 
 import train_vaegan
 import vaegan.run
-import vaegan.train
-from vaegan.checkpoint import read
+import vaegan.training.loop
 from vaegan.files import TEMPORARY
-from vaegan.step import Step
+from vaegan.training.checkpoint import read
+from vaegan.training.step import Step
 
 PATIENCE = 120  # seconds that a process may take
 TINY = "--latent-dim 2 --image-size 16 --batch-size 256 --save-every 3 --evaluate false"  # 6 steps an epoch

@@ -7,8 +7,8 @@ from mps_guard import NotOnMps, guarded
 from vaegan.build import build_players, build_schedule
 from vaegan.config import make_config, resolved
 from vaegan.datasets.batches import Batches
-from vaegan.step import _kept_random_state
-from vaegan.train import train
+from vaegan.training.loop import train
+from vaegan.training.step import _kept_random_state
 
 SHAPE = (3, 16, 16)
 CONV = {"base_channels": 2, "latent_dim": 3, "disc_base_channels": 2, "batch_size": 4, "ema": 0.9}

@@ -13,7 +13,7 @@ from vaegan.config import resolved
 from vaegan.datasets.batches import Batches
 from vaegan.flags import parse
 from vaegan.nets.blocks import parameter_count
-from vaegan.train import train
+from vaegan.training.loop import train
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"

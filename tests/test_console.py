@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from vaegan.console import ProgressBar, make_console, schedule_lines, summary_lines
-from vaegan.meters import Meter
 from vaegan.schedule import Phase, Schedule
+from vaegan.training.meters import Meter
 from vaegan.weights import Weight
 
 RECORD = {

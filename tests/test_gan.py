@@ -12,13 +12,13 @@ from PIL import Image
 from test_train import images, run, without_timings
 
 from vaegan.build import build_players
-from vaegan.checkpoint import last_checkpoint
 from vaegan.config import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.errors import TrainingError, UserError
 from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators.dense import DenseDiscriminator
+from vaegan.training.checkpoint import last_checkpoint
 
 GAN = {"vae": None, "gan": "dense", "disc": "dense", "disc_hidden_dim": 8}
 SHAPE = (1, 16, 16)
@@ -406,7 +406,7 @@ def test_alarms_are_printed_when_they_begin_and_written_down(command, tmp_path):
 
 
 def test_samples_as_different_as_originals_have_a_diversity_of_one():
-    from vaegan.evals.samples import originals, spread
+    from vaegan.training.pictures import originals, spread
 
     x = originals(Batches(images(12), 5))
     assert x.equal(images(12) / 255)

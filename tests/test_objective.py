@@ -14,7 +14,7 @@ from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
 from vaegan.objective import Objective, Views, weighted_sum
-from vaegan.optim import PlayerOptimiser
+from vaegan.training.optim import PlayerOptimiser
 
 SHAPE = (1, 16, 16)
 WEIGHTS = {"gen": {"pbp": 1.0, "kl": 1.0, "adv": 10.0}, "disc": {"real": 1.0, "fake": 1.0}}

@@ -24,16 +24,16 @@ import yaml
 
 import train_vaegan
 from vaegan.build import build_players, build_schedule
-from vaegan.checkpoint import Checkpoints, last_checkpoint, newest, read
 from vaegan.config import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError, TrainingError
-from vaegan.finite import FiniteCheck
-from vaegan.meters import Meter
 from vaegan.parallel import ALONE, LEAST_SHARE, Ranks, Share, join, launched_ranks, leave
-from vaegan.step import Step
-from vaegan.train import train
+from vaegan.training.checkpoint import Checkpoints, last_checkpoint, newest, read
+from vaegan.training.finite import FiniteCheck
+from vaegan.training.loop import train
+from vaegan.training.meters import Meter
+from vaegan.training.step import Step
 
 ROOT = Path(train_vaegan.__file__).parent
 CPU = torch.device("cpu")
@@ -687,7 +687,7 @@ def test_sigterm_to_torchrun_saves_the_run_and_names_the_command_that_goes_on(tm
 DYING = """
 import os, signal, train_vaegan
 from vaegan.parallel import leave
-from vaegan.step import Step
+from vaegan.training.step import Step
 
 play = Step.__call__
 

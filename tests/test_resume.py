@@ -22,12 +22,12 @@ from safetensors.torch import load_file
 
 import train_vaegan
 import vaegan.run
-from vaegan.checkpoint import Checkpoints, last_checkpoint, read, write
 from vaegan.datasets import Request, open_source
 from vaegan.errors import OptionError
 from vaegan.figures.grids import save_curves
 from vaegan.run import Run
-from vaegan.step import Step
+from vaegan.training.checkpoint import Checkpoints, last_checkpoint, read, write
+from vaegan.training.step import Step
 
 SYSTEMS = {"hybrid": HYBRID, "gan": GAN, "conv": CONV}
 STEPS = 6  # an epoch

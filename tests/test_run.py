@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 
 from vaegan import datasets
 from vaegan.build import build_players
-from vaegan.checkpoint import last_checkpoint
 from vaegan.config import make_config, resolved
-from vaegan.evals.samples import take_pictures
 from vaegan.figures.grids import save_curves, save_reconstructions, save_samples
 from vaegan.files import write_whole
 from vaegan.losses.adversarial import ADVERSARIAL
+from vaegan.training.checkpoint import last_checkpoint
+from vaegan.training.pictures import take_pictures
 
 SMALL = "--vae dense --hidden-dim 8 --latent-dim 2 --image-size 16 --epochs 2"
 HYBRID = f"{SMALL} --disc dense --disc-hidden-dim 4 --solo-epochs 1"

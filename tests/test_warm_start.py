@@ -9,9 +9,9 @@ import yaml
 from tiny_runs import tiny_run
 
 import train_vaegan
-from vaegan.checkpoint import last_checkpoint, newest
 from vaegan.commands.ablate import complete
 from vaegan.config import make_config
+from vaegan.training.checkpoint import last_checkpoint, newest
 
 TINY = "--image-size 16 --latent-dim 3 --epochs 1 --train-images 128 --device cpu --evaluate false"
 CONV = f"{TINY} --vae conv --base-channels 4"
@@ -71,7 +71,7 @@ def test_the_weights_are_the_others_before_the_first_step_and_saved_at_once(
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vaegan.train.Step.__call__", stop)
+    monkeypatch.setattr("vaegan.training.loop.Step.__call__", stop)
     where = ("--runs-dir", tmp_path, "--run-name", "new")
     say(f"{CONV} {DISC} --ema 0.5", "--init-from", source, *where)
     begun, theirs = (newest(folder / "checkpoints").tensors for folder in (tmp_path / "new", source))

@@ -6,7 +6,7 @@ from pathlib import Path
 if __name__ == "__main__":
     if not __package__:  # `python path/to/vaegan COMMAND`, which works without an installation
         sys.path[0] = str(Path(__file__).resolve().parent.parent)
-    from vaegan.signals import end_at_ctrl_c
+    from vaegan.training.signals import end_at_ctrl_c
 
     end_at_ctrl_c()  # before the imports that take seconds
 
@@ -21,7 +21,7 @@ import vaegan.commands
 from vaegan.arguments import Parser, print_any_text
 from vaegan.errors import OptionError, UserError, did_you_mean, flag
 from vaegan.failures import in_a_line, out_of_memory
-from vaegan.signals import heed_ctrl_c
+from vaegan.training.signals import heed_ctrl_c
 
 
 def main(argv: list[str] | None = None) -> int:

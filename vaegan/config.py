@@ -25,7 +25,6 @@ from pydantic.fields import FieldInfo
 
 from vaegan.augment.diffaugment import DIFFAUGMENTS, build_diffaugment
 from vaegan.augment.training_images import AUGMENTATIONS, build_augmentation
-from vaegan.budget import FEW_EPOCHS
 from vaegan.errors import OptionError, OptionErrors, did_you_mean
 from vaegan.intervals import Interval
 from vaegan.knobs import DISC_PREFIX, Knob, knobs
@@ -37,6 +36,7 @@ from vaegan.nets.encoders import ENCODERS
 from vaegan.parallel import LEAST_SHARE
 from vaegan.pixels import INTERVALS, PixelRange
 from vaegan.seeds import LARGEST_SEED
+from vaegan.training.budget import FEW_EPOCHS
 from vaegan.weights import Weight
 
 DEFAULT_FAMILY = "conv"

@@ -22,11 +22,11 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from vaegan.alarms import MEANINGS
-from vaegan.meters import Meter, weighed
 from vaegan.nets.blocks import parameter_count
 from vaegan.nets.players import Players
 from vaegan.schedule import Phase, Schedule
+from vaegan.training.alarms import MEANINGS
+from vaegan.training.meters import Meter, weighed
 
 REFRESH_S = 0.5  # between two looks at the losses; each look waits for the device
 

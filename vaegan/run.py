@@ -17,18 +17,18 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
-from vaegan.budget import FEW_EPOCHS, Budget
 from vaegan.build import build_adversarial
 from vaegan.config import DEFAULT_ADV, MOST_GRIDS, Config
 from vaegan.datasets import is_registered
 from vaegan.errors import OptionError
-from vaegan.evals.samples import Pictures
 from vaegan.figures.grids import save_animation, save_curves, save_reconstructions, save_samples
 from vaegan.files import append_line, remove_unfinished, write_whole
 from vaegan.nets.blocks import parameter_count, without_spectral_norm
 from vaegan.nets.players import Players
 from vaegan.new_paths import check_room
 from vaegan.paths import config_text
+from vaegan.training.budget import FEW_EPOCHS, Budget
+from vaegan.training.pictures import Pictures
 
 LONGEST_NAME = 100  # characters of a name made by us
 PACKAGES = (

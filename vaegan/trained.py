@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from vaegan.build import build_players
-from vaegan.checkpoint import DamagedCheckpoint, Found, newest, read
 from vaegan.config import Config, make_config
 from vaegan.datasets.checksums import as_text, checksums, difference
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError, UserError, did_you_mean
-from vaegan.evals.samples import N_REFERENCE
 from vaegan.nets.players import Players
 from vaegan.pixels import to_model_range, to_uint8, to_unit_range
-from vaegan.portions import Portions
+from vaegan.training.checkpoint import DamagedCheckpoint, Found, newest, read
+from vaegan.training.pictures import N_REFERENCE
+from vaegan.training.portions import Portions
 
 BATCH = 256  # images that go through the networks at once, at most
 # among what a checkpoint says of a run's images

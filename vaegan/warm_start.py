@@ -9,11 +9,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from vaegan.build import outline_players
-from vaegan.checkpoint import DamagedCheckpoint, Found, newest, read
 from vaegan.config import INIT_PARTS, Config
 from vaegan.errors import OptionError, UserError, did_you_mean
 from vaegan.nets.players import Players
 from vaegan.nets.timm_backbone import STATISTICS
+from vaegan.training.checkpoint import DamagedCheckpoint, Found, newest, read
 
 AVERAGED = "ema.module."  # begins the names of the decoder that decodes, where a run has an averaged one
 

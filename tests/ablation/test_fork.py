@@ -7,8 +7,8 @@ import train_vaegan
 import vaegan.run
 from vaegan.ablation.fork import FORK, fork_run
 from vaegan.ablation.plan import solo_digest, solo_epochs
-from vaegan.checkpoint import newest
 from vaegan.config import make_config
+from vaegan.training.checkpoint import newest
 
 TINY = "--latent-dim 2 --image-size 16 --batch-size 512 --epochs 4 --evaluate false --lr 0.01 --seed 3"
 DENSE = f"{TINY} --vae dense --hidden-dim 8 --ema 0.9 --pbp gaussian --augment hflip"

@@ -13,7 +13,7 @@ import pytest
 
 from vaegan.__main__ import main
 from vaegan.ablation.work import is_done, log_of
-from vaegan.checkpoint import read
+from vaegan.training.checkpoint import read
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 300  # seconds

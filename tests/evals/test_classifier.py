@@ -4,9 +4,9 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from vaegan.checkpoint import read
 from vaegan.evals import classifier as module
 from vaegan.evals.classifier import Classifier, ClassifierNet, find_classifier, train_classifier
+from vaegan.training.checkpoint import read
 
 CPU = torch.device("cpu")
 

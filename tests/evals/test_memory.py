@@ -11,8 +11,8 @@ from vaegan.build import build_players
 from vaegan.config import make_config, resolved
 from vaegan.datasets.base import Images
 from vaegan.evals.material import Material
-from vaegan.evals.samples import prior_samples
 from vaegan.evaluation import _sections, flat_values
+from vaegan.training.pictures import prior_samples
 
 N_IMAGES = 40
 ROOM = 16  # images

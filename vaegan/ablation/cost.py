@@ -10,10 +10,10 @@ from vaegan.ablation.plan import Job, epochs_of
 from vaegan.build import build_players, build_schedule
 from vaegan.config import Config
 from vaegan.devices import clock
-from vaegan.finite import FiniteCheck
-from vaegan.meters import Meter
 from vaegan.schedule import Phase
-from vaegan.step import Step
+from vaegan.training.finite import FiniteCheck
+from vaegan.training.meters import Meter
+from vaegan.training.step import Step
 
 TURNS = 3  # that each run has, with those of the others in between
 ROUNDS = 2  # of steps in each turn, after one to warm up

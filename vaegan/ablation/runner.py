@@ -17,9 +17,9 @@ from vaegan.ablation.work import (
     is_done,
     note_failure,
 )
-from vaegan.checkpoint import DamagedCheckpoint
 from vaegan.errors import UserError
 from vaegan.report.reading import read_run
+from vaegan.training.checkpoint import DamagedCheckpoint
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 

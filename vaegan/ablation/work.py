@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from vaegan.again import PROGRAM
 from vaegan.files import write_whole
-from vaegan.signals import SIGNALS
+from vaegan.training.signals import SIGNALS
 
 # environment variables that a run on another machine needs too, keys among them
 PASSED_ON = ("VAEGAN_", "WANDB_", "HF_", "HUGGING_FACE_", "HUGGINGFACE_")

@@ -38,8 +38,8 @@ from vaegan.errors import UserError, flag
 from vaegan.new_paths import free_name, new_folder
 from vaegan.report.rendering import duration
 from vaegan.seeds import LARGEST_SEED
-from vaegan.signals import StopSignals
 from vaegan.trackers import PROJECT, WandbTracker
+from vaegan.training.signals import StopSignals
 from vaegan.warm_start import find_start
 
 

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vaegan.checkpoint import FORMAT, DamagedCheckpoint, read, write
 from vaegan.errors import UserError
 from vaegan.evals.material import Material
 from vaegan.pixels import from_uint8
-from vaegan.portions import Portions
 from vaegan.seeds import generator_for, seed_for, seed_torch
 from vaegan.trained import BATCH
+from vaegan.training.checkpoint import FORMAT, DamagedCheckpoint, read, write
+from vaegan.training.portions import Portions
 
 DIM = 64
 SIDE = 32  # pixels; larger images are averaged down to it

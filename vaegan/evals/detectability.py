@@ -10,9 +10,9 @@ from vaegan.evals.material import Material
 from vaegan.evals.section import Meaning, Section
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.pixels import from_uint8
-from vaegan.portions import Portions
 from vaegan.seeds import generator_for, seed_for, seed_torch
 from vaegan.trained import BATCH
+from vaegan.training.portions import Portions
 
 NETWORK = "conv"
 STEPS = 300

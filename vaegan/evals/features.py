@@ -17,8 +17,8 @@ from vaegan.evals.classifier import Say
 from vaegan.evals.material import Material
 from vaegan.nets.blocks import features_of
 from vaegan.pixels import from_uint8
-from vaegan.portions import Portions
 from vaegan.seeds import seed_for, seed_torch
+from vaegan.training.portions import Portions
 
 ASKED = ("auto", "classifier", "inception", "inception:FILE", "timm:NAME", "random")
 INCEPTION_SIDE = 299

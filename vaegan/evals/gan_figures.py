@@ -8,10 +8,10 @@ from torch import Tensor
 
 from vaegan.evals.classifier import Classifier
 from vaegan.evals.material import Material
-from vaegan.evals.samples import spread
 from vaegan.evals.section import Meaning, Section
 from vaegan.pixels import from_uint8
 from vaegan.seeds import generator_for
+from vaegan.training.pictures import spread
 
 ESTIMATES = {"jsd": "test/disc/jsd", "w1": "test/disc/w1", "w1_up_to_scale": "test/disc/w1_up_to_scale"}
 SPREAD_OF = 500  # images whose pairwise distances are taken

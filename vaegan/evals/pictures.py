@@ -11,12 +11,12 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from vaegan.evals.latents import kl_per_dim
 from vaegan.evals.material import Material
-from vaegan.evals.samples import N_REFERENCE, prior_samples
 from vaegan.figures.grids import save_errors, save_grid, save_maps
 from vaegan.interpolation import PATHS
 from vaegan.nets.players import Players
 from vaegan.pixels import from_uint8
 from vaegan.seeds import generator_for, seed_for
+from vaegan.training.pictures import N_REFERENCE, prior_samples
 
 LARGEST = 256  # pixels a side of an image whose sharpness is looked at
 THUMBNAIL = 128  # pixels a side at most, where there are many images

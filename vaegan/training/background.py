@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from vaegan.evals.samples import Pictures
+from vaegan.training.pictures import Pictures
 
 
 class Background:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaegan.loader import Loader
 from vaegan.nets.players import Players
 from vaegan.pixels import from_uint8, to_model_range, to_unit_range
-from vaegan.portions import Portions
 from vaegan.seeds import generator_for
+from vaegan.training.loader import Loader
+from vaegan.training.portions import Portions
 
 N_REFERENCE = 10  # held-out images that every picture of reconstructions shows
 N_SAMPLES = 64

@@ -10,12 +10,12 @@ import yaml
 from safetensors.torch import load_file
 
 import train_vaegan
-import vaegan.precision
+import vaegan.training.precision
 from vaegan.build import build_players
-from vaegan.checkpoint import last_checkpoint
 from vaegan.config import make_config, resolved
 from vaegan.devices import bf16_is_emulated
-from vaegan.precision import ROUNDS, faster_precision
+from vaegan.training.checkpoint import last_checkpoint
+from vaegan.training.precision import ROUNDS, faster_precision
 
 CPU = torch.device("cpu")
 SHAPE = (1, 16, 16)
@@ -41,12 +41,12 @@ def taking(monkeypatch, fp32, bf16, first=(0.0, 0.0)):
         return now
 
     clock.started = False
-    monkeypatch.setattr(vaegan.precision, "clock", clock)
+    monkeypatch.setattr(vaegan.training.precision, "clock", clock)
     emulate(monkeypatch, False)
 
 
 def emulate(monkeypatch, emulated):
-    for module in (vaegan.precision, train_vaegan):
+    for module in (vaegan.training.precision, train_vaegan):
         monkeypatch.setattr(module, "bf16_is_emulated", lambda device: emulated)
 
 
@@ -74,7 +74,7 @@ def test_the_faster_one_is_picked(monkeypatch, seconds, picked):
 
 def test_emulated_bf16_is_not_even_measured(monkeypatch):
     emulate(monkeypatch, True)
-    monkeypatch.setattr(vaegan.precision, "Step", lambda *_: pytest.fail("a step was built"))
+    monkeypatch.setattr(vaegan.training.precision, "Step", lambda *_: pytest.fail("a step was built"))
     assert faster_precision(small(), SHAPE, CPU, 4) == "fp32"
 
 
@@ -103,7 +103,7 @@ def test_both_are_measured_as_often_on_whole_steps_of_the_last_epoch(monkeypatch
 
         return play
 
-    monkeypatch.setattr(vaegan.precision, "Step", recording)
+    monkeypatch.setattr(vaegan.training.precision, "Step", recording)
     faster_precision(small(disc="dense", disc_steps=3, epochs=4), SHAPE, CPU, 8)
     a_round = [(p, (8, *SHAPE), 8, "combo", number) for p in ("fp32", "bf16") for number in range(3)]
     assert steps == a_round * (1 + ROUNDS)

@@ -15,16 +15,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from vaegan.background import Background
-from vaegan.budget import FEW_EPOCHS, Budget
 from vaegan.config import Config
 from vaegan.errors import UserError
 from vaegan.files import put_beside, write_whole
 from vaegan.intervals import Interval
-from vaegan.meters import Meter
 from vaegan.nets.players import Players
-from vaegan.optim import PlayerOptimiser
 from vaegan.parallel import ALONE, Ranks
+from vaegan.training.background import Background
+from vaegan.training.budget import FEW_EPOCHS, Budget
+from vaegan.training.meters import Meter
+from vaegan.training.optim import PlayerOptimiser
 
 FORMAT = 1
 WITHIN_AN_EPOCH = Interval(minutes=10)  # between two savings

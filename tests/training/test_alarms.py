@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from vaegan.alarms import MEANINGS, alarms
+from vaegan.training.alarms import MEANINGS, alarms
 
 
 def record(diversity=0.9, real=0.7, fake=0.7, **more):

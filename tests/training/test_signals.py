@@ -14,11 +14,11 @@ import pytest
 from processes import HYBRID, PATIENCE, differences, ended, go_on, outcome
 
 import train_vaegan
-import vaegan.train
+import vaegan.training.loop
 from vaegan.ablation.work import SIGNALLED
-from vaegan.checkpoint import last_checkpoint, read
 from vaegan.datasets.digits import Digits
-from vaegan.signals import SIGNALS, Stopped, StopSignals
+from vaegan.training.checkpoint import last_checkpoint, read
+from vaegan.training.signals import SIGNALS, Stopped, StopSignals
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def to_itself(number):
 
 def signal_in_evaluation(number):
     """In a run's process: that signal comes while the second epoch is measured."""
-    evaluate = vaegan.train.evaluate
+    evaluate = vaegan.training.loop.evaluate
     epochs = []
 
     def measured(players, objective, phase, images, seed, ranks, on_batch):
@@ -95,7 +95,7 @@ def signal_in_evaluation(number):
 
         return evaluate(players, objective, phase, images, seed, ranks, signalled)
 
-    vaegan.train.evaluate = measured
+    vaegan.training.loop.evaluate = measured
 
 
 def test_a_signal_during_evaluation_does_not_wait_for_its_end(folder, log, expected):
@@ -109,7 +109,7 @@ def test_a_signal_during_evaluation_does_not_wait_for_its_end(folder, log, expec
 
 def signal_while_drawing(number, epoch):
     """In a run's process: that signal comes while that epoch's pictures are drawn, from 1."""
-    take = vaegan.train.take_pictures
+    take = vaegan.training.loop.take_pictures
     taken = []
 
     def signalled(*arguments):
@@ -118,7 +118,7 @@ def signal_while_drawing(number, epoch):
             to_itself(number)
         return take(*arguments)
 
-    vaegan.train.take_pictures = signalled
+    vaegan.training.loop.take_pictures = signalled
 
 
 def test_a_signal_between_two_epochs_ends_the_run_after_the_next_step(folder, log, expected):

@@ -9,13 +9,13 @@ from vaegan.build import build_objective, build_players, build_schedule
 from vaegan.config import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.errors import TrainingError
-from vaegan.evals.losses import evaluate
 from vaegan.losses.pbp import PBP_LOSSES, BernoulliNLL
 from vaegan.nets.discriminators import register_discriminator
 from vaegan.objective import Views, weighted_sum
 from vaegan.pixels import to_model_range
 from vaegan.seeds import seed_for
-from vaegan.train import train
+from vaegan.training.held_out import evaluate
+from vaegan.training.loop import train
 
 SHAPE = (1, 16, 16)
 SMALL = {"vae": "dense", "hidden_dim": 16, "latent_dim": 3, "epochs": 2, "batch_size": 8}
@@ -274,7 +274,7 @@ def test_augmented_images_are_what_is_trained_on_and_their_own_entropy_is_the_fl
         return lambda x: (seen.append(x.clone()), x.flip(-2) * 0.5)[1]
 
     plain, _ = run(epochs=2, lr=1e-12)
-    monkeypatch.setattr("vaegan.step.build_augmentation", upside_down)
+    monkeypatch.setattr("vaegan.training.step.build_augmentation", upside_down)
     watcher, _ = run(epochs=2, lr=1e-12, augment=["vflip"])
     assert [len(x) for x in seen] == [8, 8, 4] * 2
     assert 0.9 < torch.cat(seen).max() <= 1  # given in [0, 1]

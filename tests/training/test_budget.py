@@ -7,13 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
-from vaegan import budget
-from vaegan.budget import SHARE, Budget
-from vaegan.checkpoint import Checkpoints, Progress
 from vaegan.config import make_config, resolved
-from vaegan.evals.samples import Pictures
 from vaegan.figures.grids import grids as figures
 from vaegan.run import Run
+from vaegan.training import budget
+from vaegan.training.budget import SHARE, Budget
+from vaegan.training.checkpoint import Checkpoints, Progress
+from vaegan.training.pictures import Pictures
 
 
 class Clock:

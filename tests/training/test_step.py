@@ -12,11 +12,11 @@ import torch.nn.functional as F
 
 from vaegan.build import build_objective, build_players, build_schedule
 from vaegan.config import make_config, resolved
-from vaegan.finite import FiniteCheck
-from vaegan.meters import Meter
 from vaegan.parallel import LEAST_SHARE
 from vaegan.seeds import seed_for
-from vaegan.step import Step, shown_to_disc
+from vaegan.training.finite import FiniteCheck
+from vaegan.training.meters import Meter
+from vaegan.training.step import Step, shown_to_disc
 
 SHAPE = (3, 16, 16)
 N = 26  # in three parts of 8, 9 and 9

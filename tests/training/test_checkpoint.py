@@ -9,9 +9,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from vaegan import checkpoint
 from vaegan.build import build_players
-from vaegan.checkpoint import (
+from vaegan.config import make_config, resolved
+from vaegan.errors import UserError
+from vaegan.training import checkpoint
+from vaegan.training.checkpoint import (
     FORMAT,
     Best,
     Checkpoints,
@@ -22,10 +24,8 @@ from vaegan.checkpoint import (
     read,
     write,
 )
-from vaegan.config import make_config, resolved
-from vaegan.errors import UserError
-from vaegan.meters import Meter
-from vaegan.optim import PlayerOptimiser
+from vaegan.training.meters import Meter
+from vaegan.training.optim import PlayerOptimiser
 
 FACTS = {"format": FORMAT, "config": {"lr": 0.001, "text": 'ä"\n'}, "progress": {"epoch": 1, "step": 7}}
 TENSORS = {

@@ -11,15 +11,15 @@ from vaegan.augment.diffaugment import build_diffaugment
 from vaegan.augment.training_images import build_augmentation
 from vaegan.build import build_objective
 from vaegan.config import Config
-from vaegan.finite import FiniteCheck
-from vaegan.meters import Meter
 from vaegan.nets.players import Players
 from vaegan.objective import Views, weighted_sum
-from vaegan.optim import PlayerOptimiser
 from vaegan.parallel import ALONE, LEAST_SHARE, Ranks, Share
 from vaegan.pixels import from_uint8, in_model_range, to_model_range
 from vaegan.schedule import Phase
 from vaegan.seeds import seed_for, seed_torch
+from vaegan.training.finite import FiniteCheck
+from vaegan.training.meters import Meter
+from vaegan.training.optim import PlayerOptimiser
 
 
 class Step:

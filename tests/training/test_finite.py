@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from vaegan import finite
 from vaegan.errors import NotFinite
-from vaegan.finite import FiniteCheck
+from vaegan.training import finite
+from vaegan.training.finite import FiniteCheck
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

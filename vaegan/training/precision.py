@@ -7,9 +7,9 @@ import torch
 from vaegan.build import build_players, build_schedule
 from vaegan.config import Config
 from vaegan.devices import bf16_is_emulated, clock
-from vaegan.finite import FiniteCheck
-from vaegan.meters import Meter
-from vaegan.step import Step
+from vaegan.training.finite import FiniteCheck
+from vaegan.training.meters import Meter
+from vaegan.training.step import Step
 
 ROUNDS = 5  # of a step each, in turn, after one to warm up
 WORTH = 1.05  # times as fast, from which on bf16's shorter numbers pay

@@ -6,7 +6,7 @@ import processes
 import pytest
 
 import train_vaegan
-from vaegan.background import Background, Beside
+from vaegan.training.background import Background, Beside
 
 
 def test_all_is_done_in_the_order_given():

@@ -5,14 +5,14 @@ from functools import partial
 
 import torch
 
-from vaegan.loader import Loader
-from vaegan.meters import Meter
 from vaegan.nets.players import Players
 from vaegan.objective import Objective, Views
 from vaegan.parallel import ALONE, Ranks
 from vaegan.pixels import to_model_range
 from vaegan.schedule import Phase
 from vaegan.seeds import seed_for, seed_torch
+from vaegan.training.loader import Loader
+from vaegan.training.meters import Meter
 
 
 @torch.no_grad()

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from vaegan.meters import Meter, weighed
 from vaegan.parallel import ALONE
+from vaegan.training.meters import Meter, weighed
 
 
 class AsIfTwo:

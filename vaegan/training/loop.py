@@ -5,22 +5,22 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from vaegan.alarms import DIVERSITY, alarms
-from vaegan.checkpoint import Checkpoints, Progress
 from vaegan.config import Config
 from vaegan.devices import peak_memory_mib
 from vaegan.errors import NotFinite
-from vaegan.evals.losses import evaluate
-from vaegan.evals.samples import N_REFERENCE, Pictures, originals, spread, take_pictures
-from vaegan.finite import FiniteCheck
-from vaegan.loader import Loader
-from vaegan.meters import Meter, weighed
 from vaegan.nets.players import Players
-from vaegan.optim import LearningRates
 from vaegan.parallel import ALONE, Ranks
 from vaegan.schedule import Phase, Schedule
-from vaegan.signals import Stopped, StopSignals
-from vaegan.step import Step, floor_figure
+from vaegan.training.alarms import DIVERSITY, alarms
+from vaegan.training.checkpoint import Checkpoints, Progress
+from vaegan.training.finite import FiniteCheck
+from vaegan.training.held_out import evaluate
+from vaegan.training.loader import Loader
+from vaegan.training.meters import Meter, weighed
+from vaegan.training.optim import LearningRates
+from vaegan.training.pictures import N_REFERENCE, Pictures, originals, spread, take_pictures
+from vaegan.training.signals import Stopped, StopSignals
+from vaegan.training.step import Step, floor_figure
 
 
 class Watcher(Protocol):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vaegan.failures import in_a_line, out_of_memory
-from vaegan.portions import Portions
+from vaegan.training.portions import Portions
 
 
 def crowded(most: int, error: Exception, seen: list[int]):
