@@ -57,11 +57,12 @@ from vaegan.flags import Given, parse, read_config
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
 from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave, part
-from vaegan.run import Run, check_place, new_run, plan_folder
+from vaegan.run.folder import Run, check_place, new_run, plan_folder
+from vaegan.run.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
+from vaegan.run.warm_start import find_start
 from vaegan.schedule import Schedule
 from vaegan.skipped import list_problems, problem_lines
 from vaegan.trackers import WandbTracker
-from vaegan.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
 from vaegan.training.alarms import DIVERSITY
 from vaegan.training.background import Background, Beside
 from vaegan.training.checkpoint import Best, Checkpoints, Found, last_checkpoint, newest
@@ -70,7 +71,6 @@ from vaegan.training.loop import loss_record, train
 from vaegan.training.pictures import N_REFERENCE
 from vaegan.training.precision import faster_precision
 from vaegan.training.signals import Stopped, StopSignals, heed_ctrl_c
-from vaegan.warm_start import find_start
 
 SKIPPED = "skipped.txt"  # in the run's folder, where many files cannot be read
 

@@ -17,7 +17,7 @@ from vaegan import datasets
 from vaegan.build import build_players, build_schedule
 from vaegan.config import make_config, resolved
 from vaegan.datasets.batches import Batches
-from vaegan.run import Run
+from vaegan.run.folder import Run
 from vaegan.trackers import WandbTracker
 from vaegan.training.background import Background, Beside
 from vaegan.training.checkpoint import Checkpoints

@@ -18,7 +18,7 @@ from vaegan.datasets.batches import Batches
 from vaegan.nets.players import Players
 from vaegan.objective import Objective, Views, weighted_sum
 from vaegan.pixels import to_model_range
-from vaegan.run import Run
+from vaegan.run.folder import Run
 from vaegan.trackers import WandbTracker
 from vaegan.training.loop import train
 

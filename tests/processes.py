@@ -18,7 +18,7 @@ import torch
 import yaml
 
 import train_vaegan
-import vaegan.run
+import vaegan.run.folder
 import vaegan.training.loop
 from vaegan.files import TEMPORARY
 from vaegan.training.checkpoint import read
@@ -74,7 +74,7 @@ def _main(arguments: list[str], log: Path, prepare: Callable[[], None] | None) -
     os.dup2(printed, 1)
     os.dup2(printed, 2)
     torch.set_num_threads(1)
-    vaegan.run.save_curves = plain_curves
+    vaegan.run.folder.save_curves = plain_curves
     if prepare is not None:
         prepare()
     sys.exit(train_vaegan.main(arguments))
@@ -83,7 +83,7 @@ def _main(arguments: list[str], log: Path, prepare: Callable[[], None] | None) -
 def plain_curves(path: Path, records: list[dict[str, Any]], draws: Any) -> None:
     """What `save_curves` would draw, as text: the drawing takes longer than all else."""
     text = json.dumps([without_timings(records), draws])
-    vaegan.run.write_whole(path, lambda temporary: temporary.write_text(text))
+    vaegan.run.folder.write_whole(path, lambda temporary: temporary.write_text(text))
 
 
 def ended(process: Any) -> int:

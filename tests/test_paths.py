@@ -13,7 +13,7 @@ from vaegan.ablation.spec import read_spec
 from vaegan.config import make_config
 from vaegan.flags import read_config
 from vaegan.paths import config_text, located
-from vaegan.report.reading import read_run
+from vaegan.run.reading import read_run
 
 
 def photos(folder: Path, count: int = 40) -> Path:

@@ -21,11 +21,11 @@ from processes import CONV, GAN, HYBRID, TINY, differences, ended, go_on, outcom
 from safetensors.torch import load_file
 
 import train_vaegan
-import vaegan.run
+import vaegan.run.folder
 from vaegan.datasets import Request, open_source
 from vaegan.errors import OptionError
 from vaegan.figures.grids import save_curves
-from vaegan.run import Run
+from vaegan.run.folder import Run
 from vaegan.training.checkpoint import Checkpoints, last_checkpoint, read, write
 from vaegan.training.step import Step
 
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("plain_curves")
 def plain_curves():
     """Curves as text: drawing them takes longer than all else."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vaegan.run.save_curves", processes.plain_curves)
+        patch.setattr("vaegan.run.folder.save_curves", processes.plain_curves)
         yield
 
 
@@ -249,7 +249,7 @@ def test_a_finished_run_changes_no_weights_and_exits_with_0(made, tmp_path, say)
 
 
 def test_curves_are_drawn_of_all_epochs(made, interrupted, tmp_path, say, monkeypatch):
-    monkeypatch.setattr("vaegan.run.save_curves", save_curves)
+    monkeypatch.setattr("vaegan.run.folder.save_curves", save_curves)
     whole = shutil.copytree(made("plain").folder, tmp_path / "whole")
     for folder in (whole, interrupted):
         assert say("--resume", folder)[0] == 0
@@ -717,10 +717,10 @@ def test_a_full_disk_ends_in_one_line_and_the_run_goes_on_exactly_when_there_is_
 
     at = {
         "a checkpoint": (Step, "__call__"),
-        "a picture": (vaegan.run, "save_samples"),
-        "metrics.jsonl": (vaegan.run, "append_line"),
+        "a picture": (vaegan.run.folder, "save_samples"),
+        "metrics.jsonl": (vaegan.run.folder, "append_line"),
         "the curves": (Run, "finish"),
-        "the animation": (vaegan.run, "save_animation"),
+        "the animation": (vaegan.run.folder, "save_animation"),
         "the weights": (Run, "_save"),
     }[part]
     do = getattr(*at)

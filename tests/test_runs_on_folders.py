@@ -11,7 +11,7 @@ import train_vaegan
 from vaegan.__main__ import main
 from vaegan.datasets import Request, open_source
 from vaegan.figures.grids import save_samples
-from vaegan.trained import open_run
+from vaegan.run.trained import open_run
 
 TINY = "--image-size 8 --batch-size 8 --epochs 1 --vae dense --hidden-dim 8 --latent-dim 2 --device cpu"
 

@@ -15,7 +15,7 @@ from vaegan.__main__ import main, names
 from vaegan.errors import OptionError, UserError
 from vaegan.new_paths import added_to, check_room, new_folder
 from vaegan.report.page import write_report
-from vaegan.trained import Trained
+from vaegan.run.trained import Trained
 
 SPEC = "options: {vae: dense, dataset: digits, epochs: 1}\ngrid: {beta: [1, 2]}\n"
 
@@ -222,7 +222,7 @@ def test_a_run_that_cannot_be_begun_leaves_no_folder(command, monkeypatch, tmp_p
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "config.yaml")
 
-    monkeypatch.setattr("vaegan.run.write_whole", full)
+    monkeypatch.setattr("vaegan.run.folder.write_whole", full)
     status, _, errors = command("--vae dense --dataset digits --hidden-dim 4")
     assert status == 2 and "No space left on device" in errors and errors.count("\n") == 1
     assert list((tmp_path / "runs").iterdir()) == []

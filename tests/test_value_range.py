@@ -12,7 +12,7 @@ import train_vaegan
 from vaegan.commands.reconstruct import read_image
 from vaegan.datasets import Request, open_source
 from vaegan.flags import parse
-from vaegan.trained import open_run
+from vaegan.run.trained import open_run
 
 SIZE = 16
 

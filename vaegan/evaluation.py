@@ -20,9 +20,9 @@ from vaegan.evals.section import Section
 from vaegan.files import put_beside, write_whole
 from vaegan.new_paths import added_to, new_folder
 from vaegan.report.page import write_report
-from vaegan.report.reading import read_records
-from vaegan.run import package_versions
-from vaegan.trained import Trained
+from vaegan.run.folder import package_versions
+from vaegan.run.reading import read_records
+from vaegan.run.trained import Trained
 
 FILE = "evaluation.json"
 RUN_FILES = ("config.yaml", "environment.json", "metrics.jsonl")  # what a report reads beside it

@@ -8,7 +8,7 @@ from vaegan.errors import OptionError, UserError
 from vaegan.flags import looked_for, read_config
 from vaegan.new_paths import check_room
 from vaegan.paths import OPTIONS
-from vaegan.trained import Trained, open_run
+from vaegan.run.trained import Trained, open_run
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:

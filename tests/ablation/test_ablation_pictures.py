@@ -15,7 +15,7 @@ from vaegan.ablation.pictures import (
 )
 from vaegan.ablation.table import ArmRuns
 from vaegan.figures.grids import save_reconstructions, save_samples
-from vaegan.report.reading import RunFiles
+from vaegan.run.reading import RunFiles
 
 ORIGINALS = torch.rand(10, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 

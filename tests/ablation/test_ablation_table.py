@@ -6,7 +6,7 @@ import pytest
 
 from vaegan.ablation.table import ArmRuns, as_rows, figures_of, make_table
 from vaegan.evals.section import Meaning
-from vaegan.report.reading import RunFiles
+from vaegan.run.reading import RunFiles
 
 PSNR, SHARPNESS, MSE = "reconstruction/psnr", "reconstruction/sharpness", "reconstruction/mse"
 FRECHET = "distances/samples/frechet"

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from processes import outcome
 
-from vaegan.ablation.fork import FORK
 from vaegan.ablation.plan import Fork, Job, Plan, PlannedArm
 from vaegan.ablation.runner import DONE, FAILED, WAITING, Runner, forget_failures
 from vaegan.ablation.work import STOPPED, Work, failure_of, is_done, is_held, last_line, log_of
 from vaegan.config import make_config
 from vaegan.files import append_line
-from vaegan.run import Run
+from vaegan.run.folder import Run
+from vaegan.run.fork import FORK
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 300  # seconds

@@ -22,7 +22,7 @@ from vaegan.nets.decoders.dense import DenseDecoder
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
 from vaegan.nets.players import Players
-from vaegan.trained import Trained, open_run
+from vaegan.run.trained import Trained, open_run
 
 NARROW = {"base_channels": 4, "hidden_dim": 8}
 BACKBONE = "timm:lcnet_035"

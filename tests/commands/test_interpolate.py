@@ -7,8 +7,8 @@ from PIL import Image
 from tiny_runs import DENSE, GAN, refused, tiny_run, typed
 
 from vaegan.datasets import Request, open_source
+from vaegan.run.trained import open_run
 from vaegan.seeds import generator_for
-from vaegan.trained import open_run
 
 TILE, GAP = 96, 2  # pixels; an image of 16 is enlarged six times
 

@@ -9,7 +9,7 @@ from PIL import Image
 from tiny_runs import DENSE, GAN, refused, tiny_run, typed
 
 from vaegan.commands.reconstruct import png_names
-from vaegan.trained import open_run
+from vaegan.run.trained import open_run
 
 
 @pytest.fixture(scope="module")

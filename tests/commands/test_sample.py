@@ -7,8 +7,8 @@ from PIL import Image
 from tiny_runs import DENSE, GAN, HYBRID, refused, tiny_run, typed
 
 from vaegan.commands import sample
+from vaegan.run.trained import open_run
 from vaegan.seeds import generator_for
-from vaegan.trained import open_run
 
 
 @pytest.fixture(scope="module")

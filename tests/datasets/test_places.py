@@ -10,7 +10,7 @@ from vaegan.__main__ import main
 from vaegan.config import make_config
 from vaegan.datasets import Request, namesake, open_source
 from vaegan.errors import OptionError
-from vaegan.run import describe
+from vaegan.run.folder import describe
 
 INSIDE = {"mnist": "MNIST/raw", "cifar10": "cifar-10-batches-py", "faces": "anime_faces"}
 

@@ -9,7 +9,7 @@ from vaegan.config import Config, make_config, resolved
 from vaegan.datasets.base import Images
 from vaegan.evals.material import Material
 from vaegan.nets.players import Players
-from vaegan.trained import Trained
+from vaegan.run.trained import Trained
 
 
 def in_memory(config: Config, players: Players, shape: tuple[int, int, int]) -> Trained:

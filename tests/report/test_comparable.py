@@ -7,7 +7,7 @@ import pytest
 from vaegan.ablation.metrics import known_metrics
 from vaegan.config import Data, config_type
 from vaegan.report.comparable import DATA, OPTIONS, unlike
-from vaegan.report.reading import RunFiles
+from vaegan.run.reading import RunFiles
 
 BOUNDS = [f"likelihood/{key}" for key in ("pbp", "bound", "nll_bound", "iw_bound")]
 LOSSES = ["reconstruction/pbp", "test/gen/pbp", "train/gen/pbp", "test/gen/pbp_excess", *BOUNDS]

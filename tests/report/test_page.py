@@ -10,8 +10,8 @@ from run_folders import write_run
 
 from vaegan.errors import UserError
 from vaegan.report.page import write_report
-from vaegan.report.reading import read_run
 from vaegan.report.rendering import bars, figure
+from vaegan.run.reading import read_run
 
 
 def shown(chromium, file, **context):

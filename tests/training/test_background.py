@@ -61,7 +61,7 @@ def test_a_watcher_beside_is_told_of_epochs_alone():
 
 @pytest.mark.parametrize("flags", [processes.HYBRID, processes.GAN])
 def test_a_run_written_beside_training_is_the_run_written_at_once(flags, command, tmp_path, monkeypatch):
-    monkeypatch.setattr("vaegan.run.save_curves", processes.plain_curves)
+    monkeypatch.setattr("vaegan.run.folder.save_curves", processes.plain_curves)
     assert command(flags, "--run-name", "at once")[0] == 0
     monkeypatch.setattr(train_vaegan, "writer", lambda device: Background())
     assert command(flags, "--run-name", "beside")[0] == 0

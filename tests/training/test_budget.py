@@ -9,7 +9,7 @@ from PIL import Image
 
 from vaegan.config import make_config, resolved
 from vaegan.figures.grids import grids as figures
-from vaegan.run import Run
+from vaegan.run.folder import Run
 from vaegan.training import budget
 from vaegan.training.budget import SHARE, Budget
 from vaegan.training.checkpoint import Checkpoints, Progress
@@ -52,7 +52,7 @@ def drawn(folder: Path, clock, epochs, seconds, cost, monkeypatch, **options) ->
         clock.now += cost
         path.write_bytes(b"")
 
-    monkeypatch.setattr("vaegan.run.save_samples", draw)
+    monkeypatch.setattr("vaegan.run.folder.save_samples", draw)
     run = Run(folder, resolved(make_config({"epochs": epochs, **options}), 16))
     for epoch in range(epochs):
         clock.now += seconds
@@ -126,7 +126,7 @@ def test_an_animation_of_large_pictures_stays_small(tmp_path, monkeypatch):
 
 
 def test_a_long_run_that_lost_epochs_since_its_checkpoint_makes_them_again(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("vaegan.run.save_curves", lambda *_: None)
+    monkeypatch.setattr("vaegan.run.folder.save_curves", lambda *_: None)
     monkeypatch.setattr(Budget, "allows", lambda self: False)
     flags = "--vae dense --hidden-dim 4 --latent-dim 2 --image-size 16 --batch-size 700 --epochs 21"
     assert command(flags, "--run-name", "whole", "--keep-epochs", "3")[0] == 0

@@ -26,7 +26,7 @@ def expected(tmp_path_factory):
     """The outcome of the run when nobody stops it."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vaegan.run.save_curves", processes.plain_curves)
+        patch.setattr("vaegan.run.folder.save_curves", processes.plain_curves)
         assert (
             train_vaegan.main([*HYBRID.split(), "--runs-dir", str(folder.parent), "--run-name", "run"]) == 0
         )

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from vaegan.ablation.plan import Job, Plan, PlannedArm, epochs_of
 from vaegan.ablation.runner import DONE, FAILED, RUNNING, WAITING
-from vaegan.report.reading import read_records
 from vaegan.report.rendering import duration
+from vaegan.run.reading import read_records
 
 PHASES = {"solo": "solo", "combo": "combo", "gan": "combo"}  # of records, as `epochs_of` counts them
 

@@ -7,7 +7,7 @@ from vaegan import again
 from vaegan.ablation.table import ArmRuns
 from vaegan.errors import UserError
 from vaegan.report.comparison import differing_options, labelled
-from vaegan.report.reading import RunFiles, read_run
+from vaegan.run.reading import RunFiles, read_run
 
 
 def arms_of(folders: Sequence[Path]) -> list[ArmRuns]:

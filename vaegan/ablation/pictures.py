@@ -18,7 +18,7 @@ from vaegan.ablation.table import ArmRuns, by_name, figures_of, value_of
 from vaegan.figures.grids import GAP, save_comparison
 from vaegan.marks import save_figure, save_picture
 from vaegan.report.comparable import doubts_of_curves, unlike
-from vaegan.report.reading import RunFiles
+from vaegan.run.reading import RunFiles
 
 LABEL_SIZE = 22  # pixels
 WIDEST = 1000  # pixels, of ten images beside their label

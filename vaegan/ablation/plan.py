@@ -12,7 +12,7 @@ from vaegan.ablation.spec import Arm, Spec
 from vaegan.config import DISC_OPTIONS, Config, Output, Tracking, make_config
 from vaegan.errors import OptionError, OptionErrors, UserError
 from vaegan.knobs import DISC_PREFIX
-from vaegan.run import describe
+from vaegan.run.folder import describe
 from vaegan.weights import Weight
 
 FOLDER = "arms"  # below the folder of runs: the runs of all ablations, which any table may want

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from vaegan.ablation.folder import write_options
-from vaegan.ablation.fork import fork_run
 from vaegan.ablation.plan import Job, Plan
 from vaegan.ablation.pools import Pool
 from vaegan.ablation.table import ArmRuns
@@ -18,7 +17,8 @@ from vaegan.ablation.work import (
     note_failure,
 )
 from vaegan.errors import UserError
-from vaegan.report.reading import read_run
+from vaegan.run.fork import fork_run
+from vaegan.run.reading import read_run
 from vaegan.training.checkpoint import DamagedCheckpoint
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"

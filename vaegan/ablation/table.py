@@ -16,7 +16,7 @@ from vaegan.report.comparable import (
     sections_of,
     unlike,
 )
-from vaegan.report.reading import RunFiles
+from vaegan.run.reading import RunFiles
 
 Found = Mapping[str, Mapping[str, dict[int, float]]]  # values by seed, by key, by an arm's label
 PARTS = ("text", "unit")  # of a meaning

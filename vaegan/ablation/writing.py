@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from vaegan.ablation.fork import FORK
 from vaegan.ablation.formats import (
     DIFFERENCES,
     PROTOCOL,
@@ -23,6 +22,7 @@ from vaegan.ablation.table import ArmRuns, Table, figures_of
 from vaegan.files import write_whole
 from vaegan.report.comparison import differing_options
 from vaegan.report.rendering import ABSENT, Inlined, figure, inlined, words, write_page
+from vaegan.run.fork import FORK
 
 
 def write_table(folder: Path, table: Table, command: str, place: Path) -> Path:

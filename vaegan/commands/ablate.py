@@ -37,10 +37,10 @@ from vaegan.devices import cores, pick_device
 from vaegan.errors import UserError, flag
 from vaegan.new_paths import free_name, new_folder
 from vaegan.report.rendering import duration
+from vaegan.run.warm_start import find_start
 from vaegan.seeds import LARGEST_SEED
 from vaegan.trackers import PROJECT, WandbTracker
 from vaegan.training.signals import StopSignals
-from vaegan.warm_start import find_start
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

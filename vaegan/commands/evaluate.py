@@ -13,6 +13,7 @@ from vaegan.evals.features import check_features
 from vaegan.evals.material import MOST_IMAGES
 from vaegan.evaluation import evaluate_run, flat_values, headline_lines
 from vaegan.new_paths import check_new_folder
+from vaegan.run.trained import Trained
 from vaegan.run_arguments import (
     add_device_argument,
     add_out_argument,
@@ -23,7 +24,6 @@ from vaegan.run_arguments import (
 )
 from vaegan.seeds import LARGEST_SEED
 from vaegan.trackers import WandbTracker
-from vaegan.trained import Trained
 
 FEWEST_IMAGES = 20  # of a kind; below that nearly every figure is noise
 

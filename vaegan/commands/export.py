@@ -15,8 +15,8 @@ from vaegan.errors import UserError, did_you_mean
 from vaegan.export.guide import example, readme
 from vaegan.export.programs import FORMATS, export, programs, saved, state_dicts
 from vaegan.new_paths import free_name, new_folder
+from vaegan.run.trained import Trained
 from vaegan.run_arguments import add_out_argument, add_run_arguments, open_typed_run, weights_of
-from vaegan.trained import Trained
 
 WEIGHTS = "pth"
 KNOWN = (WEIGHTS, *FORMATS)

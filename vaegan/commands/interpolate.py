@@ -17,9 +17,9 @@ from vaegan.figures.grids import save_grid
 from vaegan.interpolation import PATHS
 from vaegan.new_paths import check_new_file, free_name
 from vaegan.pixels import from_uint8
+from vaegan.run.trained import Trained
 from vaegan.run_arguments import add_device_argument, add_run_arguments, images_of, open_typed_run, weights_of
 from vaegan.seeds import LARGEST_SEED, generator_for
-from vaegan.trained import Trained
 
 MOST_STEPS = 1000
 

@@ -24,6 +24,7 @@ from vaegan.errors import OptionError, UserError
 from vaegan.figures.image_files import in_channels, save_png
 from vaegan.marks import mark_folder
 from vaegan.new_paths import free_name, new_folder
+from vaegan.run.trained import BATCH, Trained
 from vaegan.run_arguments import (
     add_device_argument,
     add_out_argument,
@@ -32,7 +33,6 @@ from vaegan.run_arguments import (
     weights_of,
 )
 from vaegan.skipped import list_problems, problem_lines
-from vaegan.trained import BATCH, Trained
 
 UNREADABLE = "unreadable.txt"  # beside the reconstructions, where many files cannot be read
 

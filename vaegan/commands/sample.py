@@ -19,6 +19,7 @@ from vaegan.figures.image_files import save_png
 from vaegan.marks import mark_folder
 from vaegan.new_paths import free_name, new_folder
 from vaegan.pixels import from_uint8
+from vaegan.run.trained import Trained
 from vaegan.run_arguments import (
     add_device_argument,
     add_out_argument,
@@ -27,7 +28,6 @@ from vaegan.run_arguments import (
     weights_of,
 )
 from vaegan.seeds import LARGEST_SEED, generator_for
-from vaegan.trained import Trained
 
 MOST = 1_000_000
 SHOWN = 64  # in the picture beside the folder

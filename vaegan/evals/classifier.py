@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from vaegan.errors import UserError
 from vaegan.evals.material import Material
 from vaegan.pixels import from_uint8
+from vaegan.run.trained import BATCH
 from vaegan.seeds import generator_for, seed_for, seed_torch
-from vaegan.trained import BATCH
 from vaegan.training.checkpoint import FORMAT, DamagedCheckpoint, read, write
 from vaegan.training.portions import Portions
 

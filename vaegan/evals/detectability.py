@@ -10,8 +10,8 @@ from vaegan.evals.material import Material
 from vaegan.evals.section import Meaning, Section
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.pixels import from_uint8
+from vaegan.run.trained import BATCH
 from vaegan.seeds import generator_for, seed_for, seed_torch
-from vaegan.trained import BATCH
 from vaegan.training.portions import Portions
 
 NETWORK = "conv"

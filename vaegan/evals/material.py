@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from vaegan.run.trained import Trained
 from vaegan.seeds import generator_for
-from vaegan.trained import Trained
 
 MOST_IMAGES = 10_000  # of each kind that is looked at; as many as published distances are taken from
 

@@ -7,8 +7,8 @@ import torch
 
 from vaegan.export.programs import FORMATS
 from vaegan.nets.blocks import is_batch_norm
+from vaegan.run.trained import Trained
 from vaegan.run_arguments import weights_of
-from vaegan.trained import Trained
 
 EXAMPLE = '''\
 """Loads each file of this folder and runs it on a batch of 5; needs PyTorch, and onnxruntime for ONNX."""

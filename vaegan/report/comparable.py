@@ -5,8 +5,8 @@ from typing import Any
 
 from vaegan.config import Balance, Data, Output, Tracking
 from vaegan.knobs import DISC_PREFIX
-from vaegan.report.reading import RunFiles
 from vaegan.report.rendering import words
+from vaegan.run.reading import RunFiles
 
 # how and where a run was made, not what it is
 HOUSEKEEPING = {

@@ -17,8 +17,8 @@ from vaegan.report.comparable import (
     sections_of,
     unlike,
 )
-from vaegan.report.reading import RunFiles, read_run
 from vaegan.report.rendering import ABSENT, BETTER, figure, inlined, is_number, words, write_page
+from vaegan.run.reading import RunFiles, read_run
 
 LONGEST_LABEL = 60  # characters; a run that differs in more goes by its name
 

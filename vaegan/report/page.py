@@ -6,9 +6,9 @@ from typing import Any
 
 from vaegan.errors import UserError
 from vaegan.figures.grids import LABELS, PANELS
-from vaegan.report.reading import RunFiles, read_run
 from vaegan.report.rendering import ABSENT, duration, figure, inlined, words, write_page
 from vaegan.report.tables import view
+from vaegan.run.reading import RunFiles, read_run
 
 
 def write_report(folder: Path, out: Path | None = None) -> Path:

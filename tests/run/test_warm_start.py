@@ -21,7 +21,7 @@ DISC = "--disc conv --disc-base-channels 4"
 @pytest.fixture(autouse=True, scope="module")
 def no_curves():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vaegan.run.save_curves", lambda *_: None)
+        patch.setattr("vaegan.run.folder.save_curves", lambda *_: None)
         yield
 
 

@@ -11,11 +11,11 @@ from vaegan.config import Config
 from vaegan.files import write_whole
 from vaegan.new_paths import new_folder
 from vaegan.paths import config_text
-from vaegan.report.reading import read_records
+from vaegan.run.reading import read_records
+from vaegan.run.warm_start import find_start
 from vaegan.training.checkpoint import Checkpoints, Progress, read
 from vaegan.training.loop import setting_record
 from vaegan.training.step import Step
-from vaegan.warm_start import find_start
 
 FORK = "fork.json"  # says what a run was forked from
 

@@ -9,7 +9,7 @@ import torch
 import train_vaegan
 from vaegan import datasets
 from vaegan.errors import OptionError, UserError
-from vaegan.trained import open_run
+from vaegan.run.trained import open_run
 
 FLAGS = "--vae dense --hidden-dim 8 --latent-dim 3 --image-size 8 --epochs 2 --run-name run"
 

@@ -4,10 +4,10 @@ import pytest
 from processes import outcome, plain_curves
 
 import train_vaegan
-import vaegan.run
-from vaegan.ablation.fork import FORK, fork_run
+import vaegan.run.folder
 from vaegan.ablation.plan import solo_digest, solo_epochs
 from vaegan.config import make_config
+from vaegan.run.fork import FORK, fork_run
 from vaegan.training.checkpoint import newest
 
 TINY = "--latent-dim 2 --image-size 16 --batch-size 512 --epochs 4 --evaluate false --lr 0.01 --seed 3"
@@ -46,7 +46,7 @@ def config_of(folder):
 
 @pytest.mark.parametrize("case", CASES)
 def test_ends_as_a_run_made_alone(tmp_path, case, monkeypatch):
-    monkeypatch.setattr(vaegan.run, "save_curves", plain_curves)  # drawing takes longer than all else
+    monkeypatch.setattr(vaegan.run.folder, "save_curves", plain_curves)  # drawing takes longer than all else
     leader_flags, flags = CASES[case]
     alone = trained(tmp_path / "alone" / "run", flags)
     config = config_of(alone)
