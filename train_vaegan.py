@@ -23,7 +23,7 @@ from timm.layers import convert_sync_batchnorm
 from vaegan import again, datasets
 from vaegan import console as terminal
 from vaegan.arguments import print_any_text
-from vaegan.build import (
+from vaegan.config.build import (
     build_adversarial,
     build_objective,
     build_players,
@@ -31,7 +31,7 @@ from vaegan.build import (
     single_images_problem,
     try_parts,
 )
-from vaegan.config import (
+from vaegan.config.schema import (
     DEFAULT_BATCH_SIZE,
     ENDING,
     LEAST_BATCHES,

@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.transforms.functional import to_pil_image
 
-from vaegan.build import build_players
-from vaegan.config import Config
+from vaegan.config.build import build_players
+from vaegan.config.schema import Config
 from vaegan.devices import clock
 from vaegan.nets.players import Players
 

@@ -21,8 +21,8 @@ from pythae.models.nn.benchmarks.celeba import (
 from pythae.trainers import CoupledOptimizerAdversarialTrainer, CoupledOptimizerAdversarialTrainerConfig
 from torch import Tensor, nn
 
-from vaegan.build import build_players
-from vaegan.config import Config
+from vaegan.config.build import build_players
+from vaegan.config.schema import Config
 from vaegan.devices import clock
 from vaegan.nets.blocks import StagedDiscriminator
 from vaegan.pixels import from_uint8

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from vaegan import datasets
-from vaegan.build import build_players, build_schedule
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_players, build_schedule
+from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.run.folder import Run
 from vaegan.trackers import WandbTracker

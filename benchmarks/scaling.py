@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaegan.build import build_players, build_schedule
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_players, build_schedule
+from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.training.loop import train
 

@@ -12,8 +12,8 @@ import torch
 from torch.nn.utils import get_total_norm
 
 from vaegan import datasets
-from vaegan.build import build_objective, build_players, build_schedule
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_objective, build_players, build_schedule
+from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.nets.players import Players
 from vaegan.objective import Objective, Views, weighted_sum

@@ -4,8 +4,8 @@ import pytest
 import torch
 from mps_guard import NotOnMps, guarded
 
-from vaegan.build import build_players, build_schedule
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_players, build_schedule
+from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.training.loop import train
 from vaegan.training.step import _kept_random_state

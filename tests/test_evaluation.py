@@ -12,7 +12,7 @@ import torch
 
 import train_vaegan
 from vaegan.__main__ import main
-from vaegan.config import make_config
+from vaegan.config.schema import make_config
 from vaegan.console import make_console
 from vaegan.errors import UserError
 from vaegan.evaluation import headline_lines

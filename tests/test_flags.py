@@ -10,7 +10,7 @@ from PIL import Image
 
 import train_vaegan
 from vaegan import datasets
-from vaegan.config import config_type, families, make_config
+from vaegan.config.schema import config_type, families, make_config
 from vaegan.errors import flag
 from vaegan.flags import parse
 from vaegan.losses.adversarial import ADVERSARIAL

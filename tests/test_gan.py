@@ -11,8 +11,8 @@ import yaml
 from PIL import Image
 from test_train import images, run, without_timings
 
-from vaegan.build import build_players
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_players
+from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.errors import TrainingError, UserError
 from vaegan.losses.adversarial import ADVERSARIAL

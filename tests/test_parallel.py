@@ -23,8 +23,8 @@ import torch.nn.functional as F
 import yaml
 
 import train_vaegan
-from vaegan.build import build_players, build_schedule
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_players, build_schedule
+from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError, TrainingError

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vaegan.build import try_parts
-from vaegan.config import make_config, resolved
+from vaegan.config.build import try_parts
+from vaegan.config.schema import make_config, resolved
 from vaegan.errors import OptionError
 from vaegan.losses.adversarial import ADVERSARIAL, AdversarialLoss, Hinge
 from vaegan.losses.pbp import PBP_LOSSES

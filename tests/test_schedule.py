@@ -2,8 +2,8 @@
 
 import pytest
 
-from vaegan.build import build_schedule
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_schedule
+from vaegan.config.schema import make_config, resolved
 
 
 def schedule(**options):

@@ -5,7 +5,7 @@ import math
 import pytest
 import yaml
 
-from vaegan.config import DEFAULT_DISC_WEIGHT, make_config, resolved
+from vaegan.config.schema import DEFAULT_DISC_WEIGHT, make_config, resolved
 from vaegan.errors import OptionErrors
 from vaegan.weights import Weight
 

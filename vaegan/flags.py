@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from vaegan.arguments import Parser
-from vaegan.config import SECTIONS, Config, config_type, is_listed, literals, make_config
+from vaegan.config.knobs import DISC_PREFIX, knobs
+from vaegan.config.paths import OPTIONS, beside, located, places
+from vaegan.config.schema import SECTIONS, Config, config_type, is_listed, literals, make_config
 from vaegan.errors import OptionError, OptionErrors, UserError, did_you_mean, flag
-from vaegan.knobs import DISC_PREFIX, knobs
-from vaegan.paths import OPTIONS, beside, located, places
 
 
 @dataclass

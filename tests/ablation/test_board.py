@@ -10,7 +10,7 @@ from rich.console import Console
 
 from vaegan.ablation.board import Board, duration
 from vaegan.ablation.plan import Fork, Job, Plan, PlannedArm
-from vaegan.config import make_config, resolved
+from vaegan.config.schema import make_config, resolved
 from vaegan.console import make_console
 
 SOLO = {"epochs": 4}

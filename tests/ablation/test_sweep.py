@@ -12,7 +12,7 @@ from vaegan.ablation.folder import Folder
 from vaegan.ablation.metrics import DEFAULT_METRICS
 from vaegan.ablation.spec import Arm, Spec
 from vaegan.ablation.sweep import write_sweep
-from vaegan.config import make_config, resolved
+from vaegan.config.schema import make_config, resolved
 from vaegan.errors import OptionError
 from vaegan.flags import parse
 

@@ -12,10 +12,10 @@ import torch
 from tiny_runs import DENSE, GAN, HYBRID, refused, tiny_run, typed
 from torch import nn
 
-from vaegan.build import build_players
+from vaegan.config.build import build_players
+from vaegan.config.knobs import signature_knobs
 from vaegan.errors import UserError
 from vaegan.export.programs import FORMATS, Program, export, programs
-from vaegan.knobs import signature_knobs
 from vaegan.nets.blocks import forget_running_statistics
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.decoders.dense import DenseDecoder

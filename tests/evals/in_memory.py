@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from vaegan.build import build_players
-from vaegan.config import Config, make_config, resolved
+from vaegan.config.build import build_players
+from vaegan.config.schema import Config, make_config, resolved
 from vaegan.datasets.base import Images
 from vaegan.evals.material import Material
 from vaegan.nets.players import Players

@@ -11,8 +11,8 @@ from sklearn.metrics import mutual_info_score
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
-from vaegan.build import build_players
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_players
+from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.base import Images
 from vaegan.datasets.factors import Factors
 from vaegan.evals.latents import (

@@ -9,8 +9,8 @@ from in_memory import in_memory, material
 from torch import nn
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 
-from vaegan.build import build_players
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_players
+from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.base import Images
 from vaegan.evals.likelihood import (
     as_observed,

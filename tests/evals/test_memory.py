@@ -7,8 +7,8 @@ import torch
 from in_memory import in_memory
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from vaegan.build import build_players
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_players
+from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.base import Images
 from vaegan.evals.material import Material
 from vaegan.evaluation import _sections, flat_values

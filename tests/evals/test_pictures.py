@@ -12,8 +12,8 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 from torch.distributions import Normal, kl_divergence
 
-from vaegan.build import build_players
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_players
+from vaegan.config.schema import make_config, resolved
 from vaegan.datasets import Images
 from vaegan.evals.latents import kl_per_dim
 from vaegan.evals.material import Material

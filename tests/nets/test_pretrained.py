@@ -4,8 +4,8 @@ import pytest
 import timm
 import torch
 
-from vaegan.build import build_players
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_players
+from vaegan.config.schema import make_config, resolved
 from vaegan.nets.encoders.timm_encoder import TimmEncoder
 from vaegan.nets.timm_backbone import TimmBackbone
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from vaegan.config.knobs import signature_knobs
 from vaegan.errors import OptionError
-from vaegan.knobs import signature_knobs
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vaegan.ablation.metrics import known_metrics
-from vaegan.config import Data, config_type
+from vaegan.config.schema import Data, config_type
 from vaegan.report.comparable import DATA, OPTIONS, unlike
 from vaegan.run.reading import RunFiles
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vaegan.config import make_config, resolved
+from vaegan.config.schema import make_config, resolved
 from vaegan.figures.grids import grids as figures
 from vaegan.run.folder import Run
 from vaegan.training import budget

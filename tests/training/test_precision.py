@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 import train_vaegan
 import vaegan.training.precision
-from vaegan.build import build_players
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_players
+from vaegan.config.schema import make_config, resolved
 from vaegan.devices import bf16_is_emulated
 from vaegan.training.checkpoint import last_checkpoint
 from vaegan.training.precision import ROUNDS, faster_precision

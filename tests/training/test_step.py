@@ -10,8 +10,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vaegan.build import build_objective, build_players, build_schedule
-from vaegan.config import make_config, resolved
+from vaegan.config.build import build_objective, build_players, build_schedule
+from vaegan.config.schema import make_config, resolved
 from vaegan.parallel import LEAST_SHARE
 from vaegan.seeds import seed_for
 from vaegan.training.finite import FiniteCheck

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vaegan.config import DISC_OPTIONS
-from vaegan.knobs import DISC_PREFIX
+from vaegan.config.knobs import DISC_PREFIX
+from vaegan.config.schema import DISC_OPTIONS
 
 EQUAL_TIME = "equal_time"
 

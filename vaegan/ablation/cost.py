@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from vaegan.ablation.plan import Job, epochs_of
-from vaegan.build import build_players, build_schedule
-from vaegan.config import Config
+from vaegan.config.build import build_players, build_schedule
+from vaegan.config.schema import Config
 from vaegan.devices import clock
 from vaegan.schedule import Phase
 from vaegan.training.finite import FiniteCheck

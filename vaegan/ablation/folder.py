@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from vaegan.ablation.plan import options_of
-from vaegan.config import Config
+from vaegan.config.schema import Config
 from vaegan.errors import OptionError
 from vaegan.files import write_whole
 from vaegan.new_paths import check_room

@@ -9,9 +9,9 @@ from typing import Any
 
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.spec import Arm, Spec
-from vaegan.config import DISC_OPTIONS, Config, Output, Tracking, make_config
+from vaegan.config.knobs import DISC_PREFIX
+from vaegan.config.schema import DISC_OPTIONS, Config, Output, Tracking, make_config
 from vaegan.errors import OptionError, OptionErrors, UserError
-from vaegan.knobs import DISC_PREFIX
 from vaegan.run.folder import describe
 from vaegan.weights import Weight
 

@@ -30,8 +30,8 @@ from vaegan.ablation.table import Table, as_rows, make_table
 from vaegan.ablation.work import is_done, log_of
 from vaegan.ablation.writing import write_table
 from vaegan.arguments import whole_number
-from vaegan.build import try_parts
-from vaegan.config import Config, fitting_batch_size, resolved
+from vaegan.config.build import try_parts
+from vaegan.config.schema import Config, fitting_batch_size, resolved
 from vaegan.console import make_console
 from vaegan.devices import cores, pick_device
 from vaegan.errors import UserError, flag

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from vaegan.arguments import lower_and_upper, whole_number
-from vaegan.config import two_shares
+from vaegan.config.schema import two_shares
 from vaegan.datasets import Request, is_registered
 from vaegan.datasets.decode import Square, decode
 from vaegan.datasets.folder import Folder

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from vaegan.config import Balance, Data, Output, Tracking
-from vaegan.knobs import DISC_PREFIX
+from vaegan.config.knobs import DISC_PREFIX
+from vaegan.config.schema import Balance, Data, Output, Tracking
 from vaegan.report.rendering import words
 from vaegan.run.reading import RunFiles
 

@@ -17,8 +17,9 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
-from vaegan.build import build_adversarial
-from vaegan.config import DEFAULT_ADV, MOST_GRIDS, Config
+from vaegan.config.build import build_adversarial
+from vaegan.config.paths import config_text
+from vaegan.config.schema import DEFAULT_ADV, MOST_GRIDS, Config
 from vaegan.datasets import is_registered
 from vaegan.errors import OptionError
 from vaegan.figures.grids import save_animation, save_curves, save_reconstructions, save_samples
@@ -26,7 +27,6 @@ from vaegan.files import append_line, remove_unfinished, write_whole
 from vaegan.nets.blocks import parameter_count, without_spectral_norm
 from vaegan.nets.players import Players
 from vaegan.new_paths import check_room
-from vaegan.paths import config_text
 from vaegan.training.budget import FEW_EPOCHS, Budget
 from vaegan.training.pictures import Pictures
 

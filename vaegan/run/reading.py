@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from vaegan.config.paths import KEY
 from vaegan.errors import UserError
-from vaegan.paths import KEY
 
 
 @dataclass(frozen=True)

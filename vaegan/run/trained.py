@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaegan.build import build_players
-from vaegan.config import Config, make_config
+from vaegan.config.build import build_players
+from vaegan.config.schema import Config, make_config
 from vaegan.datasets.checksums import as_text, checksums, difference
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError, UserError, did_you_mean

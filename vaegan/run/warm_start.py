@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vaegan.build import outline_players
-from vaegan.config import INIT_PARTS, Config
+from vaegan.config.build import outline_players
+from vaegan.config.schema import INIT_PARTS, Config
 from vaegan.errors import OptionError, UserError, did_you_mean
 from vaegan.nets.players import Players
 from vaegan.nets.timm_backbone import STATISTICS

@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from vaegan.config import Config
+from vaegan.config.interval import Interval
+from vaegan.config.schema import Config
 from vaegan.errors import UserError
 from vaegan.files import put_beside, write_whole
-from vaegan.intervals import Interval
 from vaegan.nets.players import Players
 from vaegan.parallel import ALONE, Ranks
 from vaegan.training.background import Background

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from vaegan.config import Config
+from vaegan.config.schema import Config
 from vaegan.devices import peak_memory_mib
 from vaegan.errors import NotFinite
 from vaegan.nets.players import Players

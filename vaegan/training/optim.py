@@ -8,7 +8,7 @@ from timm.scheduler.scheduler import Scheduler
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
-from vaegan.config import Config
+from vaegan.config.schema import Config
 from vaegan.nets.players import Players
 from vaegan.parallel import ALONE, Ranks
 

@@ -4,8 +4,8 @@ from statistics import median
 
 import torch
 
-from vaegan.build import build_players, build_schedule
-from vaegan.config import Config
+from vaegan.config.build import build_players, build_schedule
+from vaegan.config.schema import Config
 from vaegan.devices import bf16_is_emulated, clock
 from vaegan.training.finite import FiniteCheck
 from vaegan.training.meters import Meter

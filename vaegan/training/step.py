@@ -9,8 +9,8 @@ from torch import Tensor
 
 from vaegan.augment.diffaugment import build_diffaugment
 from vaegan.augment.training_images import build_augmentation
-from vaegan.build import build_objective
-from vaegan.config import Config
+from vaegan.config.build import build_objective
+from vaegan.config.schema import Config
 from vaegan.nets.players import Players
 from vaegan.objective import Views, weighted_sum
 from vaegan.parallel import ALONE, LEAST_SHARE, Ranks, Share

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vaegan.config import Config
+from vaegan.config.schema import Config
 from vaegan.errors import OptionError, UserError
 from vaegan.failures import in_a_line, out_of_memory
 from vaegan.losses.adversarial import AdversarialLoss

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from vaegan.config import Config
+from vaegan.config.schema import Config
 from vaegan.datasets import Request, is_registered
 
 KEY = "paths"

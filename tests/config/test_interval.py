@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from vaegan.config import make_config
+from vaegan.config.interval import Interval
+from vaegan.config.schema import make_config
 from vaegan.errors import OptionErrors
-from vaegan.intervals import Interval
 
 
 @pytest.mark.parametrize(

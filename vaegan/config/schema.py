@@ -25,9 +25,9 @@ from pydantic.fields import FieldInfo
 
 from vaegan.augment.diffaugment import DIFFAUGMENTS, build_diffaugment
 from vaegan.augment.training_images import AUGMENTATIONS, build_augmentation
+from vaegan.config.interval import Interval
+from vaegan.config.knobs import DISC_PREFIX, Knob, knobs
 from vaegan.errors import OptionError, OptionErrors, did_you_mean
-from vaegan.intervals import Interval
-from vaegan.knobs import DISC_PREFIX, Knob, knobs
 from vaegan.losses.adversarial import ADVERSARIAL, is_adversarial
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS

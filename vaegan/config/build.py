@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from vaegan.config import Config
-from vaegan.contracts import check_parts, make, option_of
+from vaegan.config.contracts import check_parts, make, option_of
+from vaegan.config.knobs import DISC_PREFIX, signature_knobs
+from vaegan.config.schema import Config
 from vaegan.errors import OptionError, OptionErrors, flag
-from vaegan.knobs import DISC_PREFIX, signature_knobs
 from vaegan.losses.adversarial import ADVERSARIAL, AdversarialLoss
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.blocks import (
