@@ -56,11 +56,11 @@ from vaegan.failures import in_a_line
 from vaegan.flags import Given, parse, read_config
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
+from vaegan.objective.schedule import Schedule
 from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave, part
 from vaegan.run.folder import Run, check_place, new_run, plan_folder
 from vaegan.run.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
 from vaegan.run.warm_start import find_start
-from vaegan.schedule import Schedule
 from vaegan.skipped import list_problems, problem_lines
 from vaegan.trackers import WandbTracker
 from vaegan.training.alarms import DIVERSITY

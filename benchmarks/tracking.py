@@ -16,7 +16,7 @@ from vaegan.config.build import build_objective, build_players, build_schedule
 from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.nets.players import Players
-from vaegan.objective import Objective, Views, weighted_sum
+from vaegan.objective.objective import Objective, Views, weighted_sum
 from vaegan.pixels import to_model_range
 from vaegan.run.folder import Run
 from vaegan.trackers import WandbTracker

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from vaegan.console import ProgressBar, make_console, schedule_lines, summary_lines
-from vaegan.schedule import Phase, Schedule
+from vaegan.objective.schedule import Phase, Schedule
+from vaegan.objective.weight import Weight
 from vaegan.training.meters import Meter
-from vaegan.weights import Weight
 
 RECORD = {
     "epoch": 0,

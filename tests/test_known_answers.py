@@ -12,7 +12,7 @@ from torch.distributions import Normal
 
 from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.nets.players import Players
-from vaegan.objective import Objective, Views, weighted_sum
+from vaegan.objective.objective import Objective, Views, weighted_sum
 from vaegan.training.optim import PlayerOptimiser
 
 

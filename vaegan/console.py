@@ -24,7 +24,7 @@ from rich.text import Text
 
 from vaegan.nets.blocks import parameter_count
 from vaegan.nets.players import Players
-from vaegan.schedule import Phase, Schedule
+from vaegan.objective.schedule import Phase, Schedule
 from vaegan.training.alarms import MEANINGS
 from vaegan.training.meters import Meter, weighed
 

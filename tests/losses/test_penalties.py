@@ -7,7 +7,7 @@ from torch.func import functional_call
 
 from vaegan.losses.penalties import gradient, wgan_gp, zero_centred
 from vaegan.nets.players import Players
-from vaegan.objective import PENALTIES, Views
+from vaegan.objective.objective import PENALTIES, Views
 
 SHAPE = (5, 2, 2, 2)
 N = 2 * 2 * 2

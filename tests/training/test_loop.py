@@ -11,7 +11,7 @@ from vaegan.datasets.batches import Batches
 from vaegan.errors import TrainingError
 from vaegan.losses.pbp import PBP_LOSSES, BernoulliNLL
 from vaegan.nets.discriminators import register_discriminator
-from vaegan.objective import Views, weighted_sum
+from vaegan.objective.objective import Views, weighted_sum
 from vaegan.pixels import to_model_range
 from vaegan.seeds import seed_for
 from vaegan.training.held_out import evaluate

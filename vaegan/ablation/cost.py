@@ -10,7 +10,7 @@ from vaegan.ablation.plan import Job, epochs_of
 from vaegan.config.build import build_players, build_schedule
 from vaegan.config.schema import Config
 from vaegan.devices import clock
-from vaegan.schedule import Phase
+from vaegan.objective.schedule import Phase
 from vaegan.training.finite import FiniteCheck
 from vaegan.training.meters import Meter
 from vaegan.training.step import Step

@@ -12,8 +12,8 @@ from vaegan.ablation.spec import Arm, Spec
 from vaegan.config.knobs import DISC_PREFIX
 from vaegan.config.schema import DISC_OPTIONS, Config, Output, Tracking, make_config
 from vaegan.errors import OptionError, OptionErrors, UserError
+from vaegan.objective.weight import Weight
 from vaegan.run.folder import describe
-from vaegan.weights import Weight
 
 FOLDER = "arms"  # below the folder of runs: the runs of all ablations, which any table may want
 # what does not change a run's outcome: where things are, what is kept and shown

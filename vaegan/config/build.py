@@ -24,8 +24,8 @@ from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
 from vaegan.nets.players import Players
 from vaegan.nets.timm_backbone import TimmBackbone
-from vaegan.objective import Objective
-from vaegan.schedule import Schedule
+from vaegan.objective.objective import Objective
+from vaegan.objective.schedule import Schedule
 from vaegan.seeds import seed_for
 
 

@@ -33,11 +33,11 @@ from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
+from vaegan.objective.weight import Weight
 from vaegan.parallel import LEAST_SHARE
 from vaegan.pixels import INTERVALS, PixelRange
 from vaegan.seeds import LARGEST_SEED
 from vaegan.training.budget import FEW_EPOCHS
-from vaegan.weights import Weight
 
 DEFAULT_FAMILY = "conv"
 DEFAULT_ADV = "nonsaturating"

@@ -6,10 +6,10 @@ from functools import partial
 import torch
 
 from vaegan.nets.players import Players
-from vaegan.objective import Objective, Views
+from vaegan.objective.objective import Objective, Views
+from vaegan.objective.schedule import Phase
 from vaegan.parallel import ALONE, Ranks
 from vaegan.pixels import to_model_range
-from vaegan.schedule import Phase
 from vaegan.seeds import seed_for, seed_torch
 from vaegan.training.loader import Loader
 from vaegan.training.meters import Meter

@@ -9,8 +9,8 @@ from vaegan.config.schema import Config
 from vaegan.devices import peak_memory_mib
 from vaegan.errors import NotFinite
 from vaegan.nets.players import Players
+from vaegan.objective.schedule import Phase, Schedule
 from vaegan.parallel import ALONE, Ranks
-from vaegan.schedule import Phase, Schedule
 from vaegan.training.alarms import DIVERSITY, alarms
 from vaegan.training.checkpoint import Checkpoints, Progress
 from vaegan.training.finite import FiniteCheck

@@ -12,10 +12,10 @@ from vaegan.augment.training_images import build_augmentation
 from vaegan.config.build import build_objective
 from vaegan.config.schema import Config
 from vaegan.nets.players import Players
-from vaegan.objective import Views, weighted_sum
+from vaegan.objective.objective import Views, weighted_sum
+from vaegan.objective.schedule import Phase
 from vaegan.parallel import ALONE, LEAST_SHARE, Ranks, Share
 from vaegan.pixels import from_uint8, in_model_range, to_model_range
-from vaegan.schedule import Phase
 from vaegan.seeds import seed_for, seed_torch
 from vaegan.training.finite import FiniteCheck
 from vaegan.training.meters import Meter

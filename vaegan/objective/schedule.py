@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vaegan.weights import Weight
+from vaegan.objective.weight import Weight
 
 DISC_LOSS = "train/disc/adv"  # the key of an epoch's record that the gate reads
 

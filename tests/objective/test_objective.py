@@ -13,7 +13,7 @@ from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
-from vaegan.objective import Objective, Views, weighted_sum
+from vaegan.objective.objective import Objective, Views, weighted_sum
 from vaegan.training.optim import PlayerOptimiser
 
 SHAPE = (1, 16, 16)

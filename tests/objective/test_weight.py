@@ -7,7 +7,7 @@ import yaml
 
 from vaegan.config.schema import DEFAULT_DISC_WEIGHT, make_config, resolved
 from vaegan.errors import OptionErrors
-from vaegan.weights import Weight
+from vaegan.objective.weight import Weight
 
 
 @pytest.mark.parametrize(
