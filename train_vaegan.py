@@ -20,9 +20,12 @@ import yaml
 from rich.console import Console
 from timm.layers import convert_sync_batchnorm
 
-from vaegan import again, datasets
-from vaegan import console as terminal
-from vaegan.arguments import print_any_text
+from vaegan import datasets
+from vaegan.cli import again
+from vaegan.cli import console as terminal
+from vaegan.cli.flags import Given, parse, read_config
+from vaegan.cli.parser import print_any_text
+from vaegan.cli.skipped import list_problems, problem_lines
 from vaegan.config.build import (
     build_adversarial,
     build_objective,
@@ -53,7 +56,6 @@ from vaegan.errors import (
     flag,
 )
 from vaegan.failures import in_a_line
-from vaegan.flags import Given, parse, read_config
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
 from vaegan.objective.schedule import Schedule
@@ -61,7 +63,6 @@ from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ran
 from vaegan.run.folder import Run, check_place, new_run, plan_folder
 from vaegan.run.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
 from vaegan.run.warm_start import find_start
-from vaegan.skipped import list_problems, problem_lines
 from vaegan.trackers import WandbTracker
 from vaegan.training.alarms import DIVERSITY
 from vaegan.training.background import Background, Beside

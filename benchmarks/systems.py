@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from vaegan import datasets
+from vaegan.cli.flags import parse as parse_flags
 from vaegan.config.build import build_players, build_schedule
 from vaegan.config.schema import Config, resolved
 from vaegan.datasets.batches import Batches
-from vaegan.flags import parse as parse_flags
 from vaegan.nets.blocks import parameter_count
 from vaegan.training.loop import train
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from vaegan import datasets
+from vaegan.cli.flags import parse
 from vaegan.config.build import build_players, build_schedule
 from vaegan.config.schema import resolved
 from vaegan.datasets.batches import Batches
-from vaegan.flags import parse
 from vaegan.nets.blocks import parameter_count
 from vaegan.training.loop import train
 

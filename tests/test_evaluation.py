@@ -12,8 +12,8 @@ import torch
 
 import train_vaegan
 from vaegan.__main__ import main
+from vaegan.cli.console import make_console
 from vaegan.config.schema import make_config
-from vaegan.console import make_console
 from vaegan.errors import UserError
 from vaegan.evaluation import headline_lines
 

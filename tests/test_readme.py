@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vaegan.__main__ import find
-from vaegan.arguments import Parser
+from vaegan.cli.parser import Parser
 from vaegan.nets.discriminators import DISCRIMINATORS
 
 ROOT = Path(__file__).parent.parent

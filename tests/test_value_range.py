@@ -9,9 +9,9 @@ from PIL import Image
 from tiny_runs import DENSE, tiny_run, typed
 
 import train_vaegan
+from vaegan.cli.flags import parse
 from vaegan.commands.reconstruct import read_image
 from vaegan.datasets import Request, open_source
-from vaegan.flags import parse
 from vaegan.run.trained import open_run
 
 SIZE = 16

@@ -18,7 +18,7 @@ import pkgutil
 from types import ModuleType
 
 import vaegan.commands
-from vaegan.arguments import Parser, print_any_text
+from vaegan.cli.parser import Parser, print_any_text
 from vaegan.errors import OptionError, UserError, did_you_mean, flag
 from vaegan.failures import in_a_line, out_of_memory
 from vaegan.training.signals import heed_ctrl_c

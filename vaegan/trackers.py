@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from vaegan import again
+from vaegan.cli import again
 
 PROJECT = "vaegan"
 INIT_S = 8.0  # the longest wait for the server at the start, seconds

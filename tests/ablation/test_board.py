@@ -10,8 +10,8 @@ from rich.console import Console
 
 from vaegan.ablation.board import Board, duration
 from vaegan.ablation.plan import Fork, Job, Plan, PlannedArm
+from vaegan.cli.console import make_console
 from vaegan.config.schema import make_config, resolved
-from vaegan.console import make_console
 
 SOLO = {"epochs": 4}
 COMBO = {"disc": "dense", "epochs": 4, "solo_epochs": 2}

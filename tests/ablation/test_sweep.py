@@ -12,9 +12,9 @@ from vaegan.ablation.folder import Folder
 from vaegan.ablation.metrics import DEFAULT_METRICS
 from vaegan.ablation.spec import Arm, Spec
 from vaegan.ablation.sweep import write_sweep
+from vaegan.cli.flags import parse
 from vaegan.config.schema import make_config, resolved
 from vaegan.errors import OptionError
-from vaegan.flags import parse
 
 ARMS = {
     "plain": {"vae": "dense", "lr": 1e-3, "augment": ["hflip", "rotate:20"]},

@@ -8,10 +8,10 @@ import pytest
 import torch
 import yaml
 
-from vaegan import again
 from vaegan.__main__ import main
 from vaegan.ablation.plan import digest
 from vaegan.ablation.table import Table
+from vaegan.cli import again
 from vaegan.commands import ablate
 
 SPEC = """\

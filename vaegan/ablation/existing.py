@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vaegan import again
 from vaegan.ablation.table import ArmRuns
+from vaegan.cli import again
 from vaegan.errors import UserError
 from vaegan.report.comparison import differing_options, labelled
 from vaegan.run.reading import RunFiles, read_run

@@ -8,10 +8,10 @@ from typing import Any
 
 from vaegan.ablation.controls import CONTROLS
 from vaegan.ablation.metrics import DEFAULT_METRICS, check_metric
+from vaegan.cli.flags import load_yaml, read_config
 from vaegan.config.paths import beside, located
 from vaegan.config.schema import config_type, takes_away
 from vaegan.errors import UserError, did_you_mean
-from vaegan.flags import load_yaml, read_config
 from vaegan.seeds import LARGEST_SEED
 
 KEYS = ("extends", "base", "options", "grid", "arms", "controls", "seeds", "metrics", "baseline", "labels")

@@ -8,7 +8,7 @@ import yaml
 
 from vaegan.ablation.metrics import OF_RUNS, known_metrics
 from vaegan.ablation.spec import Spec
-from vaegan.again import PROGRAM, shown
+from vaegan.cli.again import PROGRAM, shown
 from vaegan.files import write_whole
 
 

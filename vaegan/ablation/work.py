@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from vaegan.again import PROGRAM
+from vaegan.cli.again import PROGRAM
 from vaegan.files import write_whole
 from vaegan.training.signals import SIGNALS
 

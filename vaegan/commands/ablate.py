@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import yaml
 
-from vaegan import again, datasets
+from vaegan import datasets
 from vaegan.ablation.board import Board
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.cost import Timed, epoch_seconds, equal_time_epochs, run_seconds
@@ -29,10 +29,11 @@ from vaegan.ablation.sweep import write_sweep
 from vaegan.ablation.table import Table, as_rows, make_table
 from vaegan.ablation.work import is_done, log_of
 from vaegan.ablation.writing import write_table
-from vaegan.arguments import whole_number
+from vaegan.cli import again
+from vaegan.cli.console import make_console
+from vaegan.cli.parser import whole_number
 from vaegan.config.build import try_parts
 from vaegan.config.schema import Config, fitting_batch_size, resolved
-from vaegan.console import make_console
 from vaegan.devices import cores, pick_device
 from vaegan.errors import UserError, flag
 from vaegan.new_paths import free_name, new_folder

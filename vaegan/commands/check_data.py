@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from vaegan.arguments import lower_and_upper, whole_number
+from vaegan.cli.parser import lower_and_upper, whole_number
+from vaegan.cli.skipped import list_problems, problem_lines
 from vaegan.config.schema import two_shares
 from vaegan.datasets import Request, is_registered
 from vaegan.datasets.decode import Square, decode
@@ -23,7 +24,6 @@ from vaegan.marks import save_picture
 from vaegan.new_paths import check_new_file, free_name
 from vaegan.pixels import from_uint8
 from vaegan.seeds import LARGEST_SEED
-from vaegan.skipped import list_problems, problem_lines
 
 SHOWN = 10  # of what is listed; the rest is counted
 TILE = 64  # pixels a side in the contact sheet

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from vaegan.arguments import whole_number
+from vaegan.cli.parser import whole_number
 from vaegan.datasets.cartoon.drawing import LARGEST_SIZE, SMALLEST_SIZE, sample_factors
 from vaegan.datasets.cartoon.source import LARGEST_COUNT, OWN_COUNT, OWN_SIZE, drawn
 from vaegan.datasets.factors import Factors

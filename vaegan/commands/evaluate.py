@@ -7,14 +7,8 @@ import argparse
 import json
 
 from vaegan import datasets
-from vaegan.arguments import whole_number
-from vaegan.errors import OptionError
-from vaegan.evals.features import check_features
-from vaegan.evals.material import MOST_IMAGES
-from vaegan.evaluation import evaluate_run, flat_values, headline_lines
-from vaegan.new_paths import check_new_folder
-from vaegan.run.trained import Trained
-from vaegan.run_arguments import (
+from vaegan.cli.parser import whole_number
+from vaegan.cli.run_arguments import (
     add_device_argument,
     add_out_argument,
     add_run_arguments,
@@ -22,6 +16,12 @@ from vaegan.run_arguments import (
     images_of,
     open_typed_run,
 )
+from vaegan.errors import OptionError
+from vaegan.evals.features import check_features
+from vaegan.evals.material import MOST_IMAGES
+from vaegan.evaluation import evaluate_run, flat_values, headline_lines
+from vaegan.new_paths import check_new_folder
+from vaegan.run.trained import Trained
 from vaegan.seeds import LARGEST_SEED
 from vaegan.trackers import WandbTracker
 

@@ -10,7 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vaegan.arguments import whole_number
+from vaegan.cli.parser import whole_number
+from vaegan.cli.run_arguments import (
+    add_device_argument,
+    add_run_arguments,
+    images_of,
+    open_typed_run,
+    weights_of,
+)
 from vaegan.commands.reconstruct import read_image
 from vaegan.errors import OptionError, UserError
 from vaegan.figures.grids import save_grid
@@ -18,7 +25,6 @@ from vaegan.interpolation import PATHS
 from vaegan.new_paths import check_new_file, free_name
 from vaegan.pixels import from_uint8
 from vaegan.run.trained import Trained
-from vaegan.run_arguments import add_device_argument, add_run_arguments, images_of, open_typed_run, weights_of
 from vaegan.seeds import LARGEST_SEED, generator_for
 
 MOST_STEPS = 1000

@@ -15,6 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaegan.cli.run_arguments import (
+    add_device_argument,
+    add_out_argument,
+    add_run_arguments,
+    open_typed_run,
+    weights_of,
+)
+from vaegan.cli.skipped import list_problems, problem_lines
 from vaegan.commands.check_data import opened
 from vaegan.datasets import Request
 from vaegan.datasets.decode import Square, decode, in_parallel
@@ -25,14 +33,6 @@ from vaegan.figures.image_files import in_channels, save_png
 from vaegan.marks import mark_folder
 from vaegan.new_paths import free_name, new_folder
 from vaegan.run.trained import BATCH, Trained
-from vaegan.run_arguments import (
-    add_device_argument,
-    add_out_argument,
-    add_run_arguments,
-    open_typed_run,
-    weights_of,
-)
-from vaegan.skipped import list_problems, problem_lines
 
 UNREADABLE = "unreadable.txt"  # beside the reconstructions, where many files cannot be read
 

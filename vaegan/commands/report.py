@@ -7,11 +7,11 @@ one plot and their figures side by side, in a new folder.
 import argparse
 from pathlib import Path
 
+from vaegan.cli.run_arguments import check_run_folder
 from vaegan.errors import OptionError
 from vaegan.new_paths import new_folder
 from vaegan.report.comparison import compare
 from vaegan.report.page import write_report
-from vaegan.run_arguments import check_run_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vaegan.arguments import whole_number
+from vaegan.cli.parser import whole_number
+from vaegan.cli.run_arguments import (
+    add_device_argument,
+    add_out_argument,
+    add_run_arguments,
+    open_typed_run,
+    weights_of,
+)
 from vaegan.commands.reconstruct import read_image
 from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError
@@ -20,13 +27,6 @@ from vaegan.marks import mark_folder
 from vaegan.new_paths import free_name, new_folder
 from vaegan.pixels import from_uint8
 from vaegan.run.trained import Trained
-from vaegan.run_arguments import (
-    add_device_argument,
-    add_out_argument,
-    add_run_arguments,
-    open_typed_run,
-    weights_of,
-)
 from vaegan.seeds import LARGEST_SEED, generator_for
 
 MOST = 1_000_000

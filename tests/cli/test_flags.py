@@ -10,9 +10,9 @@ from PIL import Image
 
 import train_vaegan
 from vaegan import datasets
+from vaegan.cli.flags import parse
 from vaegan.config.schema import config_type, families, make_config
 from vaegan.errors import flag
-from vaegan.flags import parse
 from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS

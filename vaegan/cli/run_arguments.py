@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
+from vaegan.cli.flags import looked_for, read_config
 from vaegan.config.paths import OPTIONS
 from vaegan.datasets import Request, Splits, open_source
 from vaegan.errors import OptionError, UserError
-from vaegan.flags import looked_for, read_config
 from vaegan.new_paths import check_room
 from vaegan.run.trained import Trained, open_run
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from vaegan.arguments import Parser
+from vaegan.cli.parser import Parser
 from vaegan.config.knobs import DISC_PREFIX, knobs
 from vaegan.config.paths import OPTIONS, beside, located, places
 from vaegan.config.schema import SECTIONS, Config, config_type, is_listed, literals, make_config

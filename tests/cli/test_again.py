@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vaegan import again
+from vaegan.cli import again
 
 ROOT = again.PROGRAM.parent
 

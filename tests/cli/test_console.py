@@ -7,7 +7,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from vaegan.console import ProgressBar, make_console, schedule_lines, summary_lines
+from vaegan.cli.console import ProgressBar, make_console, schedule_lines, summary_lines
 from vaegan.objective.schedule import Phase, Schedule
 from vaegan.objective.weight import Weight
 from vaegan.training.meters import Meter

@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 PROGRAM = PACKAGE.parent / "train_vaegan.py"
 IN_A_CHECKOUT = not (PACKAGE / "datasets").is_dir()  # where that folder lies beside the package
 
