@@ -63,7 +63,7 @@ from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ran
 from vaegan.run.folder import Run, check_place, new_run, plan_folder
 from vaegan.run.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
 from vaegan.run.warm_start import find_start
-from vaegan.trackers import WandbTracker
+from vaegan.trackers.wandb_tracker import WandbTracker
 from vaegan.training.alarms import DIVERSITY
 from vaegan.training.background import Background, Beside
 from vaegan.training.checkpoint import Best, Checkpoints, Found, last_checkpoint, newest

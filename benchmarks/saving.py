@@ -18,7 +18,7 @@ from vaegan.config.build import build_players, build_schedule
 from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.run.folder import Run
-from vaegan.trackers import WandbTracker
+from vaegan.trackers.wandb_tracker import WandbTracker
 from vaegan.training.background import Background, Beside
 from vaegan.training.checkpoint import Checkpoints
 from vaegan.training.loop import train

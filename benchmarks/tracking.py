@@ -19,7 +19,7 @@ from vaegan.nets.players import Players
 from vaegan.objective.objective import Objective, Views, weighted_sum
 from vaegan.pixels import to_model_range
 from vaegan.run.folder import Run
-from vaegan.trackers import WandbTracker
+from vaegan.trackers.wandb_tracker import WandbTracker
 from vaegan.training.loop import train
 
 EPOCHS = 6

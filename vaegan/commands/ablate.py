@@ -40,7 +40,7 @@ from vaegan.new_paths import free_name, new_folder
 from vaegan.report.rendering import duration
 from vaegan.run.warm_start import find_start
 from vaegan.seeds import LARGEST_SEED
-from vaegan.trackers import PROJECT, WandbTracker
+from vaegan.trackers.wandb_tracker import PROJECT, WandbTracker
 from vaegan.training.signals import StopSignals
 
 

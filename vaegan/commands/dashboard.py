@@ -3,9 +3,9 @@
 import argparse
 import os
 
-from vaegan import dashboards
 from vaegan.errors import OptionError
-from vaegan.trackers import PROJECT
+from vaegan.trackers.wandb_tracker import PROJECT
+from vaegan.trackers.wandb_tracker import wandb_dashboard as dashboards
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

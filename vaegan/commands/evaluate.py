@@ -23,7 +23,7 @@ from vaegan.evaluation import evaluate_run, flat_values, headline_lines
 from vaegan.new_paths import check_new_folder
 from vaegan.run.trained import Trained
 from vaegan.seeds import LARGEST_SEED
-from vaegan.trackers import WandbTracker
+from vaegan.trackers.wandb_tracker import WandbTracker
 
 FEWEST_IMAGES = 20  # of a kind; below that nearly every figure is noise
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from fake_wandb import KEY, FakeWandb
 
-from vaegan import dashboards
 from vaegan.__main__ import main
-from vaegan.dashboards import DASHBOARD, Pictures
 from vaegan.errors import UserError
+from vaegan.trackers.wandb_dashboard import DASHBOARD, Pictures
+from vaegan.trackers.wandb_tracker import wandb_dashboard as dashboards
 
 HANG_S = 60
 ROOT = Path(__file__).parents[1]

@@ -19,7 +19,7 @@ from fake_wandb import KEY, FakeWandb, transaction_log
 from PIL import Image
 
 from vaegan.evaluation import flat_values
-from vaegan.trackers import WandbTracker, summary_of, wandb_mode
+from vaegan.trackers.wandb_tracker import WandbTracker, summary_of, wandb_mode
 
 pytest.importorskip("wandb")
 
@@ -65,7 +65,7 @@ import json, sys, time
 from pathlib import Path
 folder, asked = Path(sys.argv[1]), sys.argv[2]
 options, waits = map(json.loads, sys.argv[3:5])
-from vaegan import trackers
+from vaegan.trackers.wandb_tracker import wandb_tracker as trackers
 trackers.INIT_S, trackers.FINISH_S = waits
 (folder / "figures").mkdir(parents=True, exist_ok=True)
 (folder / "figures" / "old.png").write_bytes(b"of an earlier part of the run")
@@ -539,7 +539,7 @@ def test_a_process_of_wandbs_that_never_ends_holds_up_no_exit(tmp_path):
     script = """
 import sys, types
 from threading import Event
-from vaegan import trackers
+from vaegan.trackers.wandb_tracker import wandb_tracker as trackers
 trackers.FINISH_S = 0.1
 sys.modules["wandb"] = types.SimpleNamespace(teardown=Event().wait)
 trackers.let_go()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vaegan.errors import UserError
-from vaegan.trackers import let_go
+from vaegan.trackers.wandb_tracker import let_go
 
 NAME = "vaegan"
 SHARE = (0.0, 1.0)

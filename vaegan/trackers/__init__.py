@@ -1,0 +1,1 @@
+"""Services that a run is tracked with."""
