@@ -254,7 +254,11 @@ def evaluation_lines(
     if not config.evaluate:
         return []
     try:
-        from vaegan.evaluation import evaluate_run, flat_values, headline_lines  # half a second of imports
+        from vaegan.evals.evaluate import (  # half a second of imports
+            evaluate_run,
+            flat_values,
+            headline_lines,
+        )
 
         trained = open_run(folder, config.device)
         cache_dir = datasets.Request.of(config.to_dict()).cache_dir

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tiny_runs import DENSE, refused, tiny_run, typed
 
-import vaegan.evaluation
+import vaegan.evals.evaluate
 from vaegan.__main__ import main, names
 from vaegan.errors import OptionError, UserError
 from vaegan.new_paths import added_to, check_room, new_folder
@@ -140,7 +140,7 @@ def test_a_disk_that_fills_up_on_the_way_leaves_what_was_there(made, tmp_path, c
     def full(*_, **more):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a picture")
 
-    monkeypatch.setattr(vaegan.evaluation, "_sections", lambda *_: iter(()))
+    monkeypatch.setattr(vaegan.evals.evaluate, "_sections", lambda *_: iter(()))
     monkeypatch.setattr("vaegan.evals.pictures.save_errors", full)
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path != run}
     given = ("--out", tmp_path / "out") if elsewhere else ()

@@ -10,8 +10,8 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from vaegan.config.build import build_players
 from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.base import Images
+from vaegan.evals.evaluate import _sections, flat_values
 from vaegan.evals.material import Material
-from vaegan.evaluation import _sections, flat_values
 from vaegan.training.pictures import prior_samples
 
 N_IMAGES = 40

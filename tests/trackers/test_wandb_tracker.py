@@ -18,7 +18,7 @@ import pytest
 from fake_wandb import KEY, FakeWandb, transaction_log
 from PIL import Image
 
-from vaegan.evaluation import flat_values
+from vaegan.evals.evaluate import flat_values
 from vaegan.trackers.wandb_tracker import WandbTracker, summary_of, wandb_mode
 
 pytest.importorskip("wandb")

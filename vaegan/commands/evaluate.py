@@ -17,9 +17,9 @@ from vaegan.cli.run_arguments import (
     open_typed_run,
 )
 from vaegan.errors import OptionError
+from vaegan.evals.evaluate import evaluate_run, flat_values, headline_lines
 from vaegan.evals.features import check_features
 from vaegan.evals.material import MOST_IMAGES
-from vaegan.evaluation import evaluate_run, flat_values, headline_lines
 from vaegan.new_paths import check_new_folder
 from vaegan.run.trained import Trained
 from vaegan.seeds import LARGEST_SEED

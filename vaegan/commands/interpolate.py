@@ -20,8 +20,8 @@ from vaegan.cli.run_arguments import (
 )
 from vaegan.commands.reconstruct import read_image
 from vaegan.errors import OptionError, UserError
+from vaegan.evals.latent_paths import PATHS
 from vaegan.figures.grids import save_grid
-from vaegan.interpolation import PATHS
 from vaegan.new_paths import check_new_file, free_name
 from vaegan.pixels import from_uint8
 from vaegan.run.trained import Trained

@@ -9,10 +9,10 @@ from sklearn.manifold import TSNE
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from vaegan.evals.latent_paths import PATHS
 from vaegan.evals.latents import kl_per_dim
 from vaegan.evals.material import Material
 from vaegan.figures.grids import save_errors, save_grid, save_maps
-from vaegan.interpolation import PATHS
 from vaegan.nets.players import Players
 from vaegan.pixels import from_uint8
 from vaegan.seeds import generator_for, seed_for

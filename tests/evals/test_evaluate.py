@@ -15,7 +15,7 @@ from vaegan.__main__ import main
 from vaegan.cli.console import make_console
 from vaegan.config.schema import make_config
 from vaegan.errors import UserError
-from vaegan.evaluation import headline_lines
+from vaegan.evals.evaluate import headline_lines
 
 TINY = "--vae dense --hidden-dim 16 --latent-dim 2 --image-size 16 --train-images 300 --epochs 2"
 EVERY = {"reconstruction", "likelihood", "latents", "distances", "gan_figures", "detectability"}
@@ -169,7 +169,7 @@ def test_a_tracker_that_fails_after_training_leaves_a_line(monkeypatch, capsys):
 
     trained = SimpleNamespace(epochs=1)
     monkeypatch.setattr(train_vaegan, "open_run", lambda *_: trained)
-    monkeypatch.setattr("vaegan.evaluation.evaluate_run", lambda *_: ({"sections": {}}, Path("page")))
+    monkeypatch.setattr("vaegan.evals.evaluate.evaluate_run", lambda *_: ({"sections": {}}, Path("page")))
     splits, tracker = SimpleNamespace(train=None, test=None), SimpleNamespace(on_evaluation=fail)
     assert (
         train_vaegan.evaluation_lines(Path("a run"), make_config({}), splits, tracker, make_console()) == []
@@ -181,7 +181,7 @@ def test_a_run_whose_evaluation_fails_is_a_run_that_went_well(monkeypatch, comma
     def fail(*_, **more):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("vaegan.evaluation.evaluate_run", fail)
+    monkeypatch.setattr("vaegan.evals.evaluate.evaluate_run", fail)
     status, output, errors = command(f"{TINY} --run-name run --evaluate true")
     assert (status, errors) == (0, "")
     assert "not evaluated: out of memory; python -m vaegan evaluate" in output

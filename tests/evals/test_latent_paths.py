@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial import geometric_slerp
 
-from vaegan.interpolation import linear_path, spherical_path
+from vaegan.evals.latent_paths import linear_path, spherical_path
 
 
 def draw(*shape, seed=0):
