@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from vaegan.ablation.work import PROGRAM
+from vaegan.ablation.run_process import PROGRAM
 from vaegan.devices import cores
 
 SPEC = """

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vaegan.__main__ import main
-from vaegan.ablation.work import is_done, log_of
+from vaegan.ablation.run_process import is_done, log_of
 from vaegan.training.checkpoint import read
 
 ROOT = Path(__file__).resolve().parent.parent.parent

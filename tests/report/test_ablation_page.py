@@ -7,8 +7,8 @@ import torch
 from browser import opened, problems
 from run_folders import EVALUATION, write_run
 
+from vaegan.ablation.outputs import write_table
 from vaegan.ablation.table import ArmRuns, make_table
-from vaegan.ablation.writing import write_table
 from vaegan.figures.grids import save_reconstructions, save_samples
 from vaegan.run.fork import FORK
 from vaegan.run.reading import read_run

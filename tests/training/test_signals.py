@@ -15,7 +15,7 @@ from processes import HYBRID, PATIENCE, differences, ended, go_on, outcome
 
 import train_vaegan
 import vaegan.training.loop
-from vaegan.ablation.work import SIGNALLED
+from vaegan.ablation.run_process import SIGNALLED
 from vaegan.datasets.digits import Digits
 from vaegan.training.checkpoint import last_checkpoint, read
 from vaegan.training.signals import SIGNALS, Stopped, StopSignals

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import torch
 
-from vaegan.ablation.work import STOPPED, Work, passed_on
+from vaegan.ablation.run_process import STOPPED, Work, passed_on
 from vaegan.devices import cores
 from vaegan.errors import OptionError
 

@@ -7,8 +7,7 @@ from typing import Any
 from vaegan.ablation.folder import write_options
 from vaegan.ablation.plan import Job, Plan
 from vaegan.ablation.pools import Pool
-from vaegan.ablation.table import ArmRuns
-from vaegan.ablation.work import (
+from vaegan.ablation.run_process import (
     LOOK_S,
     STOPPED,
     Work,
@@ -16,6 +15,7 @@ from vaegan.ablation.work import (
     is_done,
     note_failure,
 )
+from vaegan.ablation.table import ArmRuns
 from vaegan.errors import UserError
 from vaegan.run.fork import fork_run
 from vaegan.run.reading import read_run

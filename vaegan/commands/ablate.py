@@ -18,17 +18,17 @@ from vaegan import datasets
 from vaegan.ablation.board import Board
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.cost import Timed, epoch_seconds, equal_time_epochs, run_seconds
-from vaegan.ablation.existing import arms_of
 from vaegan.ablation.folder import Folder
+from vaegan.ablation.from_runs import arms_of
 from vaegan.ablation.metrics import DEFAULT_METRICS
+from vaegan.ablation.outputs import write_table
 from vaegan.ablation.plan import Plan, digest, make_plan, resolve
 from vaegan.ablation.pools import SLURM, LocalPool, Pool, RayPool, SlurmPool
+from vaegan.ablation.run_process import is_done, log_of
 from vaegan.ablation.runner import Runner, forget_failures
 from vaegan.ablation.spec import Spec, read_spec
 from vaegan.ablation.sweep import write_sweep
 from vaegan.ablation.table import Table, as_rows, make_table
-from vaegan.ablation.work import is_done, log_of
-from vaegan.ablation.writing import write_table
 from vaegan.cli import again
 from vaegan.cli.console import make_console
 from vaegan.cli.parser import whole_number

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from vaegan.ablation.existing import arms_of
+from vaegan.ablation.from_runs import arms_of
 from vaegan.errors import UserError
 
 

@@ -7,9 +7,9 @@ import pickle
 
 import pytest
 
-from vaegan.ablation import work
+from vaegan.ablation import run_process as work
 from vaegan.ablation.pools import RayPool, SlurmPool
-from vaegan.ablation.work import Work
+from vaegan.ablation.run_process import Work
 
 KEYS = {
     "WANDB_API_KEY": "sentinel-wandb",
