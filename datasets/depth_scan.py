@@ -9,8 +9,8 @@ from pathlib import Path
 from vaegan.datasets.decode import Openable, in_parallel, read
 from vaegan.datasets.deep_files import HEAD, extent_in, is_deep, may_be_deep
 from vaegan.datasets.depth import Extent, ValueRange, range_from, said
-from vaegan.datasets.progress import with_progress
 from vaegan.files import write_whole
+from vaegan.progress import with_progress
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError
+from vaegan.progress import with_progress
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS images (key BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID",

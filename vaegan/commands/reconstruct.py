@@ -27,11 +27,11 @@ from vaegan.commands.check_data import opened
 from vaegan.datasets import Request
 from vaegan.datasets.decode import Square, decode, in_parallel
 from vaegan.datasets.depth import ValueRange
-from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError, UserError
 from vaegan.figures.image_files import in_channels, save_png
 from vaegan.marks import mark_folder
 from vaegan.new_paths import free_name, new_folder
+from vaegan.progress import with_progress
 from vaegan.run.trained import BATCH, Trained
 
 UNREADABLE = "unreadable.txt"  # beside the reconstructions, where many files cannot be read

@@ -19,13 +19,13 @@ from vaegan.cli.run_arguments import (
     weights_of,
 )
 from vaegan.commands.reconstruct import read_image
-from vaegan.datasets.progress import with_progress
 from vaegan.errors import OptionError
 from vaegan.figures.grids import save_grid
 from vaegan.figures.image_files import save_png
 from vaegan.marks import mark_folder
 from vaegan.new_paths import free_name, new_folder
 from vaegan.pixels import from_uint8
+from vaegan.progress import with_progress
 from vaegan.run.trained import Trained
 from vaegan.seeds import LARGEST_SEED, generator_for
 
