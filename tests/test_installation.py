@@ -173,7 +173,7 @@ def test_it_works_where_folders_and_files_have_the_names_of_packages(
     ran(environment.python, *program, *flags, "--run-name", "a", cwd=folder)
     assert (folder / "runs/a/VAE_model.pth").exists()
     # what is printed works there
-    code = "from vaegan import again; print(again.training('--resume', 'runs/a', '--epochs', 2))"
+    code = "from vaegan.cli import again; print(again.training('--resume', 'runs/a', '--epochs', 2))"
     line = environment.says(code, folder)
     ran("bash", "-c", line, cwd=folder)
     assert len((folder / "runs/a/metrics.jsonl").read_text().splitlines()) == 2

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from vaegan.ablation import run_process as work
+from vaegan.ablation import run_process
 from vaegan.ablation.pools import RayPool, SlurmPool
 from vaegan.ablation.run_process import Work
 
@@ -101,11 +101,11 @@ def test_a_task_of_ray_s_has_the_keys_with_it_in_memory(tmp_path):
 @pytest.mark.parametrize("sent", [False, True], ids=["by its own environment", "with the task"])
 def test_a_run_gets_the_keys(tmp_path, monkeypatch, sent):
     (tmp_path / "program.py").write_text(PROGRAM)
-    monkeypatch.setattr(work, "PROGRAM", tmp_path / "program.py")
-    monkeypatch.setattr(work, "LOOK_S", 0.01)
+    monkeypatch.setattr(run_process, "PROGRAM", tmp_path / "program.py")
+    monkeypatch.setattr(run_process, "LOOK_S", 0.01)
     made = work_of(tmp_path)
     if sent:
-        made = dataclasses.replace(made, environment=work.passed_on())
+        made = dataclasses.replace(made, environment=run_process.passed_on())
         for name in KEYS:
             monkeypatch.delenv(name)
     assert made._train(None) == 0

@@ -12,8 +12,8 @@ from fake_wandb import KEY, FakeWandb
 
 from vaegan.__main__ import main
 from vaegan.errors import UserError
+from vaegan.trackers import wandb_dashboard
 from vaegan.trackers.wandb_dashboard import DASHBOARD, Pictures
-from vaegan.trackers.wandb_tracker import wandb_dashboard as dashboards
 
 HANG_S = 60
 ROOT = Path(__file__).parents[1]
@@ -80,12 +80,12 @@ def test_keys_are_those_that_runs_write(command, tmp_path):
         lines = (folder / "metrics.jsonl").read_text().splitlines()
         written |= {key for line in lines for key in json.loads(line)}
         written |= {f"figures/{path.stem}" for path in (folder / "figures").glob("*.png")}
-    assert set(dashboards.keys()) - written == set()
+    assert set(wandb_dashboard.keys()) - written == set()
 
 
 def test_dashboard_shows_what_it_promises():
-    keys = set(dashboards.keys())
-    assert len(dashboards.keys()) == len(keys)
+    keys = set(wandb_dashboard.keys())
+    assert len(wandb_dashboard.keys()) == len(keys)
     for split in ("train", "test"):
         for key in ("gen/pbp", "gen/kl", "gen/adv", "disc/total", "disc/acc_real", "disc/acc_fake"):
             assert f"{split}/{key}" in keys
@@ -108,7 +108,7 @@ def test_dry_run_prints_every_panel_and_needs_nothing(monkeypatch, capsys):
 def test_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
     with pytest.raises(UserError, match=r"pip install 'vaegan\[dashboards\]'"):
-        dashboards.workspace("someone", "faces")
+        wandb_dashboard.workspace("someone", "faces")
 
 
 def test_entity_is_needed(capsys):
@@ -119,7 +119,7 @@ def test_entity_is_needed(capsys):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pydantic's, about wandb-workspaces
 def test_workspace_holds_every_panel():
     pytest.importorskip("wandb_workspaces")
-    view = dashboards.workspace("someone", "faces")._to_model()
+    view = wandb_dashboard.workspace("someone", "faces")._to_model()
     spec = json.loads(view.spec.model_dump_json(by_alias=True, exclude_none=True))
     assert (view.entity, view.project) == ("someone", "faces")
     sections = spec["section"]["panelBankConfig"]["sections"]

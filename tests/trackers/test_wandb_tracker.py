@@ -65,8 +65,8 @@ import json, sys, time
 from pathlib import Path
 folder, asked = Path(sys.argv[1]), sys.argv[2]
 options, waits = map(json.loads, sys.argv[3:5])
-from vaegan.trackers.wandb_tracker import wandb_tracker as trackers
-trackers.INIT_S, trackers.FINISH_S = waits
+from vaegan.trackers import wandb_tracker
+wandb_tracker.INIT_S, wandb_tracker.FINISH_S = waits
 (folder / "figures").mkdir(parents=True, exist_ok=True)
 (folder / "figures" / "old.png").write_bytes(b"of an earlier part of the run")
 records, config = json.load(open(sys.argv[5]))
@@ -74,7 +74,7 @@ def say(kind, value):
     print(json.dumps([kind, value]), flush=True)
 def draw(name, source):
     (folder / "figures" / f"{name}.png").write_bytes((folder.parent / f"{source}.png").read_bytes())
-tracker = trackers.WandbTracker(folder, asked, config, lambda text: say("warning", text), **options)
+tracker = wandb_tracker.WandbTracker(folder, asked, config, lambda text: say("warning", text), **options)
 say("line", tracker.line)
 say("id", tracker.run_id)
 say("imported", "wandb" in sys.modules)
@@ -539,10 +539,10 @@ def test_a_process_of_wandbs_that_never_ends_holds_up_no_exit(tmp_path):
     script = """
 import sys, types
 from threading import Event
-from vaegan.trackers.wandb_tracker import wandb_tracker as trackers
-trackers.FINISH_S = 0.1
+from vaegan.trackers import wandb_tracker
+wandb_tracker.FINISH_S = 0.1
 sys.modules["wandb"] = types.SimpleNamespace(teardown=Event().wait)
-trackers.let_go()
+wandb_tracker.let_go()
 print("ended")
 """
     environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": os.environ["PATH"]}

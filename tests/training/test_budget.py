@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from vaegan.config.schema import make_config, resolved
-from vaegan.figures.grids import grids as figures
+from vaegan.figures import grids
 from vaegan.run.folder import Run
 from vaegan.training import budget
 from vaegan.training.budget import SHARE, Budget
@@ -112,13 +112,13 @@ def test_the_ends_of_epochs_that_are_saved(options, expected, clock, tmp_path):
 
 
 def test_an_animation_of_large_pictures_stays_small(tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "LARGEST_ANIMATION", 50_000)
+    monkeypatch.setattr(grids, "LARGEST_ANIMATION", 50_000)
     generator = torch.Generator().manual_seed(0)
     paths = [tmp_path / f"{n}.png" for n in range(4)]
     for path in paths:
         noise = torch.randint(256, (120, 200, 3), generator=generator).byte()
         Image.fromarray(noise.numpy()).save(path)
-    figures.save_animation(tmp_path / "a.gif", paths)
+    grids.save_animation(tmp_path / "a.gif", paths)
     assert 20_000 < (tmp_path / "a.gif").stat().st_size <= 50_000
     with Image.open(tmp_path / "a.gif") as animation:
         assert animation.n_frames == 4

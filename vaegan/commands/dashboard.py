@@ -4,8 +4,8 @@ import argparse
 import os
 
 from vaegan.errors import OptionError
+from vaegan.trackers import wandb_dashboard
 from vaegan.trackers.wandb_tracker import PROJECT
-from vaegan.trackers.wandb_tracker import wandb_dashboard as dashboards
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Raises: OptionError without an entity, UserError without the extra, a key or an answer."""
     if arguments.dry_run:
-        print("\n".join(dashboards.text()))
+        print("\n".join(wandb_dashboard.text()))
         return
     if not arguments.entity:
         raise OptionError("entity", "is missing; name the user or team that the project belongs to")
-    print(f"dashboard: {dashboards.save(arguments.entity, arguments.project)}")
+    print(f"dashboard: {wandb_dashboard.save(arguments.entity, arguments.project)}")

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 import yaml
 from PIL import Image
-from test_train import images, run, without_timings
+from test_loop import images, run, without_timings
 
 from vaegan.config.build import build_players
 from vaegan.config.schema import make_config, resolved
