@@ -59,13 +59,13 @@ from vaegan.failures import in_a_line
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
 from vaegan.objective.schedule import Schedule
-from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave, part
+from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave, leave_group
 from vaegan.run.folder import Run, check_place, new_run, plan_folder
 from vaegan.run.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
 from vaegan.run.warm_start import find_start
 from vaegan.trackers.wandb_tracker import WandbTracker
 from vaegan.training.alarms import DIVERSITY
-from vaegan.training.background import Background, Beside
+from vaegan.training.background import Background, BackgroundWatcher
 from vaegan.training.checkpoint import Best, Checkpoints, Found, last_checkpoint, newest
 from vaegan.training.held_out import evaluate
 from vaegan.training.loop import loss_record, train
@@ -86,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     given = Given()
     ranks = launched_ranks()
-    speaks = ranks.speaks
+    reports = ranks.reports_errors
     try:
         given = parse(arguments, prog="train_vaegan.py", datasets=datasets.DATASETS.names())
         run(given, ["train_vaegan.py", *arguments], ranks)
@@ -99,13 +99,13 @@ def main(argv: list[str] | None = None) -> int:
         said, status = "stopped: the GPU is full; a lower --batch-size or a higher --accumulate needs less", 1
     except OSError as error:  # which may happen to one process alone
         where = f"{error.filename}: " if error.filename else ""
-        said, status, speaks = f"stopped: {where}{error.strerror or error}", 1, True
+        said, status, reports = f"stopped: {where}{error.strerror or error}", 1, True
     except Stopped as stop:
         said, status = "stopped as asked, and saved", 128 + (stop.number or signal.SIGTERM)
-        speaks = ranks.first
+        reports = ranks.first
     except KeyboardInterrupt:
         said, status = "interrupted", 128 + signal.SIGINT
-    if speaks:
+    if reports:
         with contextlib.suppress(OSError):  # nobody may be reading any more
             print(said, file=sys.stderr, flush=True)
     return status
@@ -211,7 +211,10 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
                     training(
                         [
                             bar,
-                            *(Beside(each, background) if background else each for each in (saved, tracker)),
+                            *(
+                                BackgroundWatcher(each, background) if background else each
+                                for each in (saved, tracker)
+                            ),
                         ],
                         checkpoints=checkpoints(saved.checkpoints, background=background),
                         records=ranks.from_first(records),
@@ -220,7 +223,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
                 weights = saved.finish(players)
                 seconds = time.perf_counter() - started
                 signals.end()
-                part()
+                leave_group()
                 evaluated = evaluation_lines(saved.folder, config, splits, tracker, console)
         adversarial = build_adversarial(config)
         draws = adversarial.draws() if adversarial else {}

@@ -19,7 +19,7 @@ from vaegan.config.schema import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.run.folder import Run
 from vaegan.trackers.wandb_tracker import WandbTracker
-from vaegan.training.background import Background, Beside
+from vaegan.training.background import Background, BackgroundWatcher
 from vaegan.training.checkpoint import Checkpoints
 from vaegan.training.loop import train
 
@@ -72,7 +72,7 @@ def main() -> None:
         saved = Run(Path(temporary) / "run", config)
         tracker = WandbTracker(saved.folder, "offline", config.to_dict(), print)
         epochs = Epochs(background)
-        watchers = [epochs, Beside(saved, background), Beside(tracker, background)]
+        watchers = [epochs, BackgroundWatcher(saved, background), BackgroundWatcher(tracker, background)]
         checkpoints = Checkpoints(saved.checkpoints, config, {}, background=background)
         train(config, players, build_schedule(config), train_set, test_set, watchers, checkpoints=checkpoints)
         tracker.finish()

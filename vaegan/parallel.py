@@ -39,7 +39,7 @@ class Share:
 
     @property
     def weight(self) -> float:
-        """What this part's mean counts for in the mean of the whole batch."""
+        """Weight of this part's mean in the mean of the full batch: its share of the images."""
         return len(self) / self.whole
 
     def of(self, whole: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class Share:
         return whole[self.start : self.stop]
 
     def changed(self, change: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """change(x), where `change` draws at random for each image: as if the whole batch were here."""
+        """Apply a random transform of images as if to the full batch, and keep this part of the result."""
         if len(self) == self.whole:
             return change(x)
         before, after = (x.new_zeros(n, *x.shape[1:]) for n in (self.start, self.whole - self.stop))
@@ -69,21 +69,21 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that prints and writes."""
+        """True for rank 0, which prints and writes."""
         return self.rank == 0
 
     @property
     def on_this_machine(self) -> int:
-        """How many of them there are on this machine."""
+        """Number of the processes on this machine."""
         return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
     @property
-    def speaks(self) -> bool:
-        """Whether this process is its machine's one to say what went wrong."""
+    def reports_errors(self) -> bool:
+        """True for the one process of each machine that prints errors: local rank 0."""
         return os.environ.get("LOCAL_RANK", "0") == "0"
 
     def share(self, whole: int) -> Share:
-        """Which images of a batch are this process's."""
+        """The images of a batch that this process works on."""
         return Share(whole * self.rank // self.size, whole * (self.rank + 1) // self.size, whole)
 
     def add_up(self, tensor: Tensor) -> None:
@@ -93,7 +93,7 @@ class Ranks:
                 dist.all_reduce(tensor)
 
     def any(self, *flags: bool) -> list[bool]:
-        """For each flag, whether it is set in any process."""
+        """For each flag, True if it is set in any process."""
         if self.size == 1:
             return list(flags)
         raised = torch.tensor(flags, dtype=torch.int32)
@@ -160,17 +160,17 @@ ALONE = Ranks()
 
 
 def launched_ranks() -> Ranks:
-    """Which of the processes that `torchrun` started this is; alone without it. Talks to none of them."""
+    """Rank and number of processes from `torchrun`'s variables; one alone without it. Connects to none."""
     return Ranks(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
 
 def has_launcher() -> bool:
-    """Whether `torchrun` started this process, and will send it signals of its own."""
+    """True if `torchrun` started this process and will send it signals of its own."""
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def join(ranks: Ranks, device: torch.device) -> None:
-    """Meet the other processes, if there are any."""
+    """Make the process group, where there are several processes."""
     if ranks.size > 1:
         if device.type == "cuda":
             torch.cuda.set_device(device)
@@ -179,8 +179,8 @@ def join(ranks: Ranks, device: torch.device) -> None:
             dist.init_process_group(backend, timeout=PATIENCE)
 
 
-def part() -> None:
-    """Part from the other processes, when all have come to this; what follows is each one's own."""
+def leave_group() -> None:
+    """Barrier, then destroy the process group; each process goes on alone."""
     if dist.is_initialized():
         with contextlib.suppress(TrainingError), _peers():
             dist.barrier()
@@ -195,7 +195,7 @@ def leave(status: int) -> NoReturn:
     if launched_ranks().size == 1:
         sys.exit(status)
     if status == 0:
-        part()
+        leave_group()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -6,7 +6,7 @@ import processes
 import pytest
 
 import train_vaegan
-from vaegan.training.background import Background, Beside
+from vaegan.training.background import Background, BackgroundWatcher
 
 
 def test_all_is_done_in_the_order_given():
@@ -46,17 +46,17 @@ def test_what_was_given_before_a_failure_was_noticed_is_not_done_either():
 
 
 def test_a_watcher_beside_is_told_of_epochs_alone():
-    told = []
+    seen = []
 
     class Watcher:
         def on_epoch(self, record, pictures):
-            told.append((record, pictures))
+            seen.append((record, pictures))
 
     with Background() as background:
-        beside = Beside(Watcher(), background)
-        beside.on_step(0, None, None, 1)
-        beside.on_epoch({"epoch": 0}, None)
-    assert told == [({"epoch": 0}, None)]
+        watcher = BackgroundWatcher(Watcher(), background)
+        watcher.on_step(0, None, None, 1)
+        watcher.on_epoch({"epoch": 0}, None)
+    assert seen == [({"epoch": 0}, None)]
 
 
 @pytest.mark.parametrize("flags", [processes.HYBRID, processes.GAN])

@@ -1,4 +1,4 @@
-"""What need not hold up training: files and W&B, written beside it in the order given."""
+"""A background thread that writes files and tracks records in the order given, while training goes on."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,7 +25,7 @@ class Background:
         self.raise_error()
 
     def do(self, function: Callable[..., None], *arguments: Any) -> Future[None]:
-        """Have this done after all else. Raises: what went wrong before."""
+        """Queue a call behind all others. Raises: what went wrong in an earlier one."""
         self.raise_error()
         return self._pool.submit(self._run, function, arguments)
 
@@ -42,16 +42,16 @@ class Background:
                 self._error = error
 
 
-class Beside:
-    """A watcher of `train` whose epochs are seen to beside training."""
+class BackgroundWatcher:
+    """Runs a watcher's `on_epoch` in the background thread."""
 
     def __init__(self, watcher: Any, background: Background):
         self.watcher = watcher
         self._background = background
 
     def on_step(self, *arguments: Any) -> None:
-        """Nothing: such a watcher is told of epochs."""
+        """Nothing: such a watcher is called after epochs alone."""
 
     def on_epoch(self, record: dict[str, Any], pictures: Pictures) -> None:
-        """Hand on the epoch."""
+        """Queue the watcher's call. Raises: what went wrong in an earlier one."""
         self._background.do(self.watcher.on_epoch, record, pictures)
