@@ -23,7 +23,7 @@ from timm.layers import convert_sync_batchnorm
 from vaegan import datasets
 from vaegan.cli import again
 from vaegan.cli import console as terminal
-from vaegan.cli.flags import Given, parse, read_config
+from vaegan.cli.flags import Given, parse
 from vaegan.cli.parser import print_any_text
 from vaegan.cli.skipped import list_problems, problem_lines
 from vaegan.config.build import (
@@ -34,15 +34,9 @@ from vaegan.config.build import (
     single_images_problem,
     try_parts,
 )
-from vaegan.config.schema import (
-    DEFAULT_BATCH_SIZE,
-    ENDING,
-    LEAST_BATCHES,
-    Config,
-    changes,
-    fitting_batch_size,
-    resolved,
-)
+from vaegan.config.make import changes, fitting_batch_size, resolved
+from vaegan.config.schema import DEFAULT_BATCH_SIZE, ENDING, LEAST_BATCHES, Config
+from vaegan.config.yaml_files import read_config
 from vaegan.datasets.batches import Batches
 from vaegan.datasets.checksums import as_text, checksums, difference
 from vaegan.devices import bf16_is_emulated, pick_device

@@ -15,7 +15,7 @@ import torch
 
 from vaegan import datasets
 from vaegan.config.build import build_players, build_schedule
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.run.folder import Run
 from vaegan.trackers.wandb_tracker import WandbTracker

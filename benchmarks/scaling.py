@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vaegan.config.build import build_players, build_schedule
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.training.loop import train
 

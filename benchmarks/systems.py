@@ -22,7 +22,8 @@ from torch import Tensor
 from vaegan import datasets
 from vaegan.cli.flags import parse as parse_flags
 from vaegan.config.build import build_players, build_schedule
-from vaegan.config.schema import Config, resolved
+from vaegan.config.make import resolved
+from vaegan.config.schema import Config
 from vaegan.datasets.batches import Batches
 from vaegan.nets.blocks import parameter_count
 from vaegan.training.loop import train

@@ -21,7 +21,8 @@ from pytorch_examples import EXAMPLES, Skipped, prepared
 from torch import Tensor
 
 from vaegan.config.build import build_players, build_schedule
-from vaegan.config.schema import Config, make_config, resolved
+from vaegan.config.make import make_config, resolved
+from vaegan.config.schema import Config
 from vaegan.datasets.batches import Batches
 from vaegan.devices import bf16_is_emulated, peak_memory_mib
 from vaegan.training.loop import train

@@ -13,7 +13,7 @@ from torch.nn.utils import get_total_norm
 
 from vaegan import datasets
 from vaegan.config.build import build_objective, build_players, build_schedule
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.nets.players import Players
 from vaegan.objective.objective import Objective, Views, weighted_sum

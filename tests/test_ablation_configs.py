@@ -11,9 +11,9 @@ from vaegan import datasets
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.plan import digest, make_plan, resolve
 from vaegan.ablation.spec import read_spec
-from vaegan.cli.flags import read_config
 from vaegan.config.build import build_players
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
+from vaegan.config.yaml_files import read_config
 from vaegan.nets.blocks import parameter_count
 
 ROOT = Path(__file__).parent.parent

@@ -5,7 +5,7 @@ import torch
 from mps_guard import NotOnMps, guarded
 
 from vaegan.config.build import build_players, build_schedule
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.training.loop import train
 from vaegan.training.step import _kept_random_state

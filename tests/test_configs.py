@@ -10,7 +10,7 @@ import torch
 from vaegan import datasets
 from vaegan.cli.flags import parse
 from vaegan.config.build import build_players, build_schedule
-from vaegan.config.schema import resolved
+from vaegan.config.make import resolved
 from vaegan.datasets.batches import Batches
 from vaegan.nets.blocks import parameter_count
 from vaegan.training.loop import train

@@ -24,7 +24,7 @@ import yaml
 
 import train_vaegan
 from vaegan.config.build import build_players, build_schedule
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError, TrainingError

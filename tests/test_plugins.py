@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from vaegan.config.build import try_parts
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.errors import OptionError
 from vaegan.losses.adversarial import ADVERSARIAL, AdversarialLoss, Hinge
 from vaegan.losses.pbp import PBP_LOSSES

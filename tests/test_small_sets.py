@@ -6,7 +6,7 @@ import yaml
 from PIL import Image
 
 from vaegan.commands.ablate import complete
-from vaegan.config.schema import fitting_batch_size, make_config
+from vaegan.config.make import fitting_batch_size, make_config
 
 CONV = "--vae conv --base-channels 4"
 DENSE = "--vae dense --hidden-dim 4"

@@ -11,7 +11,7 @@ from rich.console import Console
 from vaegan.ablation.board import Board, duration
 from vaegan.ablation.plan import Fork, Job, Plan, PlannedArm
 from vaegan.cli.console import make_console
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 
 SOLO = {"epochs": 4}
 COMBO = {"disc": "dense", "epochs": 4, "solo_epochs": 2}

@@ -8,7 +8,7 @@ import torch
 from vaegan.ablation import cost
 from vaegan.ablation.cost import Timed, epoch_seconds, equal_time_epochs, run_seconds
 from vaegan.ablation.plan import Fork, Job
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 
 TINY = {"latent_dim": 2, "batch_size": 4, "epochs": 5}
 VAE = TINY | {"vae": "dense", "hidden_dim": 4}

@@ -6,7 +6,7 @@ import pytest
 
 from vaegan.ablation.plan import Fork, digest, epochs_of, make_plan, options_of, resolve
 from vaegan.ablation.spec import Arm, Spec
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.errors import UserError
 
 RUNS = Path("runs")

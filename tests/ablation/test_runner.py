@@ -15,7 +15,7 @@ from processes import outcome
 from vaegan.ablation.plan import Fork, Job, Plan, PlannedArm
 from vaegan.ablation.run_process import STOPPED, Work, failure_of, is_done, is_held, last_line, log_of
 from vaegan.ablation.runner import DONE, FAILED, WAITING, Runner, forget_failures
-from vaegan.config.schema import make_config
+from vaegan.config.make import make_config
 from vaegan.files import append_line
 from vaegan.run.folder import Run
 from vaegan.run.fork import FORK

@@ -5,7 +5,8 @@ import pytest
 from vaegan.ablation.metrics import DEFAULT_METRICS, known_metrics
 from vaegan.ablation.plan import resolve
 from vaegan.ablation.spec import KEYS, read_spec
-from vaegan.config.schema import config_type, resolved
+from vaegan.config.make import resolved
+from vaegan.config.schema import config_type
 from vaegan.errors import UserError
 
 WEIGHTS = "grid:\n  disc_weight: [0, 10]\n"

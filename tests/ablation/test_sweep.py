@@ -13,7 +13,7 @@ from vaegan.ablation.metrics import DEFAULT_METRICS
 from vaegan.ablation.spec import Arm, Spec
 from vaegan.ablation.sweep import write_sweep
 from vaegan.cli.flags import parse
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.errors import OptionError
 
 ARMS = {

@@ -20,7 +20,7 @@ from pathlib import Path
 from vaegan.ablation.folder import Folder
 from vaegan.ablation.table import ArmRuns, Column, Entry, Row, Table
 from vaegan.commands import ablate
-from vaegan.config.schema import make_config
+from vaegan.config.make import make_config
 
 def write(folder, *_):
     (folder / "figures").mkdir(exist_ok=True)

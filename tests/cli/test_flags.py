@@ -11,7 +11,8 @@ from PIL import Image
 import train_vaegan
 from vaegan import datasets
 from vaegan.cli.flags import parse
-from vaegan.config.schema import config_type, families, make_config
+from vaegan.config.make import make_config
+from vaegan.config.schema import config_type, families
 from vaegan.errors import flag
 from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.losses.pbp import PBP_LOSSES

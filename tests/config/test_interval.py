@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from vaegan.config.interval import Interval
-from vaegan.config.schema import make_config
+from vaegan.config.make import make_config
 from vaegan.errors import OptionErrors
 
 

@@ -10,9 +10,9 @@ from tiny_runs import DENSE, refused, tiny_run, typed
 
 from vaegan.ablation.plan import digest
 from vaegan.ablation.spec import read_spec
-from vaegan.cli.flags import read_config
+from vaegan.config.make import make_config
 from vaegan.config.paths import config_text, located
-from vaegan.config.schema import make_config
+from vaegan.config.yaml_files import read_config
 from vaegan.run.reading import read_run
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vaegan.__main__ import main
-from vaegan.config.schema import make_config
+from vaegan.config.make import make_config
 from vaegan.datasets import Request, namesake, open_source
 from vaegan.errors import OptionError
 from vaegan.run.folder import describe

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 
 from vaegan.config.build import build_players
-from vaegan.config.schema import Config, make_config, resolved
+from vaegan.config.make import make_config, resolved
+from vaegan.config.schema import Config
 from vaegan.datasets.base import Images
 from vaegan.evals.material import Material
 from vaegan.nets.players import Players

@@ -13,7 +13,7 @@ import torch
 import train_vaegan
 from vaegan.__main__ import main
 from vaegan.cli.console import make_console
-from vaegan.config.schema import make_config
+from vaegan.config.make import make_config
 from vaegan.errors import UserError
 from vaegan.evals.evaluate import headline_lines
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 
 from vaegan.config.build import build_players
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.datasets.base import Images
 from vaegan.evals.likelihood import (
     as_observed,

@@ -8,7 +8,7 @@ from in_memory import in_memory
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from vaegan.config.build import build_players
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.datasets.base import Images
 from vaegan.evals.evaluate import _sections, flat_values
 from vaegan.evals.material import Material

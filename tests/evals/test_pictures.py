@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch.distributions import Normal, kl_divergence
 
 from vaegan.config.build import build_players
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.datasets import Images
 from vaegan.evals.latents import kl_per_dim
 from vaegan.evals.material import Material

@@ -11,7 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
 from vaegan.config.build import build_players
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.datasets.base import Images
 from vaegan.evals.material import Material
 from vaegan.evals.reconstruction import (

@@ -5,7 +5,7 @@ import timm
 import torch
 
 from vaegan.config.build import build_players
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.nets.encoders.timm_encoder import TimmEncoder
 from vaegan.nets.timm_backbone import TimmBackbone
 

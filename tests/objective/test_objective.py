@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vaegan.config.build import build_objective, build_players
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.losses.adversarial import ADVERSARIAL, NonSaturating
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS

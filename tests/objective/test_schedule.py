@@ -3,7 +3,7 @@
 import pytest
 
 from vaegan.config.build import build_schedule
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 
 
 def schedule(**options):

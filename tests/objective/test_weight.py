@@ -5,7 +5,8 @@ import math
 import pytest
 import yaml
 
-from vaegan.config.schema import DEFAULT_DISC_WEIGHT, make_config, resolved
+from vaegan.config.make import make_config, resolved
+from vaegan.config.schema import DEFAULT_DISC_WEIGHT
 from vaegan.errors import OptionErrors
 from vaegan.objective.weight import Weight
 

@@ -6,7 +6,7 @@ from processes import outcome, plain_curves
 import train_vaegan
 import vaegan.run.folder
 from vaegan.ablation.plan import solo_digest, solo_epochs
-from vaegan.config.schema import make_config
+from vaegan.config.make import make_config
 from vaegan.run.fork import FORK, fork_run
 from vaegan.training.checkpoint import newest
 

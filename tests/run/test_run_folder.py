@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from vaegan import datasets
 from vaegan.config.build import build_players
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.figures.grids import save_curves, save_reconstructions, save_samples
 from vaegan.files import write_whole
 from vaegan.losses.adversarial import ADVERSARIAL

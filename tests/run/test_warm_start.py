@@ -10,7 +10,7 @@ from tiny_runs import tiny_run
 
 import train_vaegan
 from vaegan.commands.ablate import complete
-from vaegan.config.schema import make_config
+from vaegan.config.make import make_config
 from vaegan.training.checkpoint import last_checkpoint, newest
 
 TINY = "--image-size 16 --latent-dim 3 --epochs 1 --train-images 128 --device cpu --evaluate false"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.figures import grids
 from vaegan.run.folder import Run
 from vaegan.training import budget

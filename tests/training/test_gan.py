@@ -12,7 +12,7 @@ from PIL import Image
 from test_loop import images, run, without_timings
 
 from vaegan.config.build import build_players
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.errors import TrainingError, UserError
 from vaegan.losses.adversarial import ADVERSARIAL

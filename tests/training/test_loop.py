@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vaegan.config.build import build_objective, build_players, build_schedule
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.errors import TrainingError
 from vaegan.losses.pbp import PBP_LOSSES, BernoulliNLL

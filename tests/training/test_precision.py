@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 import train_vaegan
 import vaegan.training.precision
 from vaegan.config.build import build_players
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.devices import bf16_is_emulated
 from vaegan.training.checkpoint import last_checkpoint
 from vaegan.training.precision import ROUNDS, faster_precision

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from vaegan.config.build import build_objective, build_players, build_schedule
-from vaegan.config.schema import make_config, resolved
+from vaegan.config.make import make_config, resolved
 from vaegan.parallel import LEAST_SHARE
 from vaegan.seeds import seed_for
 from vaegan.training.finite import FiniteCheck

@@ -10,7 +10,8 @@ from typing import Any
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.spec import Arm, Spec
 from vaegan.config.knobs import DISC_PREFIX
-from vaegan.config.schema import DISC_OPTIONS, Config, Output, Tracking, make_config
+from vaegan.config.make import make_config
+from vaegan.config.schema import DISC_OPTIONS, Config, Output, Tracking
 from vaegan.errors import OptionError, OptionErrors, UserError
 from vaegan.objective.weight import Weight
 from vaegan.run.folder import describe

@@ -8,9 +8,10 @@ from typing import Any
 
 from vaegan.ablation.controls import CONTROLS
 from vaegan.ablation.metrics import DEFAULT_METRICS, check_metric
-from vaegan.cli.flags import load_yaml, read_config
+from vaegan.config.make import takes_away
 from vaegan.config.paths import beside, located
-from vaegan.config.schema import config_type, takes_away
+from vaegan.config.schema import config_type
+from vaegan.config.yaml_files import load_yaml, read_config
 from vaegan.errors import UserError, did_you_mean
 from vaegan.seeds import LARGEST_SEED
 

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from vaegan.cli.flags import looked_for, read_config
 from vaegan.config.paths import OPTIONS
+from vaegan.config.yaml_files import looked_for, read_config
 from vaegan.datasets import Request, Splits, open_source
 from vaegan.errors import OptionError, UserError
 from vaegan.new_paths import check_room

@@ -33,7 +33,8 @@ from vaegan.cli import again
 from vaegan.cli.console import make_console
 from vaegan.cli.parser import whole_number
 from vaegan.config.build import try_parts
-from vaegan.config.schema import Config, fitting_batch_size, resolved
+from vaegan.config.make import fitting_batch_size, resolved
+from vaegan.config.schema import Config
 from vaegan.devices import cores, pick_device
 from vaegan.errors import UserError, flag
 from vaegan.new_paths import free_name, new_folder

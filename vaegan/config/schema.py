@@ -5,7 +5,7 @@ read from the constructors of whatever is registered.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
@@ -16,26 +16,23 @@ from pydantic import (
     Field,
     FiniteFloat,
     PositiveInt,
-    ValidationError,
     ValidationInfo,
     create_model,
     field_validator,
 )
 from pydantic.fields import FieldInfo
 
-from vaegan.augment.diffaugment import DIFFAUGMENTS, build_diffaugment
-from vaegan.augment.training_images import AUGMENTATIONS, build_augmentation
+from vaegan.augment.diffaugment import DIFFAUGMENTS
+from vaegan.augment.training_images import AUGMENTATIONS
 from vaegan.config.interval import Interval
 from vaegan.config.knobs import DISC_PREFIX, Knob, knobs
-from vaegan.errors import OptionError, OptionErrors, did_you_mean
-from vaegan.losses.adversarial import ADVERSARIAL, is_adversarial
+from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
 from vaegan.objective.weight import Weight
-from vaegan.parallel import LEAST_SHARE
-from vaegan.pixels import INTERVALS, PixelRange
+from vaegan.pixels import PixelRange
 from vaegan.seeds import LARGEST_SEED
 from vaegan.training.budget import FEW_EPOCHS
 
@@ -77,14 +74,14 @@ def option(
     return Field(default, description=description, json_schema_extra=extra, **limits)
 
 
-def _listed(given: Any) -> Any:
+def as_list(given: Any) -> Any:
     """A flag's "a,b" as the list that YAML would give; a number alone is a list of one."""
     if isinstance(given, str):
         return [part.strip() for part in given.split(",")]
     return [given] if isinstance(given, (int, float)) else given
 
 
-LISTED = BeforeValidator(_listed)
+LISTED = BeforeValidator(as_list)
 
 
 def _unquoted_01(given: Any) -> Any:
@@ -439,33 +436,6 @@ def _knob_field(knob: Knob) -> tuple[Any, Any]:
     return (knob.annotation | None, option(None, knob.description, shown=knob.defaults))
 
 
-def make_config(values: Mapping[str, Any]) -> Config:
-    """A config from options as a YAML file or flags give them; what is missing takes its default.
-
-    Raises: OptionErrors with everything that is wrong: unknown options, wrong types, values out of
-    range, unknown names and combinations that cannot work.
-    """
-    cls = config_type()
-    values = {name: None if takes_away(name, value) else value for name, value in values.items()}
-    errors = list(_unknown_names(values))
-    try:
-        config = _without_off(cls(**values))
-    except ValidationError as error:
-        found = [_option_error(detail, cls) for detail in error.errors()]
-        errors += {str(each): each for each in found}.values()  # a list may be wrong in one way twice
-    else:
-        errors += _contradictions(config)
-    if errors:
-        raise OptionErrors(errors)
-    return config
-
-
-def takes_away(name: str, value: Any) -> bool:
-    """Whether it is `none`, wherever that was written, and stands for no value, not for one of that name."""
-    info = config_type().model_fields.get(name)
-    return value == "none" and info is not None and info.default is None and "none" not in literals(info)
-
-
 def is_listed(info: FieldInfo) -> bool:
     """Whether an option takes several values."""
     return LISTED in info.metadata
@@ -482,256 +452,8 @@ def literals(info: FieldInfo) -> list[str]:
     return of(info.annotation)
 
 
-def _without_off(config: Config) -> Config:
-    """The config without options whose values say that they are off: equal runs have equal configs."""
-    off = dict(OFF)
-    if config.disc is None:
-        off["disc_weight"] = Weight(0.0)
-    if config.disc is None or config.gan:
-        off["solo_epochs"] = 0
-    dropped = [name for name, value in off.items() if getattr(config, name) == value]
-    for prefix in ("", DISC_PREFIX):
-        networks = [config.disc or ""] if prefix else [config.encoder_name, config.decoder_name]
-        for knob in knobs(prefix):
-            defaults = [each for network in networks for each in knob.defaults_of(network)]
-            given = getattr(config, knob.option)
-            if (given is False and not any(defaults)) or (given == "none" and not defaults):
-                dropped.append(knob.option)
-    return config.model_copy(update=dict.fromkeys(dropped))
-
-
-def fitting_batch_size(n_train: int | None) -> int:
-    """The batch size for so many training images: 64, or the largest power of two of which there are two.
-
-    n_train: None where it is unknown.
-    """
-    size = DEFAULT_BATCH_SIZE
-    while n_train is not None and size > 1 and n_train < LEAST_BATCHES * size:
-        size //= 2
-    return size
-
-
-def resolved(
-    config: Config,
-    image_size: int,
-    n_train: int | None = None,
-    value_range: tuple[float, float] | None = None,
-) -> Config:
-    """The config with the values that depend on other options, and on the images, written in."""
-    adversarial = ADVERSARIAL.find(config.adv or DEFAULT_ADV)[0]
-    settings = adversarial if config.gan else None
-    defaults: dict[str, Any] = {
-        "batch_size": fitting_batch_size(n_train),
-        "lr": settings.lr if settings else DEFAULT_LR,
-        "betas": settings.betas if settings else DEFAULT_BETAS,
-        "pixel_range": "pm1" if config.gan else "01",
-        "init": "dcgan" if config.gan == "deep_conv" else "default",
-        "value_range": value_range,
-    }
-    if not config.gan:
-        defaults["vae"] = DEFAULT_FAMILY
-    if config.lr_schedule == "step":
-        defaults |= {"lr_decay": 0.1, "lr_decay_every": 30}
-    if config.disc:
-        solo_epochs = played_alone(config)
-        defaults |= {
-            "adv": DEFAULT_ADV,
-            "disc_weight": Weight(1.0) if config.gan else DEFAULT_DISC_WEIGHT,
-            "solo_epochs": solo_epochs,
-            "disc_lr": config.lr or defaults["lr"],
-            "disc_betas": config.betas or defaults["betas"],
-            "disc_steps": settings.disc_steps if settings else 1,
-            "gp": adversarial.gp,
-        }
-        if config.instance_noise:
-            defaults["instance_noise_epochs"] = max(1, config.epochs - solo_epochs)
-    update = {name: value for name, value in defaults.items() if getattr(config, name) is None}
-    return config.model_copy(update=update | {"image_size": image_size})
-
-
 def played_alone(config: Config) -> int:
     """The solo epochs of a run with a discriminator, also before they are resolved."""
     if config.gan:
         return 0
     return config.epochs // 2 if config.solo_epochs is None else config.solo_epochs
-
-
-def changes(config: Config, made_with: Mapping[str, Any]) -> list[OptionError]:
-    """The options of a run that goes on which are not those it was made with, and have to be.
-
-    made_with: as `Config.to_dict` gave it. Raises: OptionErrors when this version does not know it.
-    """
-    before, now = make_config(made_with).to_dict(), config.to_dict()
-    if "value_range" not in before:  # of a run from before there was one; its images tell
-        now.pop("value_range", None)
-    return [
-        OptionError(name, f"the run was made with {before.get(name, 'none')}, and cannot change it")
-        for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name) and name not in CHANGEABLE
-    ]
-
-
-def _option_error(detail: Mapping[str, Any], cls: type[Config]) -> OptionError:
-    """One of pydantic's errors in our words."""
-    name = str(detail["loc"][0])
-    context = detail.get("ctx", {})
-    kind = detail["type"]
-    if kind == "extra_forbidden":
-        problem = f"unknown option; {did_you_mean(name, cls.model_fields)}--help lists them all"
-    elif kind in ("float_parsing", "float_type", "finite_number"):
-        problem = "not a finite number"
-    elif kind in ("int_parsing", "int_type", "int_from_float"):
-        problem = "not a whole number"
-    elif kind in ("bool_parsing", "bool_type"):
-        problem = "neither true nor false"
-    elif kind == "string_type":
-        problem = "not a text; put it in quotes"
-    elif kind == "literal_error":
-        accepted = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        problem = (
-            f"unknown value; {did_you_mean(str(detail['input']), accepted)}Known: {', '.join(accepted)}."
-        )
-    elif kind in ("missing", "too_long", "tuple_type"):  # of the fixed number of values in a tuple
-        problem = "two numbers are accepted, separated by a comma"
-    elif kind == "value_error":
-        problem = str(context["error"])
-    else:
-        problem = detail["msg"].replace("Input should be", "must be")
-    return OptionError(name, problem)
-
-
-def _contradictions(config: Config) -> Iterable[OptionError]:
-    """Options that cannot go together."""
-    if config.disc is None:
-        for name in (*DISC_OPTIONS, *(DISC_PREFIX + knob for knob in config.typed_knobs(DISC_PREFIX))):
-            if getattr(config, name) is not None:
-                yield OptionError(name, "needs a discriminator; add --disc NAME")
-        if config.gan:
-            yield OptionError("gan", "a generator needs a discriminator to play against; add --disc NAME")
-    else:
-        yield from _game_contradictions(config)
-    if config.gan:
-        for name in VAE_OPTIONS:
-            if name in config.model_fields_set and getattr(config, name) is not None:
-                yield OptionError(
-                    name, "a GAN has no encoder and no reconstructions; leave out this, or --gan"
-                )
-    elif config.disc and config.solo_epochs is not None and config.solo_epochs > config.epochs:
-        yield OptionError(
-            "solo_epochs", f"more than the {config.epochs} epochs in all; raise --epochs or lower it"
-        )
-    batch_size = config.batch_size or DEFAULT_BATCH_SIZE
-    if config.accumulate > 1 and batch_size < LEAST_SHARE * config.accumulate:
-        yield OptionError(
-            "accumulate", f"a batch of {batch_size} has fewer than {LEAST_SHARE} images for each part"
-        )
-    if config.init_parts is not None and config.init_from is None:
-        yield OptionError("init_parts", "there is no run to take them from; add --init-from RUN")
-    for name in ("lr_decay", "lr_decay_every"):
-        if getattr(config, name) is not None and config.lr_schedule != "step":
-            yield OptionError(name, f"--lr-schedule {config.lr_schedule} has none; step has")
-    if config.value_range is not None and not config.value_range[0] < config.value_range[1]:
-        yield OptionError("value_range", "the first number becomes black and has to be the lower one")
-    if config.warmup_epochs >= config.epochs > 1 or config.warmup_epochs > config.epochs:
-        yield OptionError("warmup_epochs", f"all of the {config.epochs} epochs or more; lower it")
-    if config.lr_epochs is not None:
-        yield from _lr_epochs_contradictions(config, config.lr_epochs)
-    known = dict(PBP_LOSSES.entries())
-    given = config.pixel_range or "01"
-    needed = getattr(known.get(config.pbp), "pixel_range", given)
-    if not config.gan and given != needed:
-        others = ", ".join(name for name, loss in known.items() if not hasattr(loss, "pixel_range"))
-        problem = f"--pbp {config.pbp} needs pixels in {INTERVALS[needed]}; use {needed}, or --pbp {others}"
-        yield OptionError("pixel_range", problem)
-    for tag in config.wandb_tags or ():
-        if not 1 <= len(tag) <= 64:
-            yield OptionError("wandb_tags", "W&B takes tags of 1 to 64 characters")
-    if config.wandb_project is not None and (
-        not config.wandb_project or set(config.wandb_project) & set("/\\#?%:")
-    ):
-        yield OptionError("wandb_project", "not a project's name: W&B takes none with any of / \\ # ? % :")
-    if config.run_name is not None and not _is_folder_name(config.run_name):
-        yield OptionError("run_name", "not a folder's name; --runs-dir says where the folder goes")
-
-
-def _lr_epochs_contradictions(config: Config, lr_epochs: int) -> Iterable[OptionError]:
-    """Lengths that no schedule of the learning rates can have."""
-    if config.lr_schedule not in ENDING:
-        problem = f"--lr-schedule {config.lr_schedule} has no end; {', '.join(ENDING)} have"
-        yield OptionError("lr_epochs", problem)
-    elif lr_epochs <= config.warmup_epochs:
-        yield OptionError("lr_epochs", f"it ends within --warmup-epochs {config.warmup_epochs}; raise it")
-    elif config.disc and lr_epochs <= (solo_epochs := played_alone(config)):
-        problem = f"D, which plays after {solo_epochs} solo epochs, would never learn; raise it"
-        yield OptionError("lr_epochs", problem)
-
-
-def _game_contradictions(config: Config) -> Iterable[OptionError]:
-    """Options of the two players' game that cannot go together."""
-    name = config.adv or DEFAULT_ADV
-    adversarial = dict(ADVERSARIAL.entries()).get(name)
-    if not is_adversarial(adversarial):  # an error of its own
-        return
-    penalties = list(config.slope_penalties) + (["gp"] if adversarial.gp else [])
-    bounded = penalties or config.weight_clip or config.spectral_norm  # build refuses it beside norm layers
-    if adversarial.needs_bounded_slope and not bounded:
-        yield OptionError(
-            "adv",
-            "without a bound on the critic's slope its loss falls for ever; "
-            "add --weight-clip 0.01, --gp 10, --r1 1 or --spectral-norm, or use wgan-gp",
-        )
-    if adversarial.gp and "gp" in config.model_fields_set and config.gp is None:
-        yield OptionError("gp", f"--adv {name} is the loss with this penalty; take --adv wgan without it")
-    if config.weight_clip and config.spectral_norm:
-        yield OptionError(
-            "weight_clip",
-            "--spectral-norm divides weights by their size, so clipping bounds nothing; take one",
-        )
-    if config.label_smoothing and not adversarial.takes_smoothing:
-        games = [(known, loss) for known, loss in ADVERSARIAL.entries() if is_adversarial(loss)]
-        with_labels = [known for known, loss in games if loss.takes_smoothing]
-        yield OptionError(
-            "label_smoothing", f"--adv {name} has no labels to smooth; {', '.join(with_labels)} have"
-        )
-    if config.penalty_every is not None and not penalties:
-        yield OptionError("penalty_every", "there is no penalty; add --gp, --r1 or --r2")
-    if config.instance_noise_epochs is not None and not config.instance_noise:
-        yield OptionError("instance_noise_epochs", "there is no noise; add --instance-noise")
-
-
-def _is_folder_name(name: str) -> bool:
-    return name not in ("", ".", "..") and not set(name) & set("/\\\0") and len(name.encode()) <= 255
-
-
-def _unknown_names(values: Mapping[str, Any]) -> Iterable[OptionError]:
-    """The names that nothing is registered under, or nothing that has the sides of a game."""
-    for name, registry in (
-        ("encoder", ENCODERS),
-        ("decoder", DECODERS),
-        ("gan", DECODERS),
-        ("disc", DISCRIMINATORS),
-        ("pbp", PBP_LOSSES),
-        ("adv", ADVERSARIAL),
-    ):
-        if isinstance(given := values.get(name), str):
-            try:
-                entry, _ = registry.find(given)
-            except ValueError as error:
-                yield OptionError(name, str(error))
-                continue
-            if name == "adv" and not is_adversarial(entry):
-                yield OptionError(
-                    name, "not one: an adversarial loss is a class derived from AdversarialLoss"
-                )
-    for name, build in (("augment", build_augmentation), ("diffaug", build_diffaugment)):
-        given = _listed(values.get(name))
-        if isinstance(given, list) and all(isinstance(part, str) for part in given):
-            try:
-                build(given)
-            except ValueError as error:
-                yield OptionError(name, str(error))
-    family = values.get("vae")
-    unused = "encoder" in values and "decoder" in values
-    if isinstance(family, str) and family not in families() and not unused:
-        hint = did_you_mean(family, families())
-        yield OptionError("vae", f"unknown family; {hint}Known: {', '.join(families())}.")

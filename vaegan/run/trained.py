@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from vaegan.config.build import build_players
-from vaegan.config.schema import Config, make_config
+from vaegan.config.make import make_config
+from vaegan.config.schema import Config
 from vaegan.datasets.checksums import as_text, checksums, difference
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError, UserError, did_you_mean

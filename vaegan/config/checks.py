@@ -1,0 +1,164 @@
+"""Options that cannot go together, and names that nothing is registered under."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from vaegan.augment.diffaugment import build_diffaugment
+from vaegan.augment.training_images import build_augmentation
+from vaegan.config.knobs import DISC_PREFIX
+from vaegan.config.schema import (
+    DEFAULT_ADV,
+    DEFAULT_BATCH_SIZE,
+    DISC_OPTIONS,
+    ENDING,
+    VAE_OPTIONS,
+    Config,
+    as_list,
+    families,
+    played_alone,
+)
+from vaegan.errors import OptionError, did_you_mean
+from vaegan.losses.adversarial import ADVERSARIAL, is_adversarial
+from vaegan.losses.pbp import PBP_LOSSES
+from vaegan.nets.decoders import DECODERS
+from vaegan.nets.discriminators import DISCRIMINATORS
+from vaegan.nets.encoders import ENCODERS
+from vaegan.parallel import LEAST_SHARE
+from vaegan.pixels import INTERVALS
+
+
+def contradictions(config: Config) -> Iterable[OptionError]:
+    """Options that cannot go together."""
+    if config.disc is None:
+        for name in (*DISC_OPTIONS, *(DISC_PREFIX + knob for knob in config.typed_knobs(DISC_PREFIX))):
+            if getattr(config, name) is not None:
+                yield OptionError(name, "needs a discriminator; add --disc NAME")
+        if config.gan:
+            yield OptionError("gan", "a generator needs a discriminator to play against; add --disc NAME")
+    else:
+        yield from _game_contradictions(config)
+    if config.gan:
+        for name in VAE_OPTIONS:
+            if name in config.model_fields_set and getattr(config, name) is not None:
+                yield OptionError(
+                    name, "a GAN has no encoder and no reconstructions; leave out this, or --gan"
+                )
+    elif config.disc and config.solo_epochs is not None and config.solo_epochs > config.epochs:
+        yield OptionError(
+            "solo_epochs", f"more than the {config.epochs} epochs in all; raise --epochs or lower it"
+        )
+    batch_size = config.batch_size or DEFAULT_BATCH_SIZE
+    if config.accumulate > 1 and batch_size < LEAST_SHARE * config.accumulate:
+        yield OptionError(
+            "accumulate", f"a batch of {batch_size} has fewer than {LEAST_SHARE} images for each part"
+        )
+    if config.init_parts is not None and config.init_from is None:
+        yield OptionError("init_parts", "there is no run to take them from; add --init-from RUN")
+    for name in ("lr_decay", "lr_decay_every"):
+        if getattr(config, name) is not None and config.lr_schedule != "step":
+            yield OptionError(name, f"--lr-schedule {config.lr_schedule} has none; step has")
+    if config.value_range is not None and not config.value_range[0] < config.value_range[1]:
+        yield OptionError("value_range", "the first number becomes black and has to be the lower one")
+    if config.warmup_epochs >= config.epochs > 1 or config.warmup_epochs > config.epochs:
+        yield OptionError("warmup_epochs", f"all of the {config.epochs} epochs or more; lower it")
+    if config.lr_epochs is not None:
+        yield from _lr_epochs_contradictions(config, config.lr_epochs)
+    known = dict(PBP_LOSSES.entries())
+    given = config.pixel_range or "01"
+    needed = getattr(known.get(config.pbp), "pixel_range", given)
+    if not config.gan and given != needed:
+        others = ", ".join(name for name, loss in known.items() if not hasattr(loss, "pixel_range"))
+        problem = f"--pbp {config.pbp} needs pixels in {INTERVALS[needed]}; use {needed}, or --pbp {others}"
+        yield OptionError("pixel_range", problem)
+    for tag in config.wandb_tags or ():
+        if not 1 <= len(tag) <= 64:
+            yield OptionError("wandb_tags", "W&B takes tags of 1 to 64 characters")
+    if config.wandb_project is not None and (
+        not config.wandb_project or set(config.wandb_project) & set("/\\#?%:")
+    ):
+        yield OptionError("wandb_project", "not a project's name: W&B takes none with any of / \\ # ? % :")
+    if config.run_name is not None and not _is_folder_name(config.run_name):
+        yield OptionError("run_name", "not a folder's name; --runs-dir says where the folder goes")
+
+
+def _lr_epochs_contradictions(config: Config, lr_epochs: int) -> Iterable[OptionError]:
+    """Lengths that no schedule of the learning rates can have."""
+    if config.lr_schedule not in ENDING:
+        problem = f"--lr-schedule {config.lr_schedule} has no end; {', '.join(ENDING)} have"
+        yield OptionError("lr_epochs", problem)
+    elif lr_epochs <= config.warmup_epochs:
+        yield OptionError("lr_epochs", f"it ends within --warmup-epochs {config.warmup_epochs}; raise it")
+    elif config.disc and lr_epochs <= (solo_epochs := played_alone(config)):
+        problem = f"D, which plays after {solo_epochs} solo epochs, would never learn; raise it"
+        yield OptionError("lr_epochs", problem)
+
+
+def _game_contradictions(config: Config) -> Iterable[OptionError]:
+    """Options of the two players' game that cannot go together."""
+    name = config.adv or DEFAULT_ADV
+    adversarial = dict(ADVERSARIAL.entries()).get(name)
+    if not is_adversarial(adversarial):  # an error of its own
+        return
+    penalties = list(config.slope_penalties) + (["gp"] if adversarial.gp else [])
+    bounded = penalties or config.weight_clip or config.spectral_norm  # build refuses it beside norm layers
+    if adversarial.needs_bounded_slope and not bounded:
+        yield OptionError(
+            "adv",
+            "without a bound on the critic's slope its loss falls for ever; "
+            "add --weight-clip 0.01, --gp 10, --r1 1 or --spectral-norm, or use wgan-gp",
+        )
+    if adversarial.gp and "gp" in config.model_fields_set and config.gp is None:
+        yield OptionError("gp", f"--adv {name} is the loss with this penalty; take --adv wgan without it")
+    if config.weight_clip and config.spectral_norm:
+        yield OptionError(
+            "weight_clip",
+            "--spectral-norm divides weights by their size, so clipping bounds nothing; take one",
+        )
+    if config.label_smoothing and not adversarial.takes_smoothing:
+        games = [(known, loss) for known, loss in ADVERSARIAL.entries() if is_adversarial(loss)]
+        with_labels = [known for known, loss in games if loss.takes_smoothing]
+        yield OptionError(
+            "label_smoothing", f"--adv {name} has no labels to smooth; {', '.join(with_labels)} have"
+        )
+    if config.penalty_every is not None and not penalties:
+        yield OptionError("penalty_every", "there is no penalty; add --gp, --r1 or --r2")
+    if config.instance_noise_epochs is not None and not config.instance_noise:
+        yield OptionError("instance_noise_epochs", "there is no noise; add --instance-noise")
+
+
+def _is_folder_name(name: str) -> bool:
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0") and len(name.encode()) <= 255
+
+
+def unknown_names(values: Mapping[str, Any]) -> Iterable[OptionError]:
+    """The names that nothing is registered under, or nothing that has the sides of a game."""
+    for name, registry in (
+        ("encoder", ENCODERS),
+        ("decoder", DECODERS),
+        ("gan", DECODERS),
+        ("disc", DISCRIMINATORS),
+        ("pbp", PBP_LOSSES),
+        ("adv", ADVERSARIAL),
+    ):
+        if isinstance(given := values.get(name), str):
+            try:
+                entry, _ = registry.find(given)
+            except ValueError as error:
+                yield OptionError(name, str(error))
+                continue
+            if name == "adv" and not is_adversarial(entry):
+                yield OptionError(
+                    name, "not one: an adversarial loss is a class derived from AdversarialLoss"
+                )
+    for name, build in (("augment", build_augmentation), ("diffaug", build_diffaugment)):
+        given = as_list(values.get(name))
+        if isinstance(given, list) and all(isinstance(part, str) for part in given):
+            try:
+                build(given)
+            except ValueError as error:
+                yield OptionError(name, str(error))
+    family = values.get("vae")
+    unused = "encoder" in values and "decoder" in values
+    if isinstance(family, str) and family not in families() and not unused:
+        hint = did_you_mean(family, families())
+        yield OptionError("vae", f"unknown family; {hint}Known: {', '.join(families())}.")

@@ -1,0 +1,76 @@
+"""Options read from YAML files and the files that they name as their base."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vaegan.config.paths import beside, located, places
+from vaegan.errors import UserError
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's loader that refuses a key that stands twice: one of its values would be lost."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            name = (key.tag, key.value)
+            if name in lines:
+                problem = f"{key.value} stands here and in line {lines[name]}; leave out one of them"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            lines[name] = key.start_mark.line + 1
+        return node
+
+
+def load_yaml(path: Path, origin: str) -> dict[str, Any]:
+    """What stands in a YAML file of keys and values. origin: what names the file, as it was typed.
+
+    Raises: UserError for a file that cannot be read, and for one that holds something else.
+    """
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except OSError as error:
+        raise UserError(f"{origin}: cannot read the file ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
+        raise UserError(f"{origin}: not YAML{where}: {getattr(error, 'problem', None) or error}") from None
+    except ValueError as error:  # not UTF-8, or something that only looks like a date or a number
+        raise UserError(f"{origin}: cannot be read as YAML ({error})") from None
+    if values is None:
+        values = {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise UserError(f"{origin}: expected lines of the form `option: value`")
+    return values
+
+
+def read_config(
+    path: Path, *, origin: str, above: tuple[Path, ...] = ()
+) -> list[tuple[Path, dict[str, Any]]]:
+    """The file's options, after those of the file that its key `base` names.
+
+    Paths are as they have to be read from here.
+    Raises: UserError for a file that is missing, that YAML cannot read or that is its own base.
+    """
+    if path.resolve() in above:
+        raise UserError(f"{origin}: the file is its own base")
+    values = load_yaml(path, origin)
+    base = values.pop("base", None)
+    values = located(values, path)
+    if base is None:
+        return [(path, values)]
+    inherited = read_config(
+        beside(path, base), origin=f"{path}: base: {base}", above=(*above, path.resolve())
+    )
+    return [*inherited, (path, values)]
+
+
+def looked_for(file: Path, name: str) -> str:
+    """The places in which a file's path was not found, for a message; nothing where it was, or is whole."""
+    values = load_yaml(file, str(file))
+    tried = dict.fromkeys(map(str, places(values, file, name)))
+    if list(tried) == [values.get(name)] or any(map(os.path.exists, tried)):
+        return ""
+    return f"looked for at {', '.join(tried)}"
