@@ -5,18 +5,78 @@ Batch means throughout. Logistic losses are written with softplus, since -log si
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vaegan.quantities import DISTANCE, WINNING, Quantity, add
 from vaegan.registry import Registry
 
 ADVERSARIAL = Registry("adversarial loss")
 register_adversarial: Callable = ADVERSARIAL.register
 
 SATURATED = math.log(0.99 / 0.01)  # the logit of a probability of 99 %
+
+
+add(
+    "gen/adv",
+    Quantity(
+        "adversarial loss, unweighted",
+        text="the generator's side of the game",
+        short="adv",
+        headline=True,
+        place=30,
+        curve=True,
+        weighted=True,
+    ),
+)
+add(
+    "disc/adv",
+    Quantity(
+        "discriminator's loss",
+        text="the discriminator's loss without penalties",
+        short="disc",
+        headline=True,
+        place=10,
+        curve=True,
+    ),
+)
+_term = partial(Quantity, place=20, curve=True, panel="Discriminator's loss, in parts", weighted=True)
+add("disc/real", _term("discriminator's loss on originals", label="originals"))
+add("disc/fake", _term("discriminator's loss on fakes", label="fakes"))
+add("disc/pairs", _term("discriminator's loss on pairs", label="pairs"))
+_estimate = partial(Quantity, section=DISTANCE, headline=True, curve=True, draw=0.0)
+add("disc/jsd", _estimate("Jensen-Shannon divergence, at least", "nats", short="jsd"))
+add(
+    "disc/w1",
+    _estimate("Wasserstein-1 distance, estimated", text="distance in the model's pixel range", short="w1"),
+)
+add(
+    "disc/w1_up_to_scale",
+    _estimate(
+        "Wasserstein-1 up to an unknown scale",
+        format=".2g",
+        text="the critic's gap, since clipping leaves its slope unknown",
+        short="w1*",
+    ),
+)
+_accuracy = partial(
+    Quantity,
+    unit="share",
+    section=WINNING,
+    place=10,
+    headline=True,
+    curve=True,
+    panel="Discriminator's accuracy",
+)
+add("disc/acc_real", _accuracy("originals that D recognises", label="originals"))
+add("disc/acc_fake", _accuracy("fakes that D recognises", label="fakes"))
+add("disc/acc_pairs", _accuracy("pairs in which D prefers the original", label="pairs"))
+add("disc/logit_gap", Quantity("gap between D's logits of originals and fakes", section=WINNING, place=20))
+add("disc/saturated", Quantity("saturated logits", "share", section=WINNING, place=30, curve=True))
 
 
 class AdversarialLoss:

@@ -16,7 +16,38 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vaegan.quantities import Quantity, add
 from vaegan.registry import Registry
+
+add(
+    "gen/pbp",
+    Quantity(
+        "PBP loss",
+        "an image",
+        format=".2f",
+        better="lower",
+        summary="min,last",  # reported unweighted, so that minima compare
+        text="pixel-by-pixel loss of the reconstruction",
+        short="pbp",
+        headline=True,
+        place=10,
+        curve=True,
+        weighted=True,
+    ),
+)
+add(
+    "gen/pbp_excess",
+    Quantity(
+        "PBP loss above the images' own entropy",
+        "nats an image",
+        format=".2f",
+        better="lower",
+        summary="min,last",
+        headline=True,
+        place=11,
+    ),
+)
+add("gen/sigma", Quantity("sigma of the Gaussian PBP loss", "pixels' range", ".4g", splits=("train",)))
 
 PBP_LOSSES = Registry("PBP loss")
 register_pbp: Callable = PBP_LOSSES.register

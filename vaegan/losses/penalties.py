@@ -4,11 +4,21 @@ They belong outside autocast. Each image's logit must depend on that image alone
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from vaegan.quantities import Quantity, add
+
 Disc = Callable[[Tensor], Tensor]
+
+_penalty = partial(
+    Quantity, place=90, curve=True, panel="Discriminator's penalties, unweighted", weighted=True
+)
+add("disc/gp", _penalty("gradient penalty, unweighted", label="gp", log=True))
+add("disc/r1", _penalty("R1 penalty, unweighted", label="R1", log=True))
+add("disc/r2", _penalty("R2 penalty, unweighted", label="R2", log=True))
 
 
 def wgan_gp(disc: Disc, real: Tensor, fake: Tensor, between: Tensor) -> Tensor:

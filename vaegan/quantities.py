@@ -1,0 +1,171 @@
+"""The vocabulary of figures: title, unit, format and direction of all that runs and evaluations write.
+
+Console, curves, dashboard, tables and reports read it from here. Whatever computes a figure adds its entry:
+a term, an alarm and a section of the evaluation each from their own file; what the training loop itself
+writes is added below. Imports nothing of the package.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+SPLITS = ("train", "test")
+
+# sections of figures, in the order in which they are shown
+GEN = "VAE or generator"
+DISC = "Discriminator"
+DISTANCE = "Distance between originals and fakes"
+WINNING = "Who is winning"
+GRADIENTS = "Gradients"
+RATES = "Learning rates"
+COST = "Throughput"
+LOSSES = (GEN, DISC, DISTANCE, WINNING)  # of those that compare players over the epochs
+SECTIONS = (*LOSSES, GRADIENTS, RATES, COST)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One figure, as people read it.
+
+    title: within a sentence, without its split: "KL divergence". unit: "dB"; "share" lies between 0 and 1.
+    format: of its value. better: the direction, None where neither is better. text: an explanation in a
+    few words, where the title is not enough. short: its name in the line that each epoch prints, "" to leave
+    it out. headline: True for the main figures, which the terminal shows at the end.
+    summary: the aggregates that W&B's table of runs shows ("min,last"); None for the last value.
+    draw: its value when the discriminator cannot tell originals from fakes, where that is known beforehand.
+
+    section: one of SECTIONS; "" follows from the key's player. place: the order within the section, from low
+    to high. splits: those that have it, () for a figure without a split. curve: True to draw it in the run's
+    picture of curves. panel, label: the title of a panel that several curves share, and the curve's name in
+    it; "" for a panel of its own. log: True for a logarithmic axis.
+    weighted: True for a term of a loss, of which there is a weight and a weighted figure as well.
+    """
+
+    title: str
+    unit: str = ""
+    format: str = ".3f"
+    better: Literal["higher", "lower"] | None = None
+    summary: str | None = None
+    draw: float | None = None
+    text: str = ""
+    short: str = ""
+    headline: bool = False
+    section: str = ""
+    place: int = 50
+    splits: tuple[str, ...] = SPLITS
+    curve: bool = False
+    panel: str = ""
+    label: str = ""
+    log: bool = False
+    weighted: bool = False
+
+    @property
+    def heading(self) -> str:
+        """The title with a capital, as over a panel."""
+        return self.title[:1].upper() + self.title[1:]
+
+
+_ENTRIES: dict[str, Quantity] = {}
+
+
+def add(key: str, quantity: Quantity) -> Quantity:
+    """File a quantity under its key: "gen/kl", "time/epoch_s", "reconstruction/psnr"; returns it.
+
+    key: as in metrics.jsonl behind the split, or of an evaluation behind "eval/".
+    Raises: ValueError for a key that has an entry, since one of the two would silently never be used.
+    """
+    if key in _ENTRIES:
+        raise ValueError(f"quantity {key!r} is added twice")
+    player = {"gen": GEN, "disc": DISC}.get(key.partition("/")[0], "")
+    _ENTRIES[key] = replace(quantity, section=quantity.section or player)
+    return _ENTRIES[key]
+
+
+def find(key: str) -> Quantity:
+    """The quantity behind a key of metrics.jsonl or of an evaluation: "test/gen/kl", "eval/likelihood/kl".
+
+    A weight ("weight/gen/kl") and a weighted term ("train/gen/kl_weighted") follow from the term's entry. A
+    key without an entry has a plain one, made from its own name.
+    """
+    entry = _known(key)
+    return entry or Quantity(_behind_split(key).rpartition("/")[2].replace("_", " ") or key)
+
+
+def is_known(key: str) -> bool:
+    """True for a key that has an entry, or whose term has one."""
+    return _known(key) is not None
+
+
+def entries() -> Iterator[tuple[str, Quantity]]:
+    """(key, quantity) of every entry: by section, then place; in the order of adding where these agree."""
+    ranks = {section: rank for rank, section in enumerate(SECTIONS)}
+    return iter(
+        sorted(_ENTRIES.items(), key=lambda item: (ranks.get(item[1].section, len(ranks)), item[1].place))
+    )
+
+
+def recorded(key: str, quantity: Quantity) -> tuple[str, ...]:
+    """The keys of metrics.jsonl that hold a figure: "train/gen/kl" and "test/gen/kl"."""
+    return tuple(f"{split}/{key}" for split in quantity.splits) or (key,)
+
+
+def _behind_split(key: str) -> str:
+    first, _, rest = key.partition("/")
+    return rest if first in (*SPLITS, "eval") else key
+
+
+def _known(key: str) -> Quantity | None:
+    bare = _behind_split(key)
+    if bare in _ENTRIES:
+        return _ENTRIES[bare]
+    if key.startswith("weight/"):
+        term = _ENTRIES.get(key.removeprefix("weight/"))
+        return None if term is None or not term.weighted else _of_weight(term)
+    if bare.endswith("_weighted"):
+        term = _ENTRIES.get(bare.removesuffix("_weighted"))
+        return None if term is None or not term.weighted else _of_product(term)
+    return None
+
+
+def _of_weight(term: Quantity) -> Quantity:
+    return Quantity(
+        f"{term.title}, its weight", format=".4g", section=term.section, place=term.place, splits=()
+    )
+
+
+def _of_product(term: Quantity) -> Quantity:
+    title = f"{term.title.removesuffix(', unweighted')}, weighted"
+    return Quantity(title, term.unit, term.format, section=term.section, place=term.place)
+
+
+# what the training loop writes beside its terms
+_setting = partial(Quantity, splits=())
+_of_network = partial(Quantity, summary="max,last", section=GRADIENTS, splits=("train",), log=True)
+_rate = partial(Quantity, format=".3g", section=RATES, splits=(), panel="Learning rates", log=True)
+_cost = partial(Quantity, better="lower", section=COST, splits=())
+add("gen/total", Quantity("VAE's total, weighted", "an image", place=90, headline=True, curve=True))
+add("disc/total", Quantity("discriminator's total, penalties included", place=80))
+add(
+    "gen/diversity",
+    Quantity(
+        "samples' distance over originals'",
+        "ratio",
+        summary="min,last",  # the deepest fall
+        text="mean distance of two samples over that of two originals; 1 when alike",
+        headline=True,
+        section=DISTANCE,
+        place=90,
+        splits=("test",),
+        curve=True,
+    ),
+)
+add("gen/grad_norm", _of_network("gradient norm of the VAE or generator"))
+add("disc/grad_norm", _of_network("gradient norm of the discriminator"))
+add("lr/gen", _rate("learning rate of the VAE or generator", label="VAE or generator"))
+add("lr/disc", _rate("learning rate of the discriminator", label="discriminator"))
+add("weight/disc/instance_noise", _setting("instance noise on the discriminator's input", section=DISC))
+add("time/images_per_s", _setting("images a second", "images/s", ",.0f", "higher", "mean", section=COST))
+add("time/epoch_s", _cost("time of an epoch", "s", ".1f", summary="mean", panel="Time of an epoch"))
+add("time/test_s", _cost("time on held-out images", "s", ".1f", summary="mean", panel="Time of an epoch"))
+add("memory/peak_mib", _cost("peak memory", "MiB", ",.0f", summary="max"))
