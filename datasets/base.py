@@ -10,8 +10,6 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2.functional import resize
 
 from vaegan.datasets.depth import ValueRange
 from vaegan.datasets.factors import Factors
@@ -201,4 +199,7 @@ def resized(images: Tensor, size: int) -> Tensor:
     """uint8 [N, C, H, W] at `size` pixels a side, bicubic and anti-aliased; untouched at their own size."""
     if images.shape[-1] == size:
         return images
+    from torchvision.transforms.v2 import InterpolationMode
+    from torchvision.transforms.v2.functional import resize
+
     return resize(images, [size, size], interpolation=InterpolationMode.BICUBIC, antialias=True)

@@ -1,5 +1,4 @@
 import torch
-from sklearn.datasets import load_digits
 
 from vaegan.datasets.base import (
     Description,
@@ -32,6 +31,8 @@ class Digits:
         return Description((1, self.size, self.size), n_train, N_IMAGES - n_train)
 
     def load(self) -> Splits:
+        from sklearn.datasets import load_digits
+
         digits = load_digits()
         grey = torch.from_numpy(digits.images)[:, None] * (255 / 16)  # 17 levels: 0 to 16
         images = resized(grey.round().to(torch.uint8), self.size)

@@ -1,5 +1,3 @@
-import torchvision
-
 from vaegan.datasets.base import Description, Images, Request, Splits, register_dataset, resized
 from vaegan.datasets.levels import check_level
 from vaegan.datasets.torchvision_files import read_torchvision
@@ -25,7 +23,8 @@ class Mnist:
         return Description((1, self.size, self.size), 60_000, 10_000)
 
     def load(self) -> Splits:
-        dataset = torchvision.datasets.MNIST
-        archives = {f"{FOLDER}/{name}": md5 for name, md5 in dataset.resources}
-        sets = read_torchvision(dataset, self.data_dir, archives)
+        from torchvision.datasets import MNIST
+
+        archives = {f"{FOLDER}/{name}": md5 for name, md5 in MNIST.resources}
+        sets = read_torchvision(MNIST, self.data_dir, archives)
         return Splits(*(Images(resized(part.data[:, None], self.size), part.targets) for part in sets))

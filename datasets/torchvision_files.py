@@ -6,8 +6,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from torchvision.datasets.utils import check_integrity
-
 from vaegan.errors import OptionError
 from vaegan.files import write_whole
 
@@ -53,6 +51,8 @@ def read_torchvision(
 
 
 def _not_intact(data_dir: Path, files: dict[str, str]) -> list[str]:
+    from torchvision.datasets.utils import check_integrity
+
     return [name for name, md5 in files.items() if not check_integrity(data_dir / name, md5)]
 
 

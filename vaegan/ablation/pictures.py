@@ -8,9 +8,6 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from vaegan.ablation.statistics import pareto_front
@@ -95,6 +92,9 @@ def save_plane(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
     ]
     if not panels:
         return []
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(5.2 * len(panels), 4.6 + 0.13 * len(arms)), layout="constrained")
     few = len(arms) <= len(colormaps["tab10"].colors)
     colours = colormaps["tab10"].colors if few else colormaps["viridis"].resampled(len(arms)).colors
@@ -163,6 +163,8 @@ def _pictures(arms: Sequence[ArmRuns], name: str) -> Iterator[tuple[str, Image.I
 
 def _save_rows(path: Path, rows: Sequence[tuple[str, Image.Image]]) -> None:
     """Pictures below each other, each behind its label, the wider ones shrunk."""
+    from matplotlib.font_manager import findfont
+
     font = ImageFont.truetype(findfont("DejaVu Sans"), LABEL_SIZE)  # Pillow's own has neither é nor β
     wide = max(round(font.getlength(label)) for label, _ in rows) + LABEL_SIZE
     images = []

@@ -5,8 +5,6 @@ import warnings
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.image.fid import FrechetInceptionDistance
-from torchmetrics.image.kid import KernelInceptionDistance
 
 from vaegan.evals.features import FeatureNetwork
 from vaegan.evals.material import Material
@@ -83,6 +81,8 @@ def frechet_distance(a: Tensor, b: Tensor) -> float | None:
     """
     if min(len(a), len(b)) < 2:
         return None
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
     metric = FrechetInceptionDistance(_Given(a.shape[1]), sync_on_compute=False)
     metric.update(a.double(), real=True)
     metric.update(b.double(), real=False)
@@ -99,6 +99,8 @@ def kernel_distance(a: Tensor, b: Tensor, seed: int) -> tuple[float | None, floa
     n = min(len(a), len(b))
     if n < 2:
         return None, None
+    from torchmetrics.image.kid import KernelInceptionDistance
+
     subsets = SUBSETS if n > SUBSET else 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it keeps all features: they are kept here already

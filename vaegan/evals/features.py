@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import Inception_V3_Weights, inception_v3
 
 from vaegan.errors import OptionError, did_you_mean
 from vaegan.evals.classifier import Say
@@ -105,12 +103,21 @@ def check_features(asked: str) -> None:
     if asked not in known and not (kind in ("inception", "timm") and argument):
         hint = did_you_mean(asked, ASKED)
         raise OptionError("features", f"no such feature network; {hint}Known: {', '.join(ASKED)}.")
-    if kind == "timm" and not timm.is_model(argument):
-        hint = did_you_mean(argument, timm.list_models())
-        problem = f'timm has no network "{argument}"; {hint}timm.list_models() names them all'
-        raise OptionError("features", problem)
+    if kind == "timm":
+        _check_timm(argument)
     if kind == "inception" and argument and not Path(argument).expanduser().is_file():
         raise OptionError("features", f"{argument}: No such file or directory")
+
+
+def _check_timm(name: str) -> None:
+    """Raises: OptionError for a network that timm does not know."""
+    import timm
+
+    if not timm.is_model(name):
+        hint = did_you_mean(name, timm.list_models())
+        raise OptionError(
+            "features", f'timm has no network "{name}"; {hint}timm.list_models() names them all'
+        )
 
 
 def _told(network: FeatureNetwork, say: Say) -> FeatureNetwork:
@@ -126,6 +133,8 @@ def _random(size: int, device: torch.device) -> FeatureNetwork:
     Source: Naeem et al., Reliable Fidelity and Diversity Metrics for Generative Models (arXiv 2002.09797),
     section 5, whose random network is a VGG-16.
     """
+    import timm
+
     with torch.random.fork_rng(devices=[]):
         seed_torch(seed_for(0, "random features"), torch.device("cpu"))
         net = timm.create_model("resnet18", num_classes=RANDOM_DIM, zero_init_last=False)
@@ -137,6 +146,8 @@ def _random(size: int, device: torch.device) -> FeatureNetwork:
 
 def _timm(name: str, device: torch.device) -> FeatureNetwork:
     """A timm network with pretrained weights, as its classifier would see its features."""
+    import timm
+
     try:
         net = timm.create_model(name, pretrained=True, num_classes=0)
     except (OSError, RuntimeError) as error:
@@ -176,12 +187,16 @@ def _resized(images: Tensor, side: int) -> Tensor:
 
 def _downloaded() -> Path:
     """Where torchvision keeps Inception's weights once they have been downloaded."""
+    from torchvision.models import Inception_V3_Weights
+
     file = Inception_V3_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
     return Path(torch.hub.get_dir()) / "checkpoints" / file
 
 
 def _torchvisions_inception(device: torch.device) -> FeatureNetwork:
     """Inception with torchvision's weights, downloaded where they are not there yet."""
+    from torchvision.models import Inception_V3_Weights
+
     try:
         state = Inception_V3_Weights.IMAGENET1K_V1.get_state_dict(
             progress=False, check_hash=True, weights_only=True
@@ -215,6 +230,8 @@ def _inception_from(path: Path, device: torch.device) -> FeatureNetwork:
 
 
 def _torchvision_network(state: Mapping[str, Tensor], whose: str, device: torch.device) -> FeatureNetwork:
+    from torchvision.models import inception_v3
+
     net = inception_v3(weights=None, init_weights=False, transform_input=False)
     net.load_state_dict(state)
     net.fc = nn.Identity()

@@ -5,10 +5,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from vaegan.evals.material import ImageSet, Material
@@ -119,6 +115,11 @@ def read_labels(train_mu: Tensor, train_labels: Tensor, mu: Tensor, labels: Tens
 
     The floor is the share of the training images' commonest label.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     x, y = train_mu.numpy(), train_labels.numpy()
     knn = KNeighborsClassifier(min(NEIGHBOURS, len(x)), algorithm="brute").fit(x, y)
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MOST_STEPS)).fit(x, y)

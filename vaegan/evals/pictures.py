@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from sklearn.manifold import TSNE
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -234,6 +233,8 @@ def tsne(mu: Tensor, perplexity: float, seed: int) -> Tensor:
 
     Source: van der Maaten & Hinton, Visualizing Data using t-SNE (JMLR 2008); scikit-learn.
     """
+    from sklearn.manifold import TSNE
+
     spread = mu.shape[1] > 1 and mu.std(0).max() > 1e-6  # else there are no two axes to begin with
     random_state = seed_for(seed, "t-sne", "map") % 2**32
     init = "pca" if spread else "random"

@@ -3,9 +3,6 @@
 from functools import partial
 
 import torch
-from kornia.filters import spatial_gradient
-from kornia.metrics import psnr as kornia_psnr
-from kornia.metrics import ssim as kornia_ssim
 from torch import Tensor
 
 from vaegan.evals.material import Material
@@ -140,6 +137,8 @@ def psnr(x: Tensor, x_hat: Tensor) -> Tensor:
 
     Source: kornia, which pools the error of a batch; hence one image at a time.
     """
+    from kornia.metrics import psnr as kornia_psnr
+
     return torch.vmap(partial(kornia_psnr, max_val=1.0))(x_hat, x).clamp(max=HIGHEST_PSNR)
 
 
@@ -155,11 +154,15 @@ def ssim(x: Tensor, x_hat: Tensor) -> Tensor:
     Source: Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity (2004),
     eq. 13, as kornia has it; without the border, where the window does not fit.
     """
+    from kornia.metrics import ssim as kornia_ssim
+
     return kornia_ssim(x_hat, x, ssim_window(x), padding="valid").mean((1, 2, 3))
 
 
 def gradient_magnitude(images: Tensor) -> Tensor:
     """Length of the gradient over both directions and all channels, by Sobel's filter: [B, H, W]."""
+    from kornia.filters import spatial_gradient
+
     gradient = spatial_gradient(images, mode="sobel", order=1)  # [B, C, 2, H, W]
     return gradient.square().sum((1, 2)).sqrt()
 

@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from matplotlib import colormaps
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torchvision.utils import make_grid
 
 from vaegan.files import write_whole
 from vaegan.marks import save_figure, save_picture
@@ -97,6 +94,8 @@ def sized(images: Tensor, smallest: int, largest: int | None = None) -> Tensor:
 
 def grid(images: Tensor, columns: int) -> Image.Image:
     """Images [N, C, H, W] in [0, 1] side by side as one picture."""
+    from torchvision.utils import make_grid
+
     pixels = make_grid(images, nrow=columns, padding=GAP, pad_value=1.0)
     return Image.fromarray(pixels.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy())
 
@@ -124,6 +123,8 @@ def save_errors(path: Path, pairs: Tensor, top: float, largest: int) -> None:
 
 def _coloured(values: Tensor) -> Tensor:
     """Values [N, H, W] -> colours [N, 3, H, W], dark at 0 and light from 1 on, in any kind of sight."""
+    from matplotlib import colormaps
+
     return torch.from_numpy(colormaps["magma"](values.clamp(0, 1).numpy())[..., :3]).permute(0, 3, 1, 2)
 
 
@@ -134,6 +135,9 @@ def save_maps(
 
     maps: [N, 2] by title. labels: [N], whole numbers; None for grey points. names: of the labels 0, 1, ...
     """
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(4 * len(maps), 4.4), layout="constrained")
     classes = [] if labels is None else labels.unique().tolist()
     palette = colormaps["tab10" if len(classes) <= 10 else "tab20"]
@@ -209,6 +213,8 @@ def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, f
     draws: what a term ("disc/real") is worth when D cannot tell; a grey line stands there. A dotted line
     stands where combo epochs begin.
     """
+    from matplotlib.figure import Figure
+
     seen = {key for record in records for key in record}
     panels = [panel for panel in PANELS if any(f"test/{key}" in seen for key in panel.keys)]
     gen = "Generator" if records[0]["phase"] == "gan" else "VAE"
@@ -252,6 +258,9 @@ def save_comparison(
     panels = dict(_shared_curves(runs, doubt))
     if not panels:
         return []
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
     columns = min(len(panels), PANEL_COLUMNS)
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(4 * columns, 3 * rows + 0.25 * len(runs)), layout="constrained")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import torch
-from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from vaegan.errors import UserError
@@ -39,9 +38,7 @@ class Players(nn.Module):
         self.latent_dim = latent_dim
         self.pixel_range: PixelRange = pixel_range
         self.precision = precision
-        self.ema = (
-            None if ema is None else ModelEmaV3(decoder, decay=ema, use_warmup=True, exclude_buffers=True)
-        )
+        self.ema = None if ema is None else _average_of(decoder, ema)
 
     def networks(self) -> dict[str, nn.Module]:
         """The networks that are there, by part."""
@@ -101,3 +98,10 @@ class Players(nn.Module):
 
     def _autocast(self, tensor: Tensor) -> torch.autocast:
         return torch.autocast(tensor.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def _average_of(network: nn.Module, decay: float) -> nn.Module:
+    """An average of the network's weights, which begins as a copy of it."""
+    from timm.utils import ModelEmaV3
+
+    return ModelEmaV3(network, decay=decay, use_warmup=True, exclude_buffers=True)

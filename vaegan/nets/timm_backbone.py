@@ -1,6 +1,5 @@
 """Any timm backbone as a trunk, adapted to the images' channels and to small images."""
 
-import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,6 +27,8 @@ class TimmBackbone(nn.Module):
     """
 
     def __init__(self, name: str, image_shape: tuple[int, int, int], pretrained: bool, pooled: bool = False):
+        import timm  # takes longer to import than torch itself
+
         super().__init__()
         if not timm.is_model(name):
             hint = did_you_mean(name, timm.list_models())
@@ -97,6 +98,8 @@ class TimmBackbone(nn.Module):
 
 def _create(name: str, channels: int, side: int | None, pretrained: bool) -> nn.Module:
     """The backbone without a classifier, for inputs `side` pixels wide, or for its own size."""
+    import timm
+
     options = {"in_chans": channels, "num_classes": 0, "pretrained": pretrained}
     if side is not None:
         options["img_size"] = side

@@ -1,16 +1,20 @@
 """One optimiser for each player, which touches that player's parameters alone."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import torch
-from timm.scheduler import create_scheduler_v2
-from timm.scheduler.scheduler import Scheduler
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from vaegan.config.schema import Config
 from vaegan.nets.players import Players
 from vaegan.parallel import ALONE, Ranks
+
+if TYPE_CHECKING:
+    from timm.scheduler.scheduler import Scheduler
 
 WARMUP_START = 0.01  # of the learning rate, in the first step of a warm-up
 
@@ -124,6 +128,8 @@ class LearningRates:
 
 def _lr_schedule(optim: PlayerOptimiser, config: Config, n_epochs: int, steps_per_epoch: int) -> Scheduler:
     """timm's schedule of a player's learning rate over so many epochs, to be called every step."""
+    from timm.scheduler import create_scheduler_v2
+
     schedule, _ = create_scheduler_v2(
         optim.adam,
         sched="step" if config.lr_schedule == "constant" else config.lr_schedule,
