@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from vaegan.ablation.run_process import PROGRAM
+from vaegan.cli.again import PACKAGE
 from vaegan.devices import cores
 
 SPEC = """
@@ -41,7 +41,7 @@ def seconds(folder: Path, workers: int) -> float:
     command = [sys.executable, "-m", "vaegan", "ablate", str(folder.parent / "spec.yaml")]
     places = ["--runs-dir", str(folder), "--workers", str(workers)]
     started = time.perf_counter()
-    subprocess.run([*command, *places], check=True, cwd=PROGRAM.parent, stdout=sys.stderr)
+    subprocess.run([*command, *places], check=True, cwd=PACKAGE.parent, stdout=sys.stderr)
     return time.perf_counter() - started
 
 

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 import yaml
 
 import train_vaegan
+from vaegan.commands import train as application
 from vaegan.config.build import build_players, build_schedule
 from vaegan.config.make import make_config, resolved
 from vaegan.datasets.batches import Batches
@@ -386,10 +387,10 @@ def exchange(path):
         found["done before"] = done.exists()
         time.sleep(0.2)
         done.touch()
-    train_vaegan.faster_precision = lambda *_: ("fp32", "bf16")[ranks.rank]
+    application.faster_precision = lambda *_: ("fp32", "bf16")[ranks.rank]
     console = SimpleNamespace(print=lambda text: found.update(printed=text))
     config = resolved(make_config({"precision": "auto"}), 16)
-    found["precision"] = train_vaegan.with_precision(config, SHAPE, CPU, ranks, console).precision
+    found["precision"] = application.with_precision(config, SHAPE, CPU, ranks, console).precision
     Path(f"{path}-{ranks.rank}").write_bytes(pickle.dumps(found))
 
 
@@ -739,7 +740,7 @@ def test_networks_whose_batch_norm_is_synchronised_are_the_same_networks(disc):
     x = torch.rand(4, 3, 32, 32)
     with torch.no_grad():
         expected = players.reconstruct(x), players.discriminate(x)
-        converted = train_vaegan.convert_sync_batchnorm(players)
+        converted = application.convert_sync_batchnorm(players)
         assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in converted.disc.modules())
         torch.testing.assert_close((converted.reconstruct(x), converted.discriminate(x)), expected)
     assert converted.state_dict().keys() == players.state_dict().keys()

@@ -1,4 +1,4 @@
-"""Everything but training: `python -m vaegan COMMAND`, each a module of `vaegan.commands`."""
+"""All commands: `python -m vaegan COMMAND`, each a module of `vaegan.commands`."""
 
 import sys
 from pathlib import Path
@@ -21,6 +21,7 @@ import vaegan.commands
 from vaegan.cli.parser import Parser, print_any_text
 from vaegan.errors import OptionError, UserError, did_you_mean, flag
 from vaegan.failures import in_a_line, out_of_memory
+from vaegan.parallel import leave
 from vaegan.training.signals import heed_ctrl_c
 
 
@@ -34,7 +35,10 @@ def main(argv: list[str] | None = None) -> int:
     typed = argparse.Namespace()
     try:
         command = find(arguments[0])
-        parser = Parser(prog=f"python -m vaegan {arguments[0]}", description=command.__doc__)
+        prog = f"python -m vaegan {arguments[0]}"
+        if hasattr(command, "main"):  # a program with a command line of its own
+            return command.main(arguments[1:], prog)
+        parser = Parser(prog=prog, description=command.__doc__)
         command.add_arguments(parser)
         typed = parser.parse(arguments[1:])
         heed_ctrl_c()
@@ -70,7 +74,7 @@ def drop_output() -> None:
 def names() -> list[str]:
     """The commands as they are typed."""
     modules = pkgutil.iter_modules(vaegan.commands.__path__)
-    return sorted(module.name.replace("_", "-") for module in modules)
+    return sorted(module.name.replace("_", "-") for module in modules if not module.ispkg)
 
 
 def find(name: str) -> ModuleType:
@@ -93,4 +97,4 @@ def explained(error: OptionError, typed: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -56,7 +56,7 @@ def trained_by(pid: int) -> list[str]:
     known = processes()
     commands = [known[each][1] for each in below(pid) if each in known]
     return [
-        match[1] for line in commands if (match := re.search(r"train_vaegan\.py .*--run-name (\S+)", line))
+        match[1] for line in commands if (match := re.search(r"-m vaegan train .*--run-name (\S+)", line))
     ]
 
 

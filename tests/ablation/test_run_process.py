@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pickle
+import sys
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_a_task_of_ray_s_has_the_keys_with_it_in_memory(tmp_path):
 @pytest.mark.parametrize("sent", [False, True], ids=["by its own environment", "with the task"])
 def test_a_run_gets_the_keys(tmp_path, monkeypatch, sent):
     (tmp_path / "program.py").write_text(PROGRAM)
-    monkeypatch.setattr(run_process, "PROGRAM", tmp_path / "program.py")
+    monkeypatch.setattr(run_process, "PROGRAM", (sys.executable, tmp_path / "program.py"))
     monkeypatch.setattr(run_process, "LOOK_S", 0.01)
     made = work_of(tmp_path)
     if sent:

@@ -13,6 +13,7 @@ import torch
 import train_vaegan
 from vaegan.__main__ import main
 from vaegan.cli.console import make_console
+from vaegan.commands import train as application
 from vaegan.config.make import make_config
 from vaegan.errors import UserError
 from vaegan.evals.evaluate import headline_lines
@@ -156,8 +157,8 @@ def test_an_evaluation_that_fails_after_training_leaves_a_line(monkeypatch, caps
     def fail(*_):
         raise FAILURES[why]
 
-    monkeypatch.setattr(train_vaegan, "open_run", fail)
-    lines = train_vaegan.evaluation_lines(Path("a run"), make_config({}), None, None, make_console())
+    monkeypatch.setattr(application, "open_run", fail)
+    lines = application.evaluation_lines(Path("a run"), make_config({}), None, None, make_console())
     assert lines == []
     expected = f"not evaluated: {why}; python -m vaegan evaluate 'a run' does it\n"
     assert capsys.readouterr().out == expected
@@ -168,12 +169,10 @@ def test_a_tracker_that_fails_after_training_leaves_a_line(monkeypatch, capsys):
         raise ConnectionError("gone")
 
     trained = SimpleNamespace(epochs=1)
-    monkeypatch.setattr(train_vaegan, "open_run", lambda *_: trained)
+    monkeypatch.setattr(application, "open_run", lambda *_: trained)
     monkeypatch.setattr("vaegan.evals.evaluate.evaluate_run", lambda *_: ({"sections": {}}, Path("page")))
     splits, tracker = SimpleNamespace(train=None, test=None), SimpleNamespace(on_evaluation=fail)
-    assert (
-        train_vaegan.evaluation_lines(Path("a run"), make_config({}), splits, tracker, make_console()) == []
-    )
+    assert application.evaluation_lines(Path("a run"), make_config({}), splits, tracker, make_console()) == []
     assert "not evaluated: gone" in capsys.readouterr().out
 
 

@@ -281,7 +281,13 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize(
-    "program", [["train_vaegan.py"], ["-m", "vaegan", "--help"], ["-m", "vaegan", "evaluate", "runs/x"]]
+    "program",
+    [
+        ["train_vaegan.py"],
+        ["-m", "vaegan", "train"],
+        ["-m", "vaegan", "--help"],
+        ["-m", "vaegan", "evaluate", "runs/x"],
+    ],
 )
 def test_ctrl_c_during_the_imports_is_one_line(program, tmp_path):
     (tmp_path / "numpy.py").write_text(INTERRUPTED_IMPORT)

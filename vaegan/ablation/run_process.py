@@ -1,4 +1,4 @@
-"""One run of an ablation, made or gone on with by `train_vaegan.py` in a process of its own."""
+"""One run of an ablation, made or resumed by `python -m vaegan train` in a process of its own."""
 
 import json
 import os
@@ -8,16 +8,19 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from vaegan.cli.again import PROGRAM
+from vaegan.cli.again import IN_A_CHECKOUT, PACKAGE
 from vaegan.files import write_whole
 from vaegan.training.signals import SIGNALS
 
+# -P: not another package of that name, below the directory that the process starts in
+PROGRAM = (sys.executable, "-P", "-m", "vaegan", "train")
 # environment variables that a run on another machine needs too, keys among them
 PASSED_ON = ("VAEGAN_", "WANDB_", "HF_", "HUGGING_FACE_", "HUGGINGFACE_")
 LOOK_S = 0.2  # between two looks at a process
@@ -89,10 +92,10 @@ class Work:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, str(PROGRAM), *flags],
+                [*PROGRAM, *flags],
                 stdout=output,
                 stderr=output,
-                env=os.environ | self.environment | share | seen,
+                env=with_this_package(os.environ | self.environment | share | seen),
                 cwd=self.directory,
             )
             try:
@@ -106,6 +109,14 @@ class Work:
                 process.terminate()
                 process.wait()
                 raise
+
+
+def with_this_package(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment with which Python finds this very package, also in a checkout that is not installed."""
+    if not IN_A_CHECKOUT:
+        return dict(environment)
+    path = filter(None, [str(PACKAGE.parent), environment.get("PYTHONPATH")])
+    return {**environment, "PYTHONPATH": os.pathsep.join(path)}
 
 
 def visible_gpu(number: int) -> str:

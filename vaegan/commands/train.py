@@ -1,0 +1,531 @@
+"""Train a VAE, a VAE with a learned loss, or a GAN."""
+
+import contextlib
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from rich.console import Console
+from timm.layers import convert_sync_batchnorm
+
+from vaegan import datasets
+from vaegan.cli import again
+from vaegan.cli import console as terminal
+from vaegan.cli.flags import Given, parse
+from vaegan.cli.parser import print_any_text
+from vaegan.cli.skipped import list_problems, problem_lines
+from vaegan.config.build import (
+    build_adversarial,
+    build_objective,
+    build_players,
+    build_schedule,
+    single_images_problem,
+    try_parts,
+)
+from vaegan.config.make import changes, fitting_batch_size, resolved
+from vaegan.config.schema import DEFAULT_BATCH_SIZE, ENDING, LEAST_BATCHES, Config
+from vaegan.config.yaml_files import read_config
+from vaegan.datasets.batches import Batches
+from vaegan.datasets.checksums import as_text, checksums, difference
+from vaegan.devices import bf16_is_emulated, pick_device
+from vaegan.errors import (
+    NotFinite,
+    OptionError,
+    OptionErrors,
+    TrainingError,
+    UserError,
+    did_you_mean,
+    flag,
+)
+from vaegan.failures import in_a_line
+from vaegan.nets.blocks import is_batch_norm
+from vaegan.nets.players import Players
+from vaegan.objective.schedule import Schedule
+from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave_group
+from vaegan.run.folder import Run, check_place, new_run, plan_folder
+from vaegan.run.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
+from vaegan.run.warm_start import find_start
+from vaegan.trackers.wandb_tracker import WandbTracker
+from vaegan.training.alarms import DIVERSITY
+from vaegan.training.background import Background, BackgroundWatcher
+from vaegan.training.checkpoint import Best, Checkpoints, Found, last_checkpoint, newest
+from vaegan.training.held_out import evaluate
+from vaegan.training.loop import loss_record, train
+from vaegan.training.pictures import N_REFERENCE
+from vaegan.training.precision import faster_precision
+from vaegan.training.signals import Stopped, StopSignals, heed_ctrl_c
+
+SKIPPED = "skipped.txt"  # in the run's folder, where many files cannot be read
+
+
+def main(argv: list[str] | None = None, prog: str = "train_vaegan.py") -> int:
+    """Run the command line; returns the exit status. prog: the program's name, as it was started.
+
+    0; 1 for a run that failed; 2 for a user's mistake; 128 and the signal's number for a run stopped by one.
+    """
+    heed_ctrl_c()
+    print_any_text()
+    arguments = sys.argv[1:] if argv is None else argv
+    given = Given()
+    ranks = launched_ranks()
+    reports = ranks.reports_errors
+    try:
+        given = parse(arguments, prog=prog, datasets=datasets.DATASETS.names())
+        run(given, [*prog.split(), *arguments], ranks)
+        return 0
+    except UserError as error:
+        said, status = given.explain(error), 2
+    except TrainingError as error:
+        said, status = f"stopped: {error}", 1
+    except torch.OutOfMemoryError:
+        said, status = "stopped: the GPU is full; a lower --batch-size or a higher --accumulate needs less", 1
+    except OSError as error:  # which may happen to one process alone
+        where = f"{error.filename}: " if error.filename else ""
+        said, status, reports = f"stopped: {where}{error.strerror or error}", 1, True
+    except Stopped as stop:
+        said, status = "stopped as asked, and saved", 128 + (stop.number or signal.SIGTERM)
+        reports = ranks.first
+    except KeyboardInterrupt:
+        said, status = "interrupted", 128 + signal.SIGINT
+    if reports:
+        with contextlib.suppress(OSError):  # nobody may be reading any more
+            print(said, file=sys.stderr, flush=True)
+    return status
+
+
+def run(given: Given, command: list[str], ranks: Ranks) -> None:
+    """Show the run, make it, or go on with one, in one of its processes.
+
+    Raises: UserError before anything is written; from training TrainingError, Stopped and OSError.
+    """
+    config = given.config()
+    console = terminal.make_console(quiet=not ranks.first)
+    source = datasets.open_source(datasets.Request.of(config.to_dict()))
+    if note := datasets.namesake(config.dataset):
+        console.print(note)
+    description = source.describe()
+    for remark in description.remarks:
+        console.print(remark)
+    fits = config.batch_size is None  # to however many images there are
+    config = resolved(config, description.shape[1], description.n_train, description.value_range)
+    try_parts(config, description.shape)
+    check_size(given, config, description.shape, description.n_train, ranks)
+    device = pick_device(config.device)
+    folder = given.resume or (plan_folder(config) if ranks.first else Path())
+    last_seen = found = None
+    if given.resume and ranks.first:
+        if config.run_name is not None:
+            raise OptionError("run_name", "a run that goes on keeps its folder")
+        last_seen = last_checkpoint(folder / "checkpoints")
+        found = find_checkpoint(given, config, folder)
+    elif ranks.first:
+        check_warmup(config)
+    goes_on = given.resume and any((folder / "checkpoints").glob("*.safetensors"))
+    start = None if goes_on else find_start(config, description.shape)
+    if start is not None:
+        config = config.model_copy(update={"init_from": start.name})
+    if given.dry_run:
+        if fits:
+            say_fitted(config, description.n_train, console)
+        show_plan(console, config, description, folder, found)
+        if start is not None:
+            console.print(start.line(config.pixel_range))
+        return
+
+    if ranks.first:
+        check_place(folder, resumed=given.resume is not None)
+    join(ranks, device)
+    splits = load(source, ranks, console)
+    n_train = len(splits.train)
+    if fits:  # files that cannot be read are known by now
+        config = config.model_copy(update={"batch_size": fitting_batch_size(n_train)})
+        say_fitted(config, n_train, console)
+    check_size(given, config, description.shape, n_train, ranks)
+    config = with_precision(config, description.shape, device, ranks, console)
+    players = prepare_players(config, description.shape, device, ranks, console)
+    if start is not None:
+        start.load(players)
+    train_set, test_set = (
+        Batches(split.images, config.batch_size, seed, device, ranks)
+        for split, seed in ((splits.train, config.seed), (splits.test, None))
+    )
+    schedule = build_schedule(config)
+    check_keep_best(config, players, schedule, test_set)
+    data = data_facts(splits, train_set, test_set)
+    if any(ranks.any(data != ranks.from_first(data))):
+        raise UserError("--dataset: the processes of this run have read different images")
+    if found is not None:
+        check_data(data, found.facts["data"])
+    training = partial(train, config, players, schedule, train_set, test_set, ranks=ranks)
+    checkpoints = partial(Checkpoints, config=config, data=data, found=found, ranks=ranks)
+    if not ranks.first:
+        with StopSignals(alone=False) as signals:
+            records = ranks.from_first(None)
+            try:
+                training((), checkpoints=checkpoints(Path()), records=records, signals=signals)
+            except Stopped:
+                ranks.any()  # until the first has written: torchrun ends all when one has ended
+                raise
+        return
+
+    saved = Run(folder, config, resume=True) if given.resume else new_run(config)
+    try:
+        with StopSignals(alone=not has_launcher()) as signals:
+            if given.resume and last_checkpoint(saved.checkpoints) != last_seen:
+                raise OptionError("resume", "another process has gone on with the run meanwhile; try again")
+            records = saved.keep_records(found.epochs if found else 0)
+            saved.note_start(players, device, command, ranks.size, description.shape, start and start.note())
+            if list_problems(saved.folder / SKIPPED, splits.skipped):
+                console.print(f"all skipped files are named in {saved.folder / SKIPPED}")
+            for line in terminal.network_lines(players, _names(config)):
+                console.print(line)
+            console.print(
+                f"{train_set.n_images:,} training and {test_set.n_images:,} held-out images, "
+                f"{f'{ranks.size} processes on ' if ranks.size > 1 else ''}{device}; into {saved.folder}"
+            )
+            if start is not None:
+                console.print(start.line(config.pixel_range))
+            say_where_it_goes_on(found, console)
+            bar = terminal.ProgressBar(console, config.epochs, len(train_set), found.step if found else 0)
+            with track(saved, config, console) as tracker:
+                started = time.perf_counter()
+                with bar, writer(device) as background:
+                    training(
+                        [
+                            bar,
+                            *(
+                                BackgroundWatcher(each, background) if background else each
+                                for each in (saved, tracker)
+                            ),
+                        ],
+                        checkpoints=checkpoints(saved.checkpoints, background=background),
+                        records=ranks.from_first(records),
+                        signals=signals,
+                    )
+                weights = saved.finish(players)
+                seconds = time.perf_counter() - started
+                signals.end()
+                leave_group()
+                evaluated = evaluation_lines(saved.folder, config, splits, tracker, console)
+        adversarial = build_adversarial(config)
+        draws = adversarial.draws() if adversarial else {}
+        for line in terminal.summary_lines(
+            saved.records()[-1], draws, seconds, saved.folder, weights, evaluated
+        ):
+            console.print(line)
+    except (KeyboardInterrupt, Stopped, TrainingError, torch.OutOfMemoryError, OSError) as error:
+        say_how_to_go_on(saved, error, ranks, console)
+        raise
+    finally:
+        saved.close()
+
+
+def writer(device: torch.device) -> contextlib.AbstractContextManager[Background | None]:
+    """What writes beside training; None on a CPU, where all is written at once.
+
+    There a second thread that calls PyTorch has a team of OpenMP threads of its own, beside which the steps
+    of a dense VAE took almost twice as long.
+    """
+    return contextlib.nullcontext() if device.type == "cpu" else Background()
+
+
+def evaluation_lines(
+    folder: Path, config: Config, splits: datasets.Splits, tracker: WandbTracker, console: Console
+) -> list[str]:
+    """Evaluate the run from its folder, unless --evaluate is false; the main figures for the terminal.
+
+    The run is done by then: whatever stops its evaluation leaves a line.
+    """
+    if not config.evaluate:
+        return []
+    try:
+        from vaegan.evals.evaluate import (  # half a second of imports
+            evaluate_run,
+            flat_values,
+            headline_lines,
+        )
+
+        trained = open_run(folder, config.device)
+        cache_dir = datasets.Request.of(config.to_dict()).cache_dir
+        evaluation, page = evaluate_run(trained, splits.train, splits.test, cache_dir, console.print)
+        tracker.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
+        return headline_lines(evaluation)
+    except (Exception, KeyboardInterrupt) as error:
+        why = error if isinstance(error, UserError) else in_a_line(error)
+        if isinstance(error, KeyboardInterrupt):
+            why = "interrupted"
+        console.print(f"not evaluated: {why}; {again.command('evaluate', folder)} does it")
+        return []
+
+
+def load(source: datasets.Source, ranks: Ranks, console: Console) -> datasets.Splits:
+    """The images; says which files could not be read, the first ones by name."""
+    with ranks.one_on_each_machine_first():
+        splits = source.load()
+    for line in problem_lines(splits.skipped, "skipped "):
+        console.print(line)
+    if splits.skipped:
+        plural = "" if len(splits.skipped) == 1 else "s"
+        console.print(f"skipped {len(splits.skipped):,} file{plural} in all")
+    return splits
+
+
+def find_checkpoint(given: Given, config: Config, folder: Path) -> Found | None:
+    """What a run is to go on from; None when it was ended before its first checkpoint.
+
+    Raises: OptionErrors with the options that the run was not made with, UserError when no checkpoint
+    can be read.
+    """
+    found = newest(folder / "checkpoints")
+    if found is None:
+        made_with = dict(read_config(folder / "config.yaml", origin=f"--resume {folder}")[-1][1])
+    else:
+        made_with = found.facts["config"]
+    if errors := changes(config, made_with):
+        hint = f"; to start a new run from its weights: --init-from {shlex.quote(str(folder))}"
+        raise OptionErrors([OptionError(each.option, each.problem + hint) for each in errors])
+    if found is not None and config.epochs < found.epochs:
+        raise OptionError("epochs", f"{found.epochs} are done already; at least as many are accepted")
+    check_lr_epochs(given, config, made_with)
+    return found
+
+
+def check_lr_epochs(given: Given, config: Config, made_with: Mapping[str, Any]) -> None:
+    """Whether the learning rates' schedule lasts as long as the run, if it did before.
+
+    made_with: the options of the run that goes on. Raises: OptionError with the choices there are.
+    """
+    typed = [name for name in ("epochs", "lr_epochs") if given.origins.get(name) == flag(name)]
+    if config.lr_epochs is not None and typed != ["epochs"]:  # chosen now, or with the epochs in its file
+        return
+    length = made_with.get("lr_epochs", made_with["epochs"])
+    if config.lr_schedule in ENDING and made_with["epochs"] <= length < config.epochs:
+        raise OptionError(
+            "epochs",
+            f"the {config.lr_schedule} schedule of the learning rates ends after {length}; add --lr-epochs "
+            f"{config.epochs} to go on as if it had been made for {config.epochs} (the rates jump there), or "
+            f"--lr-epochs {length} to stay at its end (a rate of 0 after {length} epochs)",
+        )
+
+
+def check_warmup(config: Config) -> None:
+    """Raises: OptionError where D would play in no epoch with its whole learning rate."""
+    played = config.epochs - config.solo_epochs if config.disc else 0
+    if config.warmup_epochs >= played > 1 or config.warmup_epochs > played > 0:
+        problem = f"all of the {played} epochs that D plays, or more; lower it, or --solo-epochs"
+        raise OptionError("warmup_epochs", problem)
+
+
+def with_precision(
+    config: Config,
+    image_shape: tuple[int, int, int],
+    device: torch.device,
+    ranks: Ranks,
+    console: Console,
+) -> Config:
+    """The config with the arithmetic to use; what is asked of `auto` is measured once."""
+    precision = config.precision or ("auto" if device.type == "cuda" else "fp32")
+    if precision == "auto":
+        n_images = len(ranks.share(config.batch_size))
+        precision = ranks.from_first(faster_precision(config, image_shape, device, n_images))
+        console.print(f"--precision auto: {precision} is the faster one here")
+    elif precision == "bf16" and bf16_is_emulated(device):
+        console.print("note: this CPU has no bf16 instructions; --precision fp32 is faster on it")
+    return config.model_copy(update={"precision": precision})
+
+
+def prepare_players(
+    config: Config,
+    image_shape: tuple[int, int, int],
+    device: torch.device,
+    ranks: Ranks,
+    console: Console,
+) -> Players:
+    """The networks as they train: on the device, batch norm over all processes where that is possible."""
+    players = build_players(config, image_shape)
+    if ranks.size > 1 and any(map(is_batch_norm, players.modules())):
+        if device.type == "cuda":
+            players = convert_sync_batchnorm(players)
+        else:
+            console.print(
+                "note: without GPUs batch norm sees each process's own images alone, so that results depend "
+                "on the number of processes; --norm group and --disc-norm group do not"
+            )
+    # channels-last: a CPU's convolutions took 0.5 to 0.8 of the time
+    return players.to(device, memory_format=torch.channels_last)
+
+
+def check_keep_best(config: Config, players: Players, schedule: Schedule, test_set: Batches) -> None:
+    """Raises: OptionError for a --keep-best that no epoch of the run will have."""
+    if config.keep_best is None:
+        return
+    best = Best.parse(config.keep_best)
+    phase = schedule.at(config.epochs - 1)
+    few = Batches(test_set.first(LEAST_SHARE), LEAST_SHARE, device=test_set.device)
+    means = evaluate(players, build_objective(config, players), phase, few, config.seed)
+    keys = [*loss_record("test", means, phase, 0.0 if hasattr(players.pbp, "floor") else None), DIVERSITY]
+    if best.key not in keys:
+        problem = f"no figure on held-out images; {did_you_mean(best.key, keys)}Known: {', '.join(keys)}."
+        raise OptionError("keep_best", problem)
+
+
+def data_facts(splits: datasets.Splits, train_set: Batches, test_set: Batches) -> dict[str, Any]:
+    """What tells these images from others, so that no run goes on with others."""
+    return {
+        "training images": train_set.n_images,
+        "held-out images": test_set.n_images,
+        "batches an epoch": len(train_set),
+        TRAINING_CHECKSUMS: as_text(checksums(splits.train.images)),
+        HELD_OUT_CHECKSUMS: as_text(checksums(splits.test.images)),
+        HELD_OUT: digest(test_set.first(N_REFERENCE)),
+    }
+
+
+def check_data(data: dict[str, Any], before: dict[str, Any]) -> None:
+    """Raises: OptionError when a run to go on with had other images, or shared them out otherwise.
+
+    before: of a run from before there were checksums, it has none.
+    """
+    for name, value in data.items():
+        if name in before and value != before[name]:
+            if isinstance(value, int):
+                said = f"{value:,} {name}, where it had {before[name]:,}"
+            elif name in (TRAINING_CHECKSUMS, HELD_OUT_CHECKSUMS):
+                said = f"{name.partition(' of ')[2]} that differ: {difference(value, before[name])}"
+            else:
+                said = name
+            raise OptionError(
+                "resume", f"the run had other images or batches ({said}); a run goes on with its own"
+            )
+
+
+def say_where_it_goes_on(found: Found | None, console: Console) -> None:
+    """Which checkpoint a resumed run goes on from, and which ones it could not use."""
+    if found is None:
+        return
+    for path, problem in found.damaged.items():
+        console.print(f"note: {path}: {problem}; it is put aside")
+    console.print(f"going on from {found.path.name}: epoch {found.epochs + 1}, step {found.step + 1}")
+
+
+def say_how_to_go_on(saved: Run, error: BaseException, ranks: Ranks, console: Console) -> None:
+    """After an end before the last epoch: what there is, and the command that goes on."""
+    with contextlib.suppress(OSError):  # the disk may be what failed
+        saved.draw_curves()
+    last = last_checkpoint(saved.checkpoints)
+    if isinstance(error, Stopped):
+        ranks.any()  # the others wait for what has now been written
+    if isinstance(error, NotFinite):
+        if last is not None:
+            console.print(f"the last checkpoint, from before that, is {last}")
+    else:
+        processes = ranks.on_this_machine if ranks.size > 1 else None
+        console.print(f"to go on: {again.training('--resume', saved.folder, processes=processes)}")
+    console.print(f"Run folder: {saved.folder}")
+
+
+def track(saved: Run, config: Config, console: Console) -> WandbTracker:
+    """The run's Weights & Biases, the same as before when it goes on."""
+    tracker = WandbTracker(
+        saved.folder,
+        config.wandb,
+        config.to_dict(),
+        console.print,
+        project=config.wandb_project,
+        group=config.wandb_group,
+        tags=config.wandb_tags or (),
+        notes=config.wandb_notes,
+        run_id=saved.wandb_id,
+    )
+    saved.note_wandb_id(tracker.run_id)
+    if tracker.line:
+        console.print(tracker.line)
+    return tracker
+
+
+def show_plan(
+    console: Console,
+    config: Config,
+    description: datasets.Description,
+    folder: Path,
+    found: Found | None,
+) -> None:
+    """Print the config, the networks, the data, the weights over the epochs and where the run would go.
+
+    found: what it would go on from.
+    """
+    without_downloads = config.model_copy(update={"pretrained": None, "disc_pretrained": None})
+    players = build_players(without_downloads, description.shape)
+    console.print("# config")
+    console.print(yaml.safe_dump(config.to_dict(), sort_keys=False))
+    console.print("# networks")
+    for line in terminal.network_lines(players, _names(config)):
+        console.print(line)
+    console.print("\n# data")
+    console.print("image     " + " x ".join(map(str, description.shape)))
+    if description.n_train is None:
+        console.print(f"images    unknown ({description.note})")
+    else:
+        note = f" ({description.note})" if description.note else ""
+        steps = -(-description.n_train // config.batch_size)
+        console.print(f"images    {description.n_train:,} training, {description.n_test:,} held out{note}")
+        console.print(f"steps     {steps:,} an epoch, {steps * config.epochs:,} in all")
+    gated = "" if config.max_disc_loss is None else " while the gate of --max-disc-loss is open"
+    console.print(f"\n# weights{gated}")
+    terms = build_objective(config, players).terms
+    for line in terminal.schedule_lines(build_schedule(config), config.epochs, terms):
+        console.print(line)
+    console.print(f"\n# run folder\n{folder}")
+    say_where_it_goes_on(found, console)
+
+
+def say_fitted(config: Config, n_train: int | None, console: Console) -> None:
+    """The batch size, where the images are too few for the usual one."""
+    if config.batch_size < DEFAULT_BATCH_SIZE:
+        console.print(
+            f"note: batches of {config.batch_size}, not {DEFAULT_BATCH_SIZE}: of {n_train} training images "
+            f"these make two or more; --batch-size sets it"
+        )
+
+
+def _names(config: Config) -> dict[str, str]:
+    return {"encoder": config.encoder_name, "decoder": config.decoder_name, "disc": config.disc or ""}
+
+
+def check_size(
+    given: Given, config: Config, image_shape: tuple[int, int, int], n_train: int | None, ranks: Ranks
+) -> None:
+    """Whether there are images enough.
+
+    Raises: OptionError for fewer than two batches, for steps fewer than gen waits for its turn, for batches
+    too small to be shared out among processes or parts, and for batches of one that go through batch norm.
+    """
+    typed = "batch_size" in given.origins
+    blamed = "batch_size" if typed else "dataset"
+    if n_train is not None and n_train < LEAST_BATCHES * config.batch_size:
+        few = f"there {'is 1 training image' if n_train == 1 else f'are {n_train} training images'}"
+        raise OptionError(blamed, f"{few}, fewer than two batches of {config.batch_size}")
+    if ranks.size > 1 and config.batch_size < LEAST_SHARE * ranks.size * config.accumulate:
+        problem = f"{ranks.size} processes need {LEAST_SHARE} images each"
+        if config.accumulate > 1:
+            problem += f" in each of {config.accumulate} parts"
+        raise OptionError("batch_size", problem)
+    if config.accumulate > 1 and config.batch_size < LEAST_SHARE * config.accumulate:
+        problem = f"a batch of {config.batch_size} has fewer than {LEAST_SHARE} images for each part"
+        raise OptionError("accumulate", problem)
+    if config.batch_size == 1 and (problem := single_images_problem(config, image_shape)):
+        fitted = "" if typed else f"{n_train} training images make batches of one, and "
+        raise OptionError(blamed, fitted + problem)
+    if n_train is not None and config.disc:
+        steps = -(-n_train // config.batch_size) * (config.epochs - config.solo_epochs)
+        if 0 < steps < config.disc_steps:
+            raise OptionError(
+                "disc_steps", f"D plays {steps} steps in all, and gen would never have its turn"
+            )
