@@ -14,6 +14,8 @@ class Registry:
     A name with a ":" takes an argument: registered as "timm:NAME", asked for as "timm:resnet18".
     """
 
+    n_registered = 0  # in all registries, over the life of the process
+
     def __init__(self, kind: str):
         self.kind = kind
         self._entries: dict[str, Any] = {}
@@ -21,13 +23,16 @@ class Registry:
     def register(self, name: str) -> Callable:
         """A class decorator that files the class under `name`.
 
+        A class that is defined again, by a cell of a notebook or an edited plug-in, takes the place of its
+        former self.
         Raises: ValueError for a name already taken, since one of the two would silently never be used.
         """
 
         def decorate(entry):
-            if name in self._entries:
+            if name in self._entries and _origin(entry) != _origin(self._entries[name]):
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
             self._entries[name] = entry
+            Registry.n_registered += 1
             return entry
 
         return decorate
@@ -54,6 +59,13 @@ class Registry:
         raise ValueError(
             f"unknown {self.kind}; {did_you_mean(given, self.names())}Known: {', '.join(self.names())}."
         )
+
+
+def _origin(entry: Any) -> tuple[str, str] | int:
+    """The place in the code at which a class or function is defined."""
+    if not hasattr(entry, "__qualname__"):
+        return id(entry)
+    return entry.__module__, entry.__qualname__
 
 
 def import_siblings(package: str, path: list[str]) -> None:

@@ -1,0 +1,234 @@
+"""Parts from outside: a user's files, folders and modules, imported so that what they register has a name.
+
+A plug-in is Python that calls the decorators of the registries (`register_discriminator`, `register_term`,
+...). Installed packages bring theirs by the entry point group `vaegan.plugins`.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.machinery import ModuleSpec
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from vaegan.errors import OptionError, UserError
+from vaegan.failures import in_a_line
+from vaegan.files import write_whole
+from vaegan.registry import Registry
+
+GROUP = "vaegan.plugins"
+OPTION = "plugins"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plug-in as it was imported.
+
+    given: as it was typed. name: of its file, folder or module. origin: its path, or the module's name.
+    sources: the content of each of its files by its path below the name ("" for a single file).
+    installed: found by its entry point, not typed.
+    """
+
+    given: str
+    name: str
+    origin: str
+    sources: Mapping[str, bytes] = field(repr=False)
+    installed: bool = False
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the names and contents of its files, independent of where they are."""
+        whole = hashlib.sha256()
+        for path, content in sorted(self.sources.items()):
+            whole.update(f"{path}\0{len(content)}\0".encode() + content)
+        return whole.hexdigest()
+
+    def note(self) -> dict[str, Any]:
+        """The plug-in as a run's files name it."""
+        return {"name": self.name, "given": self.given, "digest": self.digest, "installed": self.installed}
+
+
+_loaded: dict[str, Plugin] = {}  # by name; as long as the process lives, like the registries
+
+
+def loaded() -> list[Plugin]:
+    """The plug-ins of this process, in the order of their import."""
+    return list(_loaded.values())
+
+
+def load(given: Iterable[str], say: Callable[[str], None] = print) -> list[Plugin]:
+    """Import plug-ins: each a .py file, a folder of them, or the name of a module that Python finds.
+
+    One that this process has imported already is imported again only if its files have changed since.
+    say: takes a line about one that registers nothing.
+    Raises: OptionError for one that does not exist, fails on import or has the name of another one.
+    """
+    return [_load(each, say) for each in dict.fromkeys(given)]
+
+
+def load_installed(say: Callable[[str], None] = print) -> None:
+    """Import the plug-ins of installed packages. One that fails costs a line and is left out."""
+    for entry in entry_points(group=GROUP):
+        if entry.value in _loaded:
+            continue
+        try:
+            module = entry.load()
+            module = module if isinstance(module, ModuleType) else sys.modules[entry.module]
+            _loaded[entry.value] = Plugin(
+                entry.value, entry.value, entry.module, _sources(module.__spec__), installed=True
+            )
+        except Exception as error:
+            say(f"note: the installed plug-in {entry.name} is left out: {_failed(error)}")
+
+
+def keep(plugins: Iterable[Plugin], folder: Path) -> None:
+    """Write a copy of the plug-ins' files below the folder, each under its name."""
+    for plugin in plugins:
+        for below, content in plugin.sources.items():
+            path = folder / plugin.name / below if below else folder / plugin.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, lambda temporary, content=content: temporary.write_bytes(content))
+
+
+def check(noted: Iterable[Mapping[str, Any]], whose: str, copies: Path) -> list[str]:
+    """Compare the plug-ins of this process with those that a run was made with; returns a line for each
+    that differs.
+
+    noted: the run's, from `Plugin.note`. whose: the run, for the lines. copies: the folder of the copies that
+    the run keeps, which are never imported unless they are typed.
+    Raises: UserError with what to type, where one of them is missing.
+    """
+    missing, lines = [], []
+    for each in noted:
+        ours = _loaded.get(each["name"])
+        if ours is None and each["installed"]:
+            lines.append(f"note: {whose} was made where the plug-in {each['name']} was installed")
+        elif ours is None:
+            copy = copies / each["name"]
+            missing.append(os.path.relpath(copy) if copy.exists() else each["given"])
+        elif ours.digest != each["digest"]:
+            there = f"; its copy is {copies / each['name']}" if (copies / each["name"]).exists() else ""
+            lines.append(f"note: {ours.given} differs from what {whose} was made with{there}")
+    if missing:
+        raise UserError(
+            f"{whose}: made with parts of your own, which are not imported unless you say so; "
+            f"add --plugins {' '.join(missing)}"
+        )
+    return lines
+
+
+def _load(given: str, say: Callable[[str], None]) -> Plugin:
+    path = Path(given).expanduser().resolve()
+    if path.exists():
+        plugin, run = _of_path(given, path), partial(_run_path, path)
+    else:
+        plugin, run = Plugin(given, given, given, _sources(_find_module(given))), partial(_run_module, given)
+    before = _loaded.get(plugin.name)
+    if before is not None and before.digest == plugin.digest:
+        return before
+    if before is not None and before.origin != plugin.origin:
+        raise OptionError(OPTION, f"another plug-in is called {plugin.name}: {before.given}; rename one")
+    registered = Registry.n_registered
+    try:
+        run()
+    except Exception as error:
+        files = [path / below if below else path for below in plugin.sources]
+        raise OptionError(OPTION, _failed(error, files)) from error
+    if Registry.n_registered == registered:
+        say(f"note: the plug-in {given} registers nothing")
+    _loaded[plugin.name] = plugin
+    return plugin
+
+
+def _of_path(given: str, path: Path) -> Plugin:
+    if path.is_dir():
+        files = [each for each in sorted(path.rglob("*.py")) if not _is_hidden(each.relative_to(path))]
+        if not files:
+            raise OptionError(OPTION, "no Python file in this folder")
+        sources = {each.relative_to(path).as_posix(): each.read_bytes() for each in files}
+    elif path.suffix == ".py":
+        sources = {"": path.read_bytes()}
+    else:
+        raise OptionError(OPTION, "not Python; a .py file, a folder of them or a module's name is accepted")
+    return Plugin(given, path.name, str(path), sources)
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+
+
+def _run_path(path: Path) -> None:
+    """Import a file, or all the files of a folder as the modules of a package."""
+    place = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    name = f"vaegan_plugin_{re.sub(r'[^0-9A-Za-z]', '_', path.stem)}_{place}"
+    for old in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
+        del sys.modules[old]
+    importlib.invalidate_caches()
+    if path.is_file():
+        spec = importlib.util.spec_from_file_location(name, path)
+    elif (path / "__init__.py").is_file():
+        spec = importlib.util.spec_from_file_location(
+            name, path / "__init__.py", submodule_search_locations=[str(path)]
+        )
+    else:
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(path)]
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        if spec.loader is not None:
+            spec.loader.exec_module(module)
+        if path.is_dir():
+            for file in sorted(path.glob("*.py")):
+                if file.stem != "__init__" and not _is_hidden(Path(file.name)):
+                    importlib.import_module(f"{name}.{file.stem}")
+    except BaseException:
+        del sys.modules[name]
+        raise
+
+
+def _find_module(given: str) -> ModuleSpec:
+    try:
+        spec = importlib.util.find_spec(given) if all(map(str.isidentifier, given.split("."))) else None
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        raise OptionError(OPTION, "no such file, folder or module")
+    return spec
+
+
+def _run_module(name: str) -> None:
+    if name in sys.modules and name in _loaded:
+        importlib.reload(sys.modules[name])
+    else:
+        importlib.import_module(name)
+
+
+def _sources(spec: ModuleSpec) -> dict[str, bytes]:
+    """The files of a module, or of a package and all below it."""
+    if spec.submodule_search_locations:
+        folders = map(Path, spec.submodule_search_locations)
+        found = [(folder, each) for folder in folders for each in sorted(folder.rglob("*.py"))]
+        return {each.relative_to(folder).as_posix(): each.read_bytes() for folder, each in found}
+    if spec.origin and spec.origin.endswith(".py"):
+        return {"": Path(spec.origin).read_bytes()}
+    raise OptionError(OPTION, f"the module {spec.name} has no Python file")
+
+
+def _failed(error: BaseException, files: Iterable[Path] = ()) -> str:
+    """The reason for a failed import, with the line of the plug-in's own code that it went through last."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"cannot be imported: {error.msg} ({error.filename}, line {error.lineno})"
+    theirs = {str(file) for file in files}
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename in theirs]
+    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return f"cannot be imported: {in_a_line(error)}{place}"
