@@ -25,7 +25,7 @@ import vaegan.run.folder
 from vaegan.commands import train as application
 from vaegan.datasets import Request, open_source
 from vaegan.errors import OptionError
-from vaegan.figures.grids import save_curves
+from vaegan.figures.curves import save_curves
 from vaegan.run.folder import Run
 from vaegan.training.checkpoint import Checkpoints, last_checkpoint, read, write
 from vaegan.training.step import Step

@@ -5,7 +5,7 @@ a term, an alarm and a section of the evaluation each from their own file; what 
 writes is added below. Imports nothing of the package.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -103,6 +103,19 @@ def entries() -> Iterator[tuple[str, Quantity]]:
     return iter(
         sorted(_ENTRIES.items(), key=lambda item: (ranks.get(item[1].section, len(ranks)), item[1].place))
     )
+
+
+def curves(seen: Collection[str]) -> Iterator[tuple[str, Quantity]]:
+    """(key, quantity) of the figures with a curve over the epochs, in order of the entries.
+
+    seen: keys of records, "test/gen/kl". A term without an entry, as of a plug-in that is not loaded, is
+    recognised by the weighted figure beside it, and comes last.
+    """
+    there = dict.fromkeys(_behind_split(key) for key in sorted(seen))
+    yield from ((key, quantity) for key, quantity in entries() if quantity.curve and key in there)
+    for key in there:
+        if f"{key}_weighted" in there and not is_known(key):
+            yield key, find(key)
 
 
 def recorded(key: str, quantity: Quantity) -> tuple[str, ...]:

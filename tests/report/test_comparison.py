@@ -119,7 +119,7 @@ def test_runs_with_pixels_of_another_range_are_not_ranked_by_their_losses(sweep,
     assert found["the loss"] == ["does not compare: other pixel_range", "1", "4"]
     assert found["peak signal-to-noise ratio, dB"] == ["↑ higher", "20", "**30**"]
     page = (tmp_path / "out" / "comparison.html").read_text()
-    assert "VAE: PBP, does not compare: other pixel_range; VAE: KL." in page
+    assert "PBP loss, does not compare: other pixel_range; KL divergence." in page
 
 
 def test_runs_on_other_data_are_not_ranked(sweep, tmp_path, evaluation):
@@ -147,8 +147,8 @@ def test_every_runs_curves_are_on_one_plot(sweep, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Axes, "plot", noted)
     compare(sweep, made(tmp_path / "out"))
-    assert ("VAE: KL", "beta 4", [1, 2], [2.5, 2.0]) in drawn
-    assert ("VAE: KL", "beta 0.5", [1, 2], [20.0, 16.0]) in drawn
+    assert ("KL divergence", "beta 4", [1, 2], [2.5, 2.0]) in drawn
+    assert ("KL divergence", "beta 0.5", [1, 2], [20.0, 16.0]) in drawn
     assert len(drawn) == 2 * 3  # PBP and KL; nobody has another key
     assert (tmp_path / "out" / "curves.png").read_bytes().startswith(b"\x89PNG")
 

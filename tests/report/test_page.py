@@ -39,8 +39,8 @@ def test_what_there_is_to_know_is_shown(chromium, run_folder):
         "smile 0.125 hair_<b> -0.0625 hat none here",
         "Figure samples reconstructions training Better Fréchet distance frechet 1,234 87.65 3.21 ↓ lower",
         "precision 0.25 – – –",
-        "VAE: KL (nats an image) gen/kl 4.5 5",
-        "VAE: PBP (loss an image) gen/pbp – 39",
+        "KL divergence (nats an image) gen/kl 4.5 5",
+        "PBP loss (an image) gen/pbp – 39",
         "Checkpoint step-00000046",
     ):
         assert expected in text

@@ -2,9 +2,10 @@
 
 from functools import cache
 
+import vaegan.losses  # noqa: F401  its terms bring their entries
+from vaegan import quantities
 from vaegan.errors import did_you_mean
 from vaegan.evals.section import Meaning
-from vaegan.figures.grids import PANELS
 
 ACCURACY = "disc_accuracy"
 OF_RUNS = {
@@ -92,9 +93,9 @@ def known_metrics() -> dict[str, Meaning]:
     }
     for of in ("reconstructions", "samples", "training"):
         known |= {f"distances/{of}/{key}": meaning for key, meaning in distances.MEANINGS.items()}
-    terms = [key for panel in PANELS for key in panel.keys if not key.endswith("/total")]
-    lower = {"gen/pbp", "gen/pbp_excess"}
-    for split in ("test", "train"):
-        for term in [*terms, "gen/pbp_excess"]:
-            known[f"{split}/{term}"] = Meaning(term, "", "lower" if term in lower else "")
+    terms = {key: each for key, each in quantities.entries() if each.section in quantities.LOSSES}
+    for split in quantities.SPLITS:
+        for key, each in terms.items():
+            if split in each.splits and not key.endswith("/total"):
+                known[f"{split}/{key}"] = Meaning(each.text or key, each.unit, each.better or "")
     return known | OF_RUNS

@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vaegan.ablation.statistics import pareto_front
 from vaegan.ablation.table import ArmRuns, by_name, figures_of, value_of
-from vaegan.figures.grids import GAP, save_comparison
+from vaegan.figures.curves import save_comparison
+from vaegan.figures.grids import GAP
 from vaegan.marks import save_figure, save_picture
 from vaegan.report.comparable import doubts_of_curves, unlike
 from vaegan.run.reading import RunFiles

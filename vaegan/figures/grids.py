@@ -1,13 +1,10 @@
-"""Pictures of runs as PNG files: images, errors, curves, maps of latents; samples over epochs as a GIF."""
+"""Pictures of runs as PNG files: images, errors, maps of latents; samples over epochs as a GIF."""
 
 import io
-import itertools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -166,130 +163,3 @@ def _shortened(name: str) -> str:
     """A class's name as a legend has room for it; no formula for matplotlib, and not left out for its "_"."""
     short = name if len(name) <= LONGEST_CLASS else f"{name[: LONGEST_CLASS - 1]}…"
     return re.sub(r"^_", "\u200b_", short.replace("$", r"\$"))
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One drawing of curves. keys: of a record, behind the split."""
-
-    title: str
-    unit: str
-    keys: tuple[str, ...]
-
-
-PANELS = (
-    Panel("{gen}: total", "loss an image", ("gen/total",)),
-    Panel("{gen}: PBP", "loss an image", ("gen/pbp",)),
-    Panel("{gen}: KL", "nats an image", ("gen/kl",)),
-    Panel("{gen}: adversarial, unweighted", "", ("gen/adv",)),
-    Panel("Discriminator: loss, without penalties", "", ("disc/adv",)),
-    Panel("Discriminator: terms", "", ("disc/real", "disc/fake", "disc/pairs")),
-    Panel("Discriminator: penalties, unweighted", "", ("disc/gp", "disc/r1", "disc/r2")),
-    Panel("Jensen-Shannon divergence, at least", "nats", ("disc/jsd",)),
-    Panel("Wasserstein-1 estimate", "distance in the model's range", ("disc/w1",)),
-    Panel("Wasserstein-1, up to an unknown scale", "critic's gap", ("disc/w1_up_to_scale",)),
-    Panel("Discriminator: accuracy", "share right", ("disc/acc_real", "disc/acc_fake", "disc/acc_pairs")),
-    Panel("Discriminator: saturated logits", "share", ("disc/saturated",)),
-    Panel("Samples: distance over originals'", "ratio", ("gen/diversity",)),
-)
-PANEL_COLUMNS = 3
-STYLES = ("-", "--", "-.", ":")  # of several runs' curves, so that colours are not all that tells them apart
-LABELS = {
-    "disc/acc_real": "originals",
-    "disc/acc_fake": "fakes",
-    "disc/acc_pairs": "pairs",
-    "disc/real": "originals",
-    "disc/fake": "fakes",
-    "disc/pairs": "pairs",
-    "disc/gp": "gp",
-    "disc/r1": "R1",
-    "disc/r2": "R2",
-}
-
-
-def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, float]) -> None:
-    """The losses over the epochs, train and test, read from the records of metrics.jsonl.
-
-    draws: what a term ("disc/real") is worth when D cannot tell; a grey line stands there. A dotted line
-    stands where combo epochs begin.
-    """
-    from matplotlib.figure import Figure
-
-    seen = {key for record in records for key in record}
-    panels = [panel for panel in PANELS if any(f"test/{key}" in seen for key in panel.keys)]
-    gen = "Generator" if records[0]["phase"] == "gan" else "VAE"
-    if gen == "Generator":  # its total is its one term
-        panels = [panel for panel in panels if panel.keys != ("gen/total",)]
-    columns = min(len(panels), PANEL_COLUMNS)
-    rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
-    first_combo = next((record["epoch"] for record in records if record["phase"] == "combo"), 0)
-    for place, panel in enumerate(panels, start=1):
-        axes = figure.add_subplot(rows, columns, place)
-        for colour, key in enumerate(key for key in panel.keys if f"test/{key}" in seen):
-            for split, style in (("train", "-"), ("test", "--")):
-                points = [(r["epoch"] + 1, r[f"{split}/{key}"]) for r in records if f"{split}/{key}" in r]
-                if not points:  # a term that weighs nothing is not computed in training
-                    continue
-                label = f"{split} {LABELS.get(key, '')}".strip()
-                axes.plot(*zip(*points, strict=True), style, color=f"C{colour}", label=label, marker=".")
-        for draw in sorted({draws[key] for key in panel.keys if key in draws and f"test/{key}" in seen}):
-            axes.axhline(draw, color="grey", linewidth=1)
-            axes.annotate("draw", (0.01, draw), xycoords=("axes fraction", "data"), va="bottom", color="grey")
-            axes.margins(y=0.12)  # room for the word
-        if first_combo and "disc" not in panel.keys[0]:
-            axes.axvline(first_combo + 0.5, color="grey", linestyle=":", linewidth=1)
-        axes.set_title(panel.title.format(gen=gen))
-        axes.set_xlabel("epoch")
-        axes.set_ylabel(panel.unit)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend()
-    save_figure(path, figure)
-
-
-def save_comparison(
-    path: Path, runs: Mapping[str, list[dict[str, Any]]], doubt: Callable[[str], str] = lambda key: ""
-) -> list[str]:
-    """Several runs' test curves, a panel for each that at least two of them have; returns the panels' titles.
-
-    runs: the records of metrics.jsonl by what a run is called. Nothing is drawn where they share none.
-    doubt: says of a key why its curves do not compare, which then stands below the title.
-    """
-    panels = dict(_shared_curves(runs, doubt))
-    if not panels:
-        return []
-    from matplotlib import colormaps
-    from matplotlib.figure import Figure
-
-    columns = min(len(panels), PANEL_COLUMNS)
-    rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(4 * columns, 3 * rows + 0.25 * len(runs)), layout="constrained")
-    few = len(runs) <= len(colormaps["tab10"].colors)
-    colours = colormaps["tab10"].colors if few else colormaps["viridis"].resampled(len(runs)).colors
-    for place, (title, (unit, curves)) in enumerate(panels.items(), start=1):
-        axes = figure.add_subplot(rows, columns, place, title=title, xlabel="epoch", ylabel=unit)
-        looks = zip(colours, itertools.cycle(STYLES), strict=False)
-        for (name, curve), (colour, style) in zip(curves.items(), looks, strict=False):
-            axes.plot(list(curve), list(curve.values()), style, color=colour, label=name, marker=".")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
-    save_figure(path, figure)
-    return [title.replace("\n", ", ") for title in panels]
-
-
-def _shared_curves(
-    runs: Mapping[str, list[dict[str, Any]]], doubt: Callable[[str], str]
-) -> Iterator[tuple[str, tuple[str, dict[str, dict[int, float]]]]]:
-    """A title, its unit, and each run's values by epoch, for what at least two runs have."""
-    phases = {record["phase"] for records in runs.values() for record in records}
-    gen = "Generator" if "gan" in phases else "VAE"
-    for panel in PANELS:
-        for key in panel.keys:
-            curves = {
-                name: {r["epoch"] + 1: r[f"test/{key}"] for r in records if f"test/{key}" in r}
-                for name, records in runs.items()
-            }
-            if sum(map(bool, curves.values())) > 1:
-                part = f", {LABELS[key]}" if len(panel.keys) > 1 else ""
-                lines = [panel.title.format(gen=gen) + part, doubt(f"test/{key}")]
-                yield "\n".join(filter(None, lines)), (panel.unit, curves)

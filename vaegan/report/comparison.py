@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import vaegan.losses  # noqa: F401  its terms bring their entries
 from vaegan.errors import UserError
-from vaegan.figures.grids import save_comparison
+from vaegan.figures.curves import save_comparison
 from vaegan.files import write_whole
 from vaegan.report.comparable import (
     HOUSEKEEPING,

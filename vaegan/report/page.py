@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import vaegan.losses  # noqa: F401  its terms bring their entries
+from vaegan import quantities
 from vaegan.errors import UserError
-from vaegan.figures.grids import LABELS, PANELS
 from vaegan.report.rendering import ABSENT, duration, figure, inlined, words, write_page
 from vaegan.report.tables import view
 from vaegan.run.reading import RunFiles, read_run
@@ -71,19 +72,15 @@ def describe(run: RunFiles) -> str:
 
 
 def last_losses(records: list[dict[str, Any]]) -> Iterator[tuple[str, str, str, str]]:
-    """Key, title, training and test value of what the last epoch had of the curves."""
+    """Key, title, training and test value of the figures with a curve, in the last epoch."""
     if not records:
         return
     last = records[-1]
-    gen = "Generator" if last["phase"] == "gan" else "VAE"
-    for panel in PANELS:
-        for key in panel.keys:
-            values = [last.get(f"{split}/{key}") for split in ("train", "test")]
-            if any(value is not None for value in values):
-                part = f", {LABELS[key]}" if len(panel.keys) > 1 else ""
-                unit = f" ({panel.unit})" if panel.unit else ""
-                train, test = (ABSENT if value is None else figure(value) for value in values)
-                yield key, panel.title.format(gen=gen) + part + unit, train, test
+    for key, quantity in quantities.curves(last):
+        values = [last.get(f"{split}/{key}") for split in quantities.SPLITS]
+        unit = f" ({quantity.unit})" if quantity.unit else ""
+        train, test = (ABSENT if value is None else figure(value) for value in values)
+        yield key, quantity.heading + unit, train, test
 
 
 def versions(run: RunFiles) -> list[tuple[str, str, str]]:

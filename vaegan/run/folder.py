@@ -22,7 +22,8 @@ from vaegan.config.paths import config_text
 from vaegan.config.schema import DEFAULT_ADV, MOST_GRIDS, Config
 from vaegan.datasets import is_registered
 from vaegan.errors import OptionError
-from vaegan.figures.grids import save_animation, save_curves, save_reconstructions, save_samples
+from vaegan.figures.curves import save_curves
+from vaegan.figures.grids import save_animation, save_reconstructions, save_samples
 from vaegan.files import append_line, remove_unfinished, write_whole
 from vaegan.nets.blocks import parameter_count, without_spectral_norm
 from vaegan.nets.players import Players

@@ -1,0 +1,104 @@
+"""Curves over the epochs as PNG files: of one run, and of several side by side."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from vaegan import quantities
+from vaegan.marks import save_figure
+from vaegan.quantities import Quantity
+
+PANEL_COLUMNS = 3
+STYLES = ("-", "--", "-.", ":")  # of several runs' curves, so that colours are not all that tells them apart
+
+
+def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, float]) -> None:
+    """The losses over the epochs, train and test, read from the records of metrics.jsonl.
+
+    draws: the value of a term ("disc/real") when D cannot tell, which is drawn as a grey line. A dotted line
+    stands where combo epochs begin.
+    """
+    panels = _panels(records)
+    columns = min(len(panels), PANEL_COLUMNS)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
+    first_combo = next((record["epoch"] for record in records if record["phase"] == "combo"), 0)
+    for place, (title, curves) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        levels = set()
+        for colour, (key, quantity) in enumerate(curves.items()):
+            for split, style in (("train", "-"), ("test", "--")):
+                points = [(r["epoch"] + 1, r[f"{split}/{key}"]) for r in records if f"{split}/{key}" in r]
+                if not points:  # a term of weight 0 is not computed in training
+                    continue
+                label = f"{split} {quantity.label}".strip()
+                axes.plot(*zip(*points, strict=True), style, color=f"C{colour}", label=label, marker=".")
+            levels.add(draws.get(key, quantity.draw))
+        for draw in sorted(levels - {None}):
+            axes.axhline(draw, color="grey", linewidth=1)
+            axes.annotate("draw", (0.01, draw), xycoords=("axes fraction", "data"), va="bottom", color="grey")
+            axes.margins(y=0.12)  # room for the word
+        if first_combo and not any(key.startswith("disc/") for key in curves):
+            axes.axvline(first_combo + 0.5, color="grey", linestyle=":", linewidth=1)
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(next(iter(curves.values())).unit)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend()
+    save_figure(path, figure)
+
+
+def _panels(records: list[dict[str, Any]]) -> dict[str, dict[str, Quantity]]:
+    """The curves of each panel by its title: those that held-out images have."""
+    panels: dict[str, dict[str, Quantity]] = {}
+    seen = {key for record in records for key in record if key.startswith("test/")}
+    for key, quantity in quantities.curves(seen):
+        if key != "gen/total" or records[0]["phase"] != "gan":  # a GAN's total is its one term
+            panels.setdefault(quantity.panel or quantity.heading, {})[key] = quantity
+    return panels
+
+
+def save_comparison(
+    path: Path, runs: Mapping[str, list[dict[str, Any]]], doubt: Callable[[str], str] = lambda key: ""
+) -> list[str]:
+    """Several runs' test curves, a panel for each that at least two of them have; returns the panels' titles.
+
+    runs: the records of metrics.jsonl by the run's label. Nothing is drawn where they share no figure.
+    doubt: gives the reason why a key's curves do not compare, which then stands below the title.
+    """
+    panels = dict(_shared_curves(runs, doubt))
+    if not panels:
+        return []
+    columns = min(len(panels), PANEL_COLUMNS)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4 * columns, 3 * rows + 0.25 * len(runs)), layout="constrained")
+    few = len(runs) <= len(colormaps["tab10"].colors)
+    colours = colormaps["tab10"].colors if few else colormaps["viridis"].resampled(len(runs)).colors
+    for place, (title, (unit, curves)) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(rows, columns, place, title=title, xlabel="epoch", ylabel=unit)
+        looks = zip(colours, itertools.cycle(STYLES), strict=False)
+        for (name, curve), (colour, style) in zip(curves.items(), looks, strict=False):
+            axes.plot(list(curve), list(curve.values()), style, color=colour, label=name, marker=".")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
+    save_figure(path, figure)
+    return [title.replace("\n", ", ") for title in panels]
+
+
+def _shared_curves(
+    runs: Mapping[str, list[dict[str, Any]]], doubt: Callable[[str], str]
+) -> Iterator[tuple[str, tuple[str, dict[str, dict[int, float]]]]]:
+    """A title, its unit, and each run's values by epoch, for the figures that at least two runs have."""
+    seen = {key for records in runs.values() for r in records for key in r if key.startswith("test/")}
+    for key, quantity in quantities.curves(seen):
+        curves = {
+            name: {r["epoch"] + 1: r[f"test/{key}"] for r in records if f"test/{key}" in r}
+            for name, records in runs.items()
+        }
+        if sum(map(bool, curves.values())) > 1:
+            title = "\n".join(filter(None, [quantity.heading, doubt(f"test/{key}")]))
+            yield title, (quantity.unit, curves)
