@@ -1,4 +1,4 @@
-"""The README's commands, links and example, taken from its text."""
+"""The commands, links and examples of the README and of docs/, taken from their text."""
 
 import re
 import shlex
@@ -11,11 +11,24 @@ from vaegan.cli.parser import Parser
 from vaegan.nets.discriminators import DISCRIMINATORS
 
 ROOT = Path(__file__).parent.parent
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(
-    r"^ *(?:(?:\.venv/bin/)?python|torchrun .*) (train_vaegan\.py .*)$", README, re.MULTILINE
-)
-COMMANDS += re.findall(r"`python (train_vaegan\.py [^`]*)`", README)
+PAGES = {page.relative_to(ROOT): page.read_text(encoding="utf-8") for page in [ROOT / "README.md", *DOCS]}
+TEXT = "\n".join(PAGES.values())
+COMMANDS = re.findall(r"^ *(?:(?:\.venv/bin/)?python|torchrun .*) (train_vaegan\.py .*)$", TEXT, re.MULTILINE)
+COMMANDS += re.findall(r"`python (train_vaegan\.py [^`]*)`", TEXT)
+COMMANDS = [
+    line for line in dict.fromkeys(COMMANDS) if not re.search(r"\b[A-Z]{3,}\b", line.replace("NAME", ""))
+]
+LINKS = [
+    (page, target) for page, text in PAGES.items() for target in re.findall(r"\]\((?!http)([^)]+)\)", text)
+]
+
+
+def slugs(text: str) -> set[str]:
+    """The names by which links lead to a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_readme_has_commands():
@@ -39,9 +52,18 @@ def test_each_command_is_one_that_the_program_takes(command, line, tmp_path, mon
     assert "# run folder" in output
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\((?!http|#)([^)]+)\)", README))
-def test_each_link_leads_to_a_file(target):
-    assert (ROOT / target).exists()
+@pytest.mark.parametrize(("page", "target"), LINKS, ids=lambda value: str(value))
+def test_each_link_leads_to_a_file_and_a_heading(page, target):
+    path, _, heading = target.partition("#")
+    leads_to = (ROOT / page).parent / path if path else ROOT / page
+    assert leads_to.exists()
+    if heading:
+        assert heading in slugs(leads_to.read_text(encoding="utf-8"))
+
+
+def test_the_readme_leads_to_every_page():
+    linked = {target.partition("#")[0] for page, target in LINKS if page == Path("README.md")}
+    assert {str(page.relative_to(ROOT)) for page in DOCS if page.parent.name == "docs"} <= linked
 
 
 def test_the_example_discriminator_trains(command, monkeypatch):
@@ -54,7 +76,7 @@ def test_the_example_discriminator_trains(command, monkeypatch):
     assert "disc      patch" in output
 
 
-@pytest.mark.parametrize("line", re.findall(r"python -m vaegan ([^`\n]*)", README))
+@pytest.mark.parametrize("line", dict.fromkeys(re.findall(r"python -m vaegan ([^`\n]*)", TEXT)))
 def test_each_other_command_is_one_that_is_taken(line):
     name, *flags = shlex.split(line, comments=True)
     parser = Parser()
