@@ -11,8 +11,10 @@ if __name__ == "__main__":
     end_at_ctrl_c()  # before the imports that take seconds
 
 import argparse
+import ast
 import contextlib
 import importlib
+import importlib.util
 import os
 import pkgutil
 from types import ModuleType
@@ -21,7 +23,6 @@ import vaegan.commands
 from vaegan.cli.parser import Parser, print_any_text
 from vaegan.errors import OptionError, UserError, did_you_mean, flag
 from vaegan.failures import in_a_line, out_of_memory
-from vaegan.parallel import leave
 from vaegan.training.signals import heed_ctrl_c
 
 
@@ -86,8 +87,14 @@ def find(name: str) -> ModuleType:
 
 def overview() -> str:
     """The commands, each with the first line of its help."""
-    lines = [f"  {name:16}{find(name).__doc__.strip().splitlines()[0]}" for name in names()]
+    lines = [f"  {name:16}{summary(name)}" for name in names()]
     return "\n".join(["usage: python -m vaegan COMMAND ...  (COMMAND --help says more)", "", *lines])
+
+
+def summary(name: str) -> str:
+    """The first line of a command's help, read from its file: importing them all would take seconds."""
+    module = importlib.util.find_spec(f"vaegan.commands.{name.replace('-', '_')}")
+    return ast.get_docstring(ast.parse(Path(module.origin).read_bytes())).splitlines()[0]
 
 
 def explained(error: OptionError, typed: argparse.Namespace) -> str:
@@ -97,4 +104,9 @@ def explained(error: OptionError, typed: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    leave(main())
+    status = main()
+    if "WORLD_SIZE" in os.environ:  # one of the processes that train a run together
+        from vaegan.parallel import leave
+
+        leave(status)
+    sys.exit(status)

@@ -1,12 +1,12 @@
 """Failures that may happen to any command: which ones are a lack of memory, and what they are in one line."""
 
-import torch
-
 WORDS = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
 
 
 def out_of_memory(error: BaseException) -> bool:
     """True where memory has run out, on whichever device: the allocator of CPUs has no error of its own."""
+    import torch
+
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in WORDS)

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 import yaml
 from rich.console import Console
-from timm.layers import convert_sync_batchnorm
 
 from vaegan import datasets
 from vaegan.cli import again
@@ -352,6 +351,8 @@ def prepare_players(
     players = build_players(config, image_shape)
     if ranks.size > 1 and any(map(is_batch_norm, players.modules())):
         if device.type == "cuda":
+            from timm.layers import convert_sync_batchnorm
+
             players = convert_sync_batchnorm(players)
         else:
             console.print(
@@ -461,8 +462,8 @@ def show_plan(
 
     found: what it would go on from.
     """
-    without_downloads = config.model_copy(update={"pretrained": None, "disc_pretrained": None})
-    players = build_players(without_downloads, description.shape)
+    update = {"pretrained": None, "disc_pretrained": None, "ema": None}  # no download, no average of noise
+    players = build_players(config.model_copy(update=update), description.shape)
     console.print("# config")
     console.print(yaml.safe_dump(config.to_dict(), sort_keys=False))
     console.print("# networks")
