@@ -5,9 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from matplotlib import colormaps
-from matplotlib.figure import Figure
-
 from vaegan import quantities
 from vaegan.marks import save_figure
 from vaegan.quantities import Quantity
@@ -22,6 +19,8 @@ def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, f
     draws: the value of a term ("disc/real") when D cannot tell, which is drawn as a grey line. A dotted line
     stands where combo epochs begin.
     """
+    from matplotlib.figure import Figure
+
     panels = _panels(records)
     columns = min(len(panels), PANEL_COLUMNS)
     rows = -(-len(panels) // columns)
@@ -70,6 +69,9 @@ def save_comparison(
     runs: the records of metrics.jsonl by the run's label. Nothing is drawn where they share no figure.
     doubt: gives the reason why a key's curves do not compare, which then stands below the title.
     """
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
     panels = dict(_shared_curves(runs, doubt))
     if not panels:
         return []
