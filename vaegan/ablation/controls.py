@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vaegan.config.knobs import DISC_PREFIX
-from vaegan.config.schema import DISC_OPTIONS
+from vaegan.config.schema import needing
 
 EQUAL_TIME = "equal_time"
 
@@ -21,12 +20,8 @@ class Control:
 def without_disc(baseline: Mapping[str, Any]) -> dict[str, Any]:
     """The VAE alone. Raises: ValueError for a baseline that is no VAE with a discriminator."""
     _check(baseline)
-    dropped = {"disc", *DISC_OPTIONS}
-    return {
-        name: value
-        for name, value in baseline.items()
-        if name not in dropped and not name.startswith(DISC_PREFIX)
-    }
+    dropped = {"disc", *needing("disc")}
+    return {name: value for name, value in baseline.items() if name not in dropped}
 
 
 def with_weight_0(baseline: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,22 +9,13 @@ from typing import Any
 
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.spec import Arm, Spec
-from vaegan.config.knobs import DISC_PREFIX
 from vaegan.config.make import make_config
-from vaegan.config.schema import DISC_OPTIONS, Config, Output, Tracking
+from vaegan.config.schema import Config, options
 from vaegan.errors import OptionError, OptionErrors, UserError
 from vaegan.objective.weight import Weight
 from vaegan.run.folder import describe
 
 FOLDER = "arms"  # below the folder of runs: the runs of all ablations, which any table may want
-# what does not change a run's outcome: where things are, what is kept and shown
-NOT_OF_A_RUN = {
-    *("seed", "data_dir", "cache_dir", "memory_limit"),
-    *Output.model_fields,
-    *Tracking.model_fields,
-}
-# what begins to matter with the first combo epoch
-OF_COMBO = {"disc", *DISC_OPTIONS, "pbp_weight", "pbp_decay", "pbp_decay_every", "epochs"}
 
 
 @dataclass(frozen=True)
@@ -111,13 +102,14 @@ def _job(config: Config, seed: int, runs_dir: Path) -> Job:
 
 def digest(config: Config) -> str:
     """Eight letters that tell a run's resolved options from others', but for its seed."""
-    return _hashed(config, NOT_OF_A_RUN)
+    return _hashed(config, [])
 
 
 def _hashed(config: Config, without: Iterable[str]) -> str:
-    dropped = set(without)
-    options = {name: value for name, value in config.to_dict().items() if name not in dropped}
-    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
+    """The digest of the options that decide a run's results. without: more options to leave out."""
+    dropped = {"seed", *options(lambda nature: nature.housekeeping), *without}
+    of_run = {name: value for name, value in config.to_dict().items() if name not in dropped}
+    return hashlib.sha256(json.dumps(of_run, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def solo_epochs(config: Config) -> int:
@@ -132,12 +124,12 @@ def solo_epochs(config: Config) -> int:
 
 def solo_digest(config: Config) -> str:
     """The same for runs whose solo epochs are the same to the bit."""
+    from_combo = options(lambda nature: nature.from_combo or "disc" in nature.needs)
     if config.lr_schedule != "constant" or config.warmup_epochs or config.init == "dcgan":
         # rates follow the epochs, D's too; DCGAN's initialiser draws after D has been made
-        without = {*NOT_OF_A_RUN, "disc_weight", "solo_epochs", "pbp_weight", "pbp_decay", "pbp_decay_every"}
-        return _hashed(config, without)
-    disc = {name for name in config.to_dict() if name.startswith(DISC_PREFIX)}
-    return _hashed(config, NOT_OF_A_RUN | OF_COMBO | disc)
+        weights = set(options(lambda nature: nature.weighs == "gen"))
+        return _hashed(config, {"solo_epochs", *weights.intersection(from_combo)})
+    return _hashed(config, from_combo)
 
 
 def _forked(jobs: Sequence[Job]) -> list[Job]:
@@ -171,5 +163,5 @@ def epochs_of(config: Config) -> dict[str, int]:
 
 def options_of(config: Config) -> dict[str, Any]:
     """A config as a file of options for any seed, which says nothing of where a run goes."""
-    dropped = {"seed", "runs_dir", "evaluate"}
+    dropped = options(lambda nature: nature.one_run)
     return {name: value for name, value in config.to_dict().items() if name not in dropped}

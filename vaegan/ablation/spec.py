@@ -10,14 +10,13 @@ from vaegan.ablation.controls import CONTROLS
 from vaegan.ablation.metrics import DEFAULT_METRICS, check_metric
 from vaegan.config.make import takes_away
 from vaegan.config.paths import beside, located
-from vaegan.config.schema import config_type
+from vaegan.config.schema import natures
 from vaegan.config.yaml_files import load_yaml, read_config
 from vaegan.errors import UserError, did_you_mean
 from vaegan.seeds import LARGEST_SEED
 
 KEYS = ("extends", "base", "options", "grid", "arms", "controls", "seeds", "metrics", "baseline", "labels")
 NONE = "none"  # in place of any key's value: what another file sets is taken away; an arm may be called so
-OWN = ("seed", "run_name", "runs_dir", "evaluate", "wandb_group")  # options that the ablation itself sets
 
 
 @dataclass(frozen=True)
@@ -217,9 +216,9 @@ def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_options(path: Path, label: str, options: Mapping[str, Any]) -> None:
     """Raises: UserError for options that do not exist or that the ablation itself sets."""
-    known = config_type().model_fields
+    known = natures()
     for option in options:
-        if option in OWN:
+        if option in known and known[option].one_run:
             problem = "set by the ablation itself; leave it out" if option != "seed" else "use `seeds`"
         elif option not in known:
             problem = f"unknown option; {did_you_mean(option, known)}train_vaegan.py --help lists them all"

@@ -9,7 +9,8 @@ from typing import Any
 from vaegan.cli.parser import Parser
 from vaegan.config.knobs import DISC_PREFIX, knobs
 from vaegan.config.make import make_config
-from vaegan.config.paths import OPTIONS
+from vaegan.config.option import declared
+from vaegan.config.paths import path_options
 from vaegan.config.schema import SECTIONS, Config, config_type, is_listed, literals
 from vaegan.config.yaml_files import looked_for, read_config
 from vaegan.errors import OptionError, OptionErrors, UserError, did_you_mean, flag
@@ -59,7 +60,8 @@ class Given:
         if name not in self.origins:
             return str(error)
         separator = " " if self.origins[name].startswith("--") else ": "
-        looked = looked_for(self.files[name], name) if name in self.files and name in OPTIONS else ""
+        is_path = name in self.files and name in path_options()
+        looked = looked_for(self.files[name], name) if is_path else ""
         looked = f" It was {looked}." if looked else ""
         return f"{self.origins[name]}{separator}{self.texts[name]}: {error.problem}{looked}"
 
@@ -153,13 +155,13 @@ def _parser(prog: str, datasets: Iterable[str]) -> Parser:
 
 def _add_option(group, cls: type[Config], name: str, names: Iterable[str] = ()) -> None:
     info = cls.model_fields[name]
-    extra = info.json_schema_extra
+    says = declared(info)
     kind = str(info.annotation)
-    names = [*extra["names"](), *names, *literals(info)]
+    names = [*says.names(), *names, *literals(info)]
     parts = [info.description]
     if names:
         parts.append(f": {', '.join(names)}")
-    parts.append(f" (default: {info.default if info.default is not None else extra['shown']})")
+    parts.append(f" (default: {info.default if info.default is not None else says.shown})")
     options = {"help": "".join(parts).replace("%", "%%"), "metavar": _metavar(kind)}
     if "bool" in kind:
         options |= {"nargs": "?", "const": "true"}

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from vaegan.config.paths import OPTIONS
+from vaegan.config.paths import path_options
 from vaegan.config.yaml_files import looked_for, read_config
 from vaegan.datasets import Request, Splits, open_source
 from vaegan.errors import OptionError, UserError
@@ -54,7 +54,7 @@ def images_of(trained: Trained, advice: str, **typed: str | None) -> tuple[Reque
     stands = read_config(file, origin=str(file))[-1][1]
     if not stands:
         raise UserError(f"{file}: holds no options; put back those of the run")
-    options = trained.config.to_dict() | {name: stands[name] for name in OPTIONS if name in stands}
+    options = trained.config.to_dict() | {name: stands[name] for name in path_options() if name in stands}
     options |= {name: value for name, value in typed.items() if value is not None}
     request = Request.of(options)
     try:
@@ -64,7 +64,7 @@ def images_of(trained: Trained, advice: str, **typed: str | None) -> tuple[Reque
             raise
         reason, _, _ = error.problem.partition(";")  # what it advises are flags of a training
         what = f"{file}: {error.option}: {options[error.option]}: {reason}"
-        looked = looked_for(file, error.option) if error.option in OPTIONS else ""
+        looked = looked_for(file, error.option) if error.option in path_options() else ""
         raise UserError("; ".join(filter(None, [what, looked, advice]))) from None
 
 

@@ -5,24 +5,21 @@ from typing import Any
 
 from vaegan.augment.diffaugment import build_diffaugment
 from vaegan.augment.training_images import build_augmentation
-from vaegan.config.knobs import DISC_PREFIX
+from vaegan.config.option import declared
 from vaegan.config.schema import (
     DEFAULT_ADV,
     DEFAULT_BATCH_SIZE,
-    DISC_OPTIONS,
     ENDING,
-    VAE_OPTIONS,
     Config,
     as_list,
+    config_type,
     families,
+    needing,
     played_alone,
 )
 from vaegan.errors import OptionError, did_you_mean
 from vaegan.losses.adversarial import ADVERSARIAL, is_adversarial
 from vaegan.losses.pbp import PBP_LOSSES
-from vaegan.nets.decoders import DECODERS
-from vaegan.nets.discriminators import DISCRIMINATORS
-from vaegan.nets.encoders import ENCODERS
 from vaegan.parallel import LEAST_SHARE
 from vaegan.pixels import INTERVALS
 
@@ -30,7 +27,7 @@ from vaegan.pixels import INTERVALS
 def contradictions(config: Config) -> Iterable[OptionError]:
     """Options that cannot go together."""
     if config.disc is None:
-        for name in (*DISC_OPTIONS, *(DISC_PREFIX + knob for knob in config.typed_knobs(DISC_PREFIX))):
+        for name in needing("disc"):
             if getattr(config, name) is not None:
                 yield OptionError(name, "needs a discriminator; add --disc NAME")
         if config.gan:
@@ -38,7 +35,7 @@ def contradictions(config: Config) -> Iterable[OptionError]:
     else:
         yield from _game_contradictions(config)
     if config.gan:
-        for name in VAE_OPTIONS:
+        for name in needing("vae"):
             if name in config.model_fields_set and getattr(config, name) is not None:
                 yield OptionError(
                     name, "a GAN has no encoder and no reconstructions; leave out this, or --gan"
@@ -132,15 +129,9 @@ def _is_folder_name(name: str) -> bool:
 
 def unknown_names(values: Mapping[str, Any]) -> Iterable[OptionError]:
     """The names that nothing is registered under, or nothing that has the sides of a game."""
-    for name, registry in (
-        ("encoder", ENCODERS),
-        ("decoder", DECODERS),
-        ("gan", DECODERS),
-        ("disc", DISCRIMINATORS),
-        ("pbp", PBP_LOSSES),
-        ("adv", ADVERSARIAL),
-    ):
-        if isinstance(given := values.get(name), str):
+    for name, info in config_type().model_fields.items():
+        registry = declared(info).registry
+        if registry is not None and isinstance(given := values.get(name), str):
             try:
                 entry, _ = registry.find(given)
             except ValueError as error:

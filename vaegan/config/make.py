@@ -8,7 +8,6 @@ from pydantic import ValidationError
 from vaegan.config.checks import contradictions, unknown_names
 from vaegan.config.knobs import DISC_PREFIX, knobs
 from vaegan.config.schema import (
-    CHANGEABLE,
     DEFAULT_ADV,
     DEFAULT_BATCH_SIZE,
     DEFAULT_BETAS,
@@ -16,10 +15,11 @@ from vaegan.config.schema import (
     DEFAULT_FAMILY,
     DEFAULT_LR,
     LEAST_BATCHES,
-    OFF,
     Config,
     config_type,
     literals,
+    natures,
+    options,
     played_alone,
 )
 from vaegan.errors import OptionError, OptionErrors, did_you_mean
@@ -56,12 +56,12 @@ def takes_away(name: str, value: Any) -> bool:
 
 def _without_off(config: Config) -> Config:
     """The config without options whose values say that they are off: equal runs have equal configs."""
-    off = dict(OFF)
-    if config.disc is None:
-        off["disc_weight"] = Weight(0.0)
-    if config.disc is None or config.gan:
-        off["solo_epochs"] = 0
-    dropped = [name for name, value in off.items() if getattr(config, name) == value]
+    missing = {"vae": config.gan is not None, "disc": config.disc is None}
+    dropped = []
+    for name, nature in natures().items():
+        off = [nature.off, *(value for part, value in nature.off_without.items() if missing[part])]
+        if getattr(config, name) in off:
+            dropped.append(name)
     for prefix in ("", DISC_PREFIX):
         networks = [config.disc or ""] if prefix else [config.encoder_name, config.decoder_name]
         for knob in knobs(prefix):
@@ -156,10 +156,11 @@ def changes(config: Config, made_with: Mapping[str, Any]) -> list[OptionError]:
     made_with: as `Config.to_dict` gave it. Raises: OptionErrors when this version does not know it.
     """
     before, now = make_config(made_with).to_dict(), config.to_dict()
+    changeable = options(lambda nature: nature.changeable)
     if "value_range" not in before:  # of a run from before there was one; its images tell
         now.pop("value_range", None)
     return [
         OptionError(name, f"the run was made with {before.get(name, 'none')}, and cannot change it")
         for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name) and name not in CHANGEABLE
+        if before.get(name) != now.get(name) and name not in changeable
     ]

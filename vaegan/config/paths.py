@@ -11,11 +11,15 @@ from typing import Any
 
 import yaml
 
-from vaegan.config.schema import Config
+from vaegan.config.schema import Config, options
 from vaegan.datasets import Request, is_registered
 
 KEY = "paths"
-OPTIONS = ("dataset", "data_dir", "cache_dir")
+
+
+def path_options() -> list[str]:
+    """The options that are paths."""
+    return options(lambda nature: nature.is_path)
 
 
 def config_text(config: Config, before: Path | None = None) -> str:
@@ -23,32 +27,34 @@ def config_text(config: Config, before: Path | None = None) -> str:
 
     before: the file as it stands, where a run goes on; what was typed then stays where it means the same.
     """
-    options = config.to_dict()
-    request = Request.of(options)
+    values = config.to_dict()
+    request = Request.of(values)
     lies = {"dataset": request.name, "data_dir": request.data_dir, "cache_dir": request.cache_dir}
-    options |= _as_typed(options, before) if before is not None and before.is_file() else {}
-    options = {name: value for name, value in options.items() if value is not None}
+    values |= _as_typed(values, before) if before is not None and before.is_file() else {}
+    values = {name: value for name, value in values.items() if value is not None}
     paths = {
         name: os.path.abspath(os.path.expanduser(path))
         for name, path in lies.items()
-        if _begins_somewhere(name, options.get(name, _default(name))) and os.path.exists(path)
+        if _begins_somewhere(name, values.get(name, _default(name))) and os.path.exists(path)
     }
-    return yaml.safe_dump(options | ({KEY: paths} if paths else {}), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(values | ({KEY: paths} if paths else {}), sort_keys=False, allow_unicode=True)
 
 
-def _as_typed(options: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """What a file has for those paths among the options that are the ones it leads to; None for nothing."""
+def _as_typed(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """What a file has for those paths among the values that are the ones it leads to; None for nothing."""
     stands = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     leads_to = located(stands, file)
     return {
-        name: stands.get(name) for name in OPTIONS if name in options and leads_to.get(name) == options[name]
+        name: stands.get(name)
+        for name in path_options()
+        if name in values and leads_to.get(name) == values[name]
     }
 
 
 def located(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
     """A file's options without `paths`, those that are relative paths as they have to be read from here."""
     found = {name: value for name, value in values.items() if name != KEY}
-    for name in OPTIONS:
+    for name in path_options():
         value = values.get(name, _default(name))
         if _begins_somewhere(name, value):
             place = next(filter(os.path.exists, places(values, file, name)), value)

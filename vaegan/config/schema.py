@@ -6,6 +6,7 @@ read from the constructors of whatever is registered.
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
@@ -26,6 +27,7 @@ from vaegan.augment.diffaugment import DIFFAUGMENTS
 from vaegan.augment.training_images import AUGMENTATIONS
 from vaegan.config.interval import Interval
 from vaegan.config.knobs import DISC_PREFIX, Knob, knobs
+from vaegan.config.option import Nature, Part, declared, option
 from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
@@ -55,23 +57,6 @@ Ends = tuple[FiniteFloat, FiniteFloat]
 def families() -> list[str]:
     """The names that stand for both an encoder and a decoder."""
     return sorted({name for name, _ in ENCODERS.entries()} & {name for name, _ in DECODERS.entries()})
-
-
-def option(
-    default: Any,
-    description: str,
-    *,
-    shown: str | None = None,
-    names: Callable[[], list[str]] = list,
-    **limits,
-) -> Any:
-    """A field of the config.
-
-    description: meaning and unit. shown: the default in words, where it depends on other options.
-    names: gives the registered names that it takes, for --help. limits: pydantic's (`gt`, `ge`, ...).
-    """
-    extra = {"shown": shown, "names": names}
-    return Field(default, description=description, json_schema_extra=extra, **limits)
 
 
 def as_list(given: Any) -> Any:
@@ -113,17 +98,21 @@ class Section(BaseModel):
 class Networks(Section):
     """Networks"""
 
-    vae: str | None = option(None, "family of the encoder and the decoder", shown="conv", names=families)
-    encoder: str | None = option(None, "encoder", shown="the --vae family", names=ENCODERS.names)
-    decoder: str | None = option(None, "decoder", shown="the --vae family", names=DECODERS.names)
+    vae: str | None = option(
+        None, "family of the encoder and the decoder", shown="conv", names=families, needs=("vae",)
+    )
+    encoder: str | None = option(None, "encoder", shown="the --vae family", registry=ENCODERS, needs=("vae",))
+    decoder: str | None = option(None, "decoder", shown="the --vae family", registry=DECODERS, needs=("vae",))
     gan: str | None = option(
-        None, "generator fed with noise, in place of a VAE", shown="none", names=DECODERS.names
+        None, "generator fed with noise, in place of a VAE", shown="none", registry=DECODERS
     )
     disc: str | None = option(
         None,
         "discriminator that adds a learned loss, or that a GAN plays against",
         shown="none: a VAE alone",
-        names=DISCRIMINATORS.names,
+        registry=DISCRIMINATORS,
+        of_disc=True,
+        from_combo=True,
     )
     latent_dim: int = option(20, "latent dimensions", ge=1)
     pixel_range: Annotated[PixelRange | None, BeforeValidator(_unquoted_01)] = option(
@@ -152,18 +141,37 @@ class Start(Section):
 class Losses(Section):
     """Losses and their weights"""
 
-    pbp: str = option("bce", "pixel-by-pixel loss, summed over pixels", names=PBP_LOSSES.names)
-    beta: Weight = option(Weight(1.0), "weight of the KL divergence")
-    pbp_weight: Weight = option(Weight(1.0), "weight of the PBP loss in combo epochs")
-    pbp_decay: FiniteFloat = option(
-        1.0, "factor on the PBP weight after every --pbp-decay-every combo epochs", gt=0
+    pbp: str = option("bce", "pixel-by-pixel loss, summed over pixels", registry=PBP_LOSSES, needs=("vae",))
+    beta: Weight = option(Weight(1.0), "weight of the KL divergence", needs=("vae",), weighs="gen")
+    pbp_weight: Weight = option(
+        Weight(1.0), "weight of the PBP loss in combo epochs", needs=("vae",), weighs="gen", from_combo=True
     )
-    pbp_decay_every: int = option(25, "combo epochs between two decays", ge=1)
+    pbp_decay: FiniteFloat = option(
+        1.0,
+        "factor on the PBP weight after every --pbp-decay-every combo epochs",
+        gt=0,
+        needs=("vae",),
+        weighs="gen",
+        from_combo=True,
+    )
+    pbp_decay_every: int = option(
+        25, "combo epochs between two decays", ge=1, needs=("vae",), weighs="gen", from_combo=True
+    )
     disc_weight: Weight | None = option(
-        None, "weight of the learned loss", shown=f"{DEFAULT_DISC_WEIGHT} with --disc"
+        None,
+        "weight of the learned loss",
+        shown=f"{DEFAULT_DISC_WEIGHT} with --disc",
+        needs=("vae", "disc"),
+        weighs="gen",
+        off_without={"disc": Weight(0.0)},
     )
     adv: str | None = option(
-        None, "adversarial loss of both players", shown=DEFAULT_ADV, names=ADVERSARIAL.names
+        None,
+        "adversarial loss of both players",
+        shown=DEFAULT_ADV,
+        registry=ADVERSARIAL,
+        needs=("disc",),
+        of_disc=True,
     )
 
 
@@ -171,36 +179,99 @@ class Balance(Section):
     """Keeping the two players in balance"""
 
     disc_steps: int | None = option(
-        None, "discriminator's steps for one of the generator", shown="1; 5 with --gan and a wgan", ge=1
+        None,
+        "discriminator's steps for one of the generator",
+        shown="1; 5 with --gan and a wgan",
+        ge=1,
+        needs=("disc",),
+        of_disc=True,
     )
     gp: FiniteFloat | None = option(
-        None, "weight of WGAN-GP's gradient penalty", shown="none; 10 with --adv wgan-gp", ge=0
+        None,
+        "weight of WGAN-GP's gradient penalty",
+        shown="none; 10 with --adv wgan-gp",
+        ge=0,
+        needs=("disc",),
+        of_disc=True,
+        off=0,
+        weighs="disc",
     )
     r1: FiniteFloat | None = option(
-        None, "gamma of R1, half the squared slope of D at originals", shown="none", ge=0
+        None,
+        "gamma of R1, half the squared slope of D at originals",
+        shown="none",
+        ge=0,
+        needs=("disc",),
+        of_disc=True,
+        off=0,
+        weighs="disc",
     )
-    r2: FiniteFloat | None = option(None, "gamma of R2, the same at fakes", shown="none", ge=0)
+    r2: FiniteFloat | None = option(
+        None,
+        "gamma of R2, the same at fakes",
+        shown="none",
+        ge=0,
+        needs=("disc",),
+        of_disc=True,
+        off=0,
+        weighs="disc",
+    )
     penalty_every: int | None = option(
-        None, "D's steps between two with a penalty, which then weighs as much more", shown="1", ge=1
+        None,
+        "D's steps between two with a penalty, which then weighs as much more",
+        shown="1",
+        ge=1,
+        needs=("disc",),
+        of_disc=True,
+        off=1,
+        weighs="disc",
     )
     weight_clip: FiniteFloat | None = option(
-        None, "bound on D's weights after each of its steps", shown="none", gt=0
+        None,
+        "bound on D's weights after each of its steps",
+        shown="none",
+        gt=0,
+        needs=("disc",),
+        of_disc=True,
     )
-    spectral_norm: bool | None = option(None, "spectral norm in all of D's layers", shown="false")
+    spectral_norm: bool | None = option(
+        None, "spectral norm in all of D's layers", shown="false", needs=("disc",), of_disc=True, off=False
+    )
     label_smoothing: FiniteFloat | None = option(
-        None, "taken off the originals' label of 1", shown="0", ge=0, lt=1
+        None,
+        "taken off the originals' label of 1",
+        shown="0",
+        ge=0,
+        lt=1,
+        needs=("disc",),
+        of_disc=True,
+        off=0,
     )
     instance_noise: FiniteFloat | None = option(
-        None, "standard deviation of Gaussian noise on all that D sees, in its range", shown="0", ge=0
+        None,
+        "standard deviation of Gaussian noise on all that D sees, in its range",
+        shown="0",
+        ge=0,
+        needs=("disc",),
+        of_disc=True,
+        off=0,
     )
     instance_noise_epochs: int | None = option(
-        None, "epochs over which that noise falls to 0 in a straight line", shown="all that D plays", ge=1
+        None,
+        "epochs over which that noise falls to 0 in a straight line",
+        shown="all that D plays",
+        ge=1,
+        needs=("disc",),
+        of_disc=True,
     )
     diffaug: Annotated[list[str] | None, LISTED] = option(
         None,
         "DiffAugment's random changes to all that D sees, separated by commas",
         shown="none",
         names=DIFFAUGMENTS.names,
+        needs=("disc",),
+        of_disc=True,
+        off=[],
     )
     ema: FiniteFloat | None = option(
         None,
@@ -214,9 +285,14 @@ class Balance(Section):
 class Epochs(Section):
     """Epochs"""
 
-    epochs: int = option(16, "epochs in all", ge=1)
+    epochs: int = option(16, "epochs in all", ge=1, changeable=True, from_combo=True)
     solo_epochs: int | None = option(
-        None, "epochs of the VAE alone at the start", shown="half of --epochs with --disc", ge=0
+        None,
+        "epochs of the VAE alone at the start",
+        shown="half of --epochs with --disc",
+        ge=0,
+        needs=("vae", "disc"),
+        off_without={"disc": 0, "vae": 0},
     )
     max_disc_loss: FiniteFloat | None = option(
         None,
@@ -224,6 +300,7 @@ class Epochs(Section):
         "D loss, without penalties, was above this (a draw is 1.386 for logistic losses)",
         shown="never",
         ge=0,
+        needs=("disc",),
     )
 
 
@@ -236,23 +313,31 @@ class Training(Section):
     lr: FiniteFloat | None = option(
         None, "Adam's learning rate", shown=f"{DEFAULT_LR}; with --gan 2e-4, wgan 5e-5, wgan-gp 1e-4", gt=0
     )
-    disc_lr: FiniteFloat | None = option(None, "the discriminator's learning rate", shown="--lr", gt=0)
+    disc_lr: FiniteFloat | None = option(
+        None, "the discriminator's learning rate", shown="--lr", gt=0, needs=("disc",), of_disc=True
+    )
     betas: Annotated[Betas | None, LISTED] = option(
         None, "Adam's betas, two numbers", shown="0.9,0.999; with --gan 0.5,0.999, a wgan 0,0.9"
     )
-    disc_betas: Annotated[Betas | None, LISTED] = option(None, "the discriminator's betas", shown="--betas")
+    disc_betas: Annotated[Betas | None, LISTED] = option(
+        None, "the discriminator's betas", shown="--betas", needs=("disc",), of_disc=True
+    )
     lr_schedule: Literal["constant", "cosine", "poly", "step", "tanh"] = option(
         "constant", "timm's schedule of both learning rates over the run"
     )
     lr_epochs: int | None = option(
-        None, f"epochs of the run after which {', '.join(ENDING)} have ended", shown="--epochs", ge=1
+        None,
+        f"epochs of the run after which {', '.join(ENDING)} have ended",
+        shown="--epochs",
+        ge=1,
+        changeable=True,
     )
     lr_decay: FiniteFloat | None = option(None, "factor of --lr-schedule step", shown="0.1", gt=0, le=1)
     lr_decay_every: int | None = option(None, "epochs between two such factors", shown="30", ge=1)
     warmup_epochs: int = option(0, "epochs over which the learning rates rise at the start", ge=0)
-    seed: int = option(0, "seed of weights, order and noise", ge=0, le=LARGEST_SEED)
+    seed: int = option(0, "seed of weights, order and noise", ge=0, le=LARGEST_SEED, one_run=True)
     device: Literal["auto", "cpu", "cuda", "mps"] = option(
-        "auto", "where to train; auto takes a GPU if there is one"
+        "auto", "where to train; auto takes a GPU if there is one", changeable=True
     )
     precision: Literal["auto", "fp32", "bf16"] | None = option(
         None,
@@ -260,7 +345,10 @@ class Training(Section):
         shown="auto with CUDA, else fp32",
     )
     accumulate: int = option(
-        1, "parts that a batch is worked on in, one after the other, for want of memory", ge=1
+        1,
+        "parts that a batch is worked on in, one after the other, for want of memory",
+        ge=1,
+        changeable=True,
     )
 
 
@@ -268,119 +356,165 @@ class Data(Section):
     """Data"""
 
     dataset: str = option(
-        "digits", "data set, or the path of a folder, an archive, an array or parquet files of images"
+        "digits",
+        "data set, or the path of a folder, an archive, an array or parquet files of images",
+        changeable=True,
+        is_path=True,
+        images="all",
     )
-    image_size: int | None = option(None, "side of the images, pixels", shown="the data set's own", ge=1)
+    image_size: int | None = option(
+        None, "side of the images, pixels", shown="the data set's own", ge=1, images="all"
+    )
     data_dir: str | None = option(
-        None, "folder that holds the data sets' files", shown="$VAEGAN_DATA, or data"
+        None,
+        "folder that holds the data sets' files",
+        shown="$VAEGAN_DATA, or data",
+        changeable=True,
+        housekeeping=True,
+        is_path=True,
     )
     split_seed: int = option(
-        0, "seed of the split into train and test, where a data set has none", ge=0, le=LARGEST_SEED
+        0,
+        "seed of the split into train and test, where a data set has none",
+        ge=0,
+        le=LARGEST_SEED,
+        images="all",
     )
     train_images: int | None = option(
-        None, "training images to use, picked by --split-seed", shown="all", ge=1
+        None, "training images to use, picked by --split-seed", shown="all", ge=1, images="training"
     )
     split: Annotated[str | None, AfterValidator(two_shares)] = option(
         None,
         "shares of a folder's images to train on and to hold out, also where it has a split of its own",
         shown="its own: train beside test or val; else 80/20",
+        changeable=True,
+        images="all",
     )
     labels: Literal["auto", "none"] = option(
-        "auto", "classes of a folder's images: its class folders or labels.csv, or none"
+        "auto",
+        "classes of a folder's images: its class folders or labels.csv, or none",
+        changeable=True,
+        images="all",
     )
     crop: int | None = option(
         None,
         "side of the square cut out of the middle of a folder's images, pixels",
         shown="the largest there is",
         ge=1,
+        images="all",
     )
     value_range: Annotated[Ends | None, LISTED] = option(
         None,
         "values that become black and white in a folder's images of more than 8 bits, two numbers",
         shown="found from all these images together",
+        images="all",
     )
     augment: Annotated[list[str] | None, LISTED] = option(
         None,
         "random changes to training images, separated by commas, some with a strength (rotate:20)",
         shown="none",
         names=AUGMENTATIONS.names,
+        images="training",
+        off=[],
     )
     memory_limit: int = option(
-        1024, "MiB of decoded images to hold in memory; larger sets are read from the cache", ge=0
+        1024,
+        "MiB of decoded images to hold in memory; larger sets are read from the cache",
+        ge=0,
+        changeable=True,
+        housekeeping=True,
     )
     cache_dir: str | None = option(
         None,
         "folder for what is drawn or decoded once",
         shown="$VAEGAN_CACHE, or vaegan in the user's folder for caches",
+        changeable=True,
+        housekeeping=True,
+        is_path=True,
     )
 
 
 class Output(Section):
     """Output"""
 
-    run_name: str | None = option(None, "name of the run's folder", shown="what it is, and a counter")
-    runs_dir: str = option("runs", "folder of the run folders")
+    run_name: str | None = option(
+        None,
+        "name of the run's folder",
+        shown="what it is, and a counter",
+        changeable=True,
+        housekeeping=True,
+        one_run=True,
+    )
+    runs_dir: str = option(
+        "runs", "folder of the run folders", changeable=True, housekeeping=True, one_run=True
+    )
     figure_epochs: Annotated[list[PositiveInt] | None, LISTED] = option(
         None,
         "epochs after which pictures are drawn, from 1; the last always is",
         shown=f"all of up to {FEW_EPOCHS}, else up to {MOST_GRIDS} as far as time allows",
+        changeable=True,
+        housekeeping=True,
     )
     save_every: Interval | None = option(
         None,
         "steps (500) or minutes (10min) between two savings within an epoch; every epoch's end is saved, too",
         shown=f"10min; of more than {FEW_EPOCHS} epochs those that saving has time for, and the last",
+        changeable=True,
+        housekeeping=True,
     )
     keep_epochs: Annotated[list[PositiveInt] | None, LISTED] = option(
-        None, "epochs after which the checkpoint is kept, from 1", shown="none: the last two are"
+        None,
+        "epochs after which the checkpoint is kept, from 1",
+        shown="none: the last two are",
+        changeable=True,
+        housekeeping=True,
+        off=[],
     )
     keep_best: str | None = option(
         None,
         "key of metrics.jsonl whose best epoch's checkpoint is kept: KEY, the least, or KEY:max; totals and "
         "weighted terms are compared among the epochs with the last weights alone",
         shown="none",
+        housekeeping=True,
     )
-    evaluate: bool = option(True, "evaluate the run after its last epoch, and write its report")
+    evaluate: bool = option(
+        True,
+        "evaluate the run after its last epoch, and write its report",
+        changeable=True,
+        housekeeping=True,
+        one_run=True,
+    )
 
 
 class Tracking(Section):
     """Weights & Biases"""
 
     wandb: Literal["auto", "online", "offline", "disabled"] = option(
-        "auto", "online where there is a key, else offline into the run's folder; $WANDB_MODE wins"
+        "auto",
+        "online where there is a key, else offline into the run's folder; $WANDB_MODE wins",
+        changeable=True,
+        housekeeping=True,
     )
-    wandb_project: str | None = option(None, "project of the runs", shown="$WANDB_PROJECT, or vaegan")
-    wandb_group: str | None = option(None, "what the run belongs to", shown="none")
+    wandb_project: str | None = option(
+        None, "project of the runs", shown="$WANDB_PROJECT, or vaegan", changeable=True, housekeeping=True
+    )
+    wandb_group: str | None = option(
+        None, "what the run belongs to", shown="none", changeable=True, housekeeping=True, one_run=True
+    )
     wandb_tags: Annotated[list[str] | None, LISTED] = option(
-        None, "words to find the run by, separated by commas", shown="none"
+        None,
+        "words to find the run by, separated by commas",
+        shown="none",
+        changeable=True,
+        housekeeping=True,
+        off=[],
     )
-    wandb_notes: str | None = option(None, "a remark on the run", shown="none")
+    wandb_notes: str | None = option(
+        None, "a remark on the run", shown="none", changeable=True, housekeeping=True
+    )
 
 
 SECTIONS = (Networks, Start, Losses, Balance, Epochs, Training, Data, Output, Tracking)
-
-# what needs a discriminator, beside its knobs
-DISC_OPTIONS = (
-    *("disc_weight", "adv", "solo_epochs", "max_disc_loss", "disc_lr", "disc_betas"),
-    *(name for name in Balance.model_fields if name != "ema"),
-)
-# values that stand for what is not there: a run with one is a run without the option
-OFF = {
-    **{"gp": 0, "r1": 0, "r2": 0, "penalty_every": 1},
-    **{"spectral_norm": False, "label_smoothing": 0, "instance_noise": 0},
-    **{"augment": [], "diffaug": [], "keep_epochs": [], "wandb_tags": []},
-}
-# what may be another in a run that goes on: where things are, how long, what is kept and shown
-CHANGEABLE = (
-    *("epochs", "lr_epochs", "accumulate", "device", "dataset", "data_dir", "memory_limit", "cache_dir"),
-    *("split", "labels"),  # the images are compared themselves
-    *(name for name in Output.model_fields if name != "keep_best"),  # earlier epochs' weights are gone
-    *Tracking.model_fields,
-)
-# what only a VAE has
-VAE_OPTIONS = (
-    *("vae", "encoder", "decoder", "pbp", "beta", "pbp_weight", "pbp_decay", "pbp_decay_every"),
-    *("disc_weight", "solo_epochs"),
-)
 
 
 class Config(Tracking, Output, Data, Training, Epochs, Balance, Losses, Start, Networks):
@@ -415,25 +549,50 @@ class Config(Tracking, Output, Data, Training, Epochs, Balance, Losses, Start, N
 
         The run's name is left out, since two runs cannot share one.
         """
-        unused = VAE_OPTIONS if self.gan else ()
+        unused = needing("vae") if self.gan else ()
         return self.model_dump(mode="json", exclude_none=True, exclude={"run_name", *unused})
 
 
 def config_type() -> type[Config]:
     """The config's class, with a field for each knob of the networks registered by now."""
-    found = [knob for prefix in ("", DISC_PREFIX) for knob in knobs(prefix)]
-    names = tuple(knob.option for knob in found)
+    return _with_knobs(
+        Config, *(tuple(registry.entries()) for registry in (ENCODERS, DECODERS, DISCRIMINATORS))
+    )
+
+
+@cache
+def _with_knobs(base: type[Config], *registered: tuple[tuple[str, Any], ...]) -> type[Config]:
+    """The class for what is registered, from which the knobs follow."""
+    fields = {
+        knob.option: _knob_field(knob, prefix) for prefix in ("", DISC_PREFIX) for knob in knobs(prefix)
+    }
+    names = (base, *fields)
     if names not in _config_types:  # one class for one set of knobs, so that equal configs compare equal
-        fields = {knob.option: _knob_field(knob) for knob in found}
-        _config_types[names] = create_model("Config", __base__=Config, **fields)
+        _config_types[names] = create_model("Config", __base__=base, **fields)
     return _config_types[names]
 
 
-_config_types: dict[tuple[str, ...], type[Config]] = {}
+_config_types: dict[tuple[Any, ...], type[Config]] = {}
 
 
-def _knob_field(knob: Knob) -> tuple[Any, Any]:
-    return (knob.annotation | None, option(None, knob.description, shown=knob.defaults))
+def _knob_field(knob: Knob, prefix: str) -> tuple[Any, Any]:
+    nature = {"needs": ("disc",), "of_disc": True} if prefix == DISC_PREFIX else {}
+    return (knob.annotation | None, option(None, knob.description, shown=knob.defaults, **nature))
+
+
+def natures() -> dict[str, Nature]:
+    """The nature of every option by its name, in the order of --help."""
+    return {name: declared(info).nature for name, info in config_type().model_fields.items()}
+
+
+def options(has: Callable[[Nature], Any]) -> list[str]:
+    """The options whose nature has that: `options(lambda nature: nature.changeable)`."""
+    return [name for name, nature in natures().items() if has(nature)]
+
+
+def needing(part: Part) -> list[str]:
+    """The options that cannot be given without that part of a run."""
+    return options(lambda nature: part in nature.needs)
 
 
 def is_listed(info: FieldInfo) -> bool:

@@ -4,48 +4,54 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from vaegan.config.knobs import DISC_PREFIX
-from vaegan.config.schema import Balance, Data, Output, Tracking
+from vaegan.config.schema import options
 from vaegan.report.rendering import words
 from vaegan.run.reading import RunFiles
 
-# how and where a run was made, not what it is
-HOUSEKEEPING = {
-    "device",
-    "data_dir",
-    "cache_dir",
-    "memory_limit",
-    *Output.model_fields,
-    *Tracking.model_fields,
-}
-OF_TRAINING = ("train_images", "augment")  # which training images there are
-DATA = [name for name in Data.model_fields if name not in {*HOUSEKEEPING, *OF_TRAINING}]  # and held-out ones
 OWN_TO_A_RUN = ("weights", "seed", "pbp")  # of a protocol: they may differ between figures that compare
 MACHINE = ("device_name", "threads", "processes")  # of an environment: times depend on them
 TIMES = ("wall_s", "images_per_s")
 
 PBP_LOSS = ("pbp", "pixel_range")  # in [-1, 1] a squared error is four times as large, a density half
 GAME = ("adv", "label_smoothing")
-WEIGHTS = ("beta", "pbp_weight", "pbp_decay", "pbp_decay_every", "disc_weight")
-# a bound by the run's own D is as loose as that D is weak
-OWN_D = ("adv", "disc", *(name for name in Balance.model_fields if name != "ema"))
 SHOWN_TO_D = ("diffaug", "instance_noise")  # in training alone
-# by a figure's key, without the split: the options that must be the same for figures to compare
-OPTIONS = {
-    **dict.fromkeys(("reconstruction/pbp", "gen/pbp", "gen/pbp_excess"), PBP_LOSS),
-    **dict.fromkeys((f"likelihood/{key}" for key in ("pbp", "bound", "nll_bound", "iw_bound")), PBP_LOSS),
-    **dict.fromkeys(("likelihood/iw_standard_error", "likelihood/bits_per_dim"), ("pbp",)),  # of any range
-    **dict.fromkeys(("gen/adv", "disc/adv", "disc/real", "disc/fake", "disc/pairs", "disc/saturated"), GAME),
-    **dict.fromkeys(("disc/gp", "disc/r1", "disc/r2"), ("pixel_range",)),  # slopes by a pixel's value
-    **dict.fromkeys(("gan_figures/jsd", "disc/jsd"), OWN_D),
-    **{
-        f"{of}/{key}": (*OWN_D, "pixel_range")
-        for of in ("gan_figures", "disc")
-        for key in ("w1", "w1_up_to_scale")
-    },
-    "gen/total": (*PBP_LOSS, *GAME, *WEIGHTS),
-    "disc/total": (*GAME, "gp", "r1", "r2", "penalty_every", "pixel_range"),
-    "disc_accuracy": ("adv",),  # of images, or of pairs
-}
+
+
+def housekeeping() -> list[str]:
+    """The options that say how and where a run was made, not what it is."""
+    return ["device", *options(lambda nature: nature.housekeeping)]
+
+
+def of_data() -> list[str]:
+    """The options that decide what is held out."""
+    return options(lambda nature: nature.images == "all")
+
+
+def options_behind_figures() -> dict[str, tuple[str, ...]]:
+    """The options that must be the same for figures to compare, by a figure's key without the split.
+
+    Those of the data, on which all figures depend, are not among them.
+    """
+    # a bound by the run's own D is as loose as that D is weak
+    own_d = tuple(options(lambda nature: nature.of_disc))
+    gen_weights = options(lambda nature: nature.weighs == "gen")
+    disc_weights = options(lambda nature: nature.weighs == "disc")
+    bounds = [f"likelihood/{key}" for key in ("pbp", "bound", "nll_bound", "iw_bound")]
+    game = ("gen/adv", "disc/adv", "disc/real", "disc/fake", "disc/pairs", "disc/saturated")
+    distances = [f"{of}/{key}" for of in ("gan_figures", "disc") for key in ("w1", "w1_up_to_scale")]
+    return {
+        **dict.fromkeys(("reconstruction/pbp", "gen/pbp", "gen/pbp_excess", *bounds), PBP_LOSS),
+        **dict.fromkeys(
+            ("likelihood/iw_standard_error", "likelihood/bits_per_dim"), ("pbp",)
+        ),  # of any range
+        **dict.fromkeys(game, GAME),
+        **dict.fromkeys(("disc/gp", "disc/r1", "disc/r2"), ("pixel_range",)),  # slopes by a pixel's value
+        **dict.fromkeys(("gan_figures/jsd", "disc/jsd"), own_d),
+        **dict.fromkeys(distances, (*own_d, "pixel_range")),
+        "gen/total": (*PBP_LOSS, *GAME, *gen_weights),
+        "disc/total": (*GAME, *disc_weights, "pixel_range"),
+        "disc_accuracy": ("adv",),  # of images, or of pairs
+    }
 
 
 def unlike(key: str, runs: Mapping[str, RunFiles]) -> list[str]:
@@ -56,18 +62,19 @@ def unlike(key: str, runs: Mapping[str, RunFiles]) -> list[str]:
     """
     each = list(runs.values())
     if key in TIMES:
-        return differing(DATA, each) + [
+        return differing(of_data(), each) + [
             fact for fact in MACHINE if len({words(run.environment.get(fact)) for run in each}) > 1
         ]
     split, _, rest = key.partition("/")
     term = rest if split in ("test", "train") else key
-    options = [*DATA, *OPTIONS.get(term, ())]
-    if "disc" in options:  # with all that it is made with and trained by
+    behind = [*of_data(), *options_behind_figures().get(term, ())]
+    if "disc" in behind:  # with all that it is made with and trained by
         of_d = {name for run in each for name in run.config if name.startswith(DISC_PREFIX)}
-        options += sorted(of_d - {"disc_weight"})
+        behind += sorted(of_d - {"disc_weight"})
     if split == "train":
-        options += [*OF_TRAINING, *(SHOWN_TO_D if "adv" in options else ())]
-    return differing(dict.fromkeys(options), each) + list(_protocol_keys(split, runs))
+        behind += options(lambda nature: nature.images == "training")
+        behind += SHOWN_TO_D if "adv" in behind else ()
+    return differing(dict.fromkeys(behind), each) + list(_protocol_keys(split, runs))
 
 
 def doubt_of(differing: Collection[str]) -> str:
@@ -85,14 +92,14 @@ def doubts_of_curves(runs: Mapping[str, RunFiles]) -> Callable[[str], str]:
     return doubt
 
 
-def differing(options: Collection[str], runs: Collection[RunFiles]) -> list[str]:
+def differing(names: Collection[str], runs: Collection[RunFiles]) -> list[str]:
     """Those of the options in which the runs differ."""
-    return [name for name in options if len({repr(run.config.get(name)) for run in runs}) > 1]
+    return [name for name in names if len({repr(run.config.get(name)) for run in runs}) > 1]
 
 
 def differences_in_data(runs: Collection[RunFiles]) -> list[str]:
     """The options in which the runs differ, and from which it follows what is held out."""
-    return differing(DATA, runs)
+    return differing(of_data(), runs)
 
 
 def differing_protocols(runs: Mapping[str, RunFiles]) -> Iterator[tuple[str, str]]:

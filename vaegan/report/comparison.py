@@ -10,11 +10,11 @@ from vaegan.errors import UserError
 from vaegan.figures.curves import save_comparison
 from vaegan.files import write_whole
 from vaegan.report.comparable import (
-    HOUSEKEEPING,
     differences_in_data,
     differing_protocols,
     doubt_of,
     doubts_of_curves,
+    housekeeping,
     sections_of,
     unlike,
 )
@@ -83,7 +83,8 @@ def compare(folders: Sequence[Path], into: Path) -> Path:
 
 def differing_options(runs: Sequence[RunFiles]) -> list[str]:
     """The options in which the runs differ, but for those of where and how they were made."""
-    keys = dict.fromkeys(key for run in runs for key in run.config if key not in HOUSEKEEPING)
+    left_out = housekeeping()
+    keys = dict.fromkeys(key for run in runs for key in run.config if key not in left_out)
     return [key for key in keys if any(run.config.get(key) != runs[0].config.get(key) for run in runs)]
 
 
