@@ -6,9 +6,11 @@ a path, which one of the readers takes: see `register_reader`. Either way a new 
 """
 
 import os
+from dataclasses import fields
 
 from vaegan.datasets.base import (
     DATASETS,
+    OWN_IMAGES,
     Description,
     FewerToTrainOn,
     Images,
@@ -38,9 +40,6 @@ __all__ = [
     "register_reader",
 ]
 
-# options for folders, archives and arrays of images, and what they are unless asked for
-OF_FOLDERS = {"crop": None, "split": None, "labels": "auto", "value_range": None}
-
 import_siblings(__name__, __path__)
 
 
@@ -57,10 +56,7 @@ def open_source(request: Request) -> Source:
 
 def is_registered(name: str) -> bool:
     """Whether that is the name of a data set, and not a folder's path."""
-    try:
-        return bool(DATASETS.find(name))
-    except ValueError:
-        return False
+    return name in DATASETS
 
 
 def namesake(name: str) -> str | None:
@@ -77,7 +73,8 @@ def _find(request: Request) -> Source:
         source, arguments = DATASETS.find(request.name)
     except ValueError:
         return open_path(request)
-    for option, unasked in OF_FOLDERS.items():
-        if getattr(request, option) != unasked and source is not Faces:
-            raise OptionError(option, f"for folders of images and the like only; {request.name} is none")
+    for option in fields(Request):
+        asked = option.metadata == OWN_IMAGES and getattr(request, option.name) != option.default
+        if asked and source is not Faces:
+            raise OptionError(option.name, f"for folders of images and the like only; {request.name} is none")
     return source(request, *arguments)

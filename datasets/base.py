@@ -4,7 +4,7 @@ import math
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,11 +15,11 @@ from vaegan.datasets.depth import ValueRange
 from vaegan.datasets.factors import Factors
 from vaegan.datasets.store import MIB, StoredImages
 from vaegan.errors import OptionError
-from vaegan.registry import Registry
+from vaegan.registry import DATASETS
 
-DATASETS = Registry("data set")
 register_dataset = DATASETS.register
 
+OWN_IMAGES = {"own_images": True}  # of a field of Request: for folders, archives and arrays of images alone
 TRAIN_SHARE = 0.8  # of a data set that comes without a split of its own
 
 
@@ -51,32 +51,28 @@ class Request:
     image_size: int | None = None
     data_dir: Path = Path("data")
     split_seed: int = 0
-    crop: int | None = None
+    crop: int | None = field(default=None, metadata=OWN_IMAGES)
     memory_limit: int = 1024
     cache_dir: Path = field(default_factory=default_cache_dir)
     train_images: int | None = None
-    split: str | None = None
-    labels: str = "auto"
-    value_range: ValueRange | None = None
+    split: str | None = field(default=None, metadata=OWN_IMAGES)
+    labels: str = field(default="auto", metadata=OWN_IMAGES)
+    value_range: ValueRange | None = field(default=None, metadata=OWN_IMAGES)
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "Request":
         """What a run's options ask for; a folder that is not named is the default one."""
-        data_dir = options.get("data_dir") or os.environ.get("VAEGAN_DATA") or "data"
-        cache_dir, value_range = options.get("cache_dir"), options.get("value_range")
-        return cls(
-            options["dataset"],
-            options.get("image_size"),
-            data_dir=Path(data_dir).expanduser(),
-            split_seed=options["split_seed"],
-            crop=options.get("crop"),
-            memory_limit=options["memory_limit"],
-            cache_dir=Path(cache_dir).expanduser() if cache_dir else default_cache_dir(),
-            train_images=options.get("train_images"),
-            split=options.get("split"),
-            labels=options.get("labels", "auto"),
-            value_range=tuple(value_range) if value_range else None,
-        )
+        names = [each.name for each in fields(cls)]
+        given = {name: options[name] for name in names if options.get(name) is not None}
+        given["name"] = options["dataset"]
+        given["data_dir"] = Path(
+            options.get("data_dir") or os.environ.get("VAEGAN_DATA") or "data"
+        ).expanduser()
+        cache_dir = options.get("cache_dir")
+        given["cache_dir"] = Path(cache_dir).expanduser() if cache_dir else default_cache_dir()
+        if "value_range" in given:
+            given["value_range"] = tuple(given["value_range"])
+        return cls(**given)
 
     @property
     def train_share(self) -> float:

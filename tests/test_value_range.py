@@ -10,7 +10,7 @@ from tiny_runs import DENSE, tiny_run, typed
 
 import train_vaegan
 from vaegan.cli.flags import parse
-from vaegan.commands.reconstruct import read_image
+from vaegan.commands.inputs.images import read_image
 from vaegan.datasets import Request, open_source
 from vaegan.run.trained import open_run
 

@@ -45,6 +45,13 @@ class Registry:
         """(name, class) of everything registered, in alphabetical order."""
         return iter(sorted(self._entries.items()))
 
+    def __contains__(self, given: str) -> bool:
+        """True for a name under which something is registered, with its argument if it takes one."""
+        try:
+            return bool(self.find(given))
+        except ValueError:
+            return False
+
     def find(self, given: str) -> tuple[Any, tuple[str, ...]]:
         """The class behind a name, and its leading arguments (for "timm:resnet18": "resnet18").
 
@@ -59,6 +66,9 @@ class Registry:
         raise ValueError(
             f"unknown {self.kind}; {did_you_mean(given, self.names())}Known: {', '.join(self.names())}."
         )
+
+
+DATASETS = Registry("data set")  # here, so that the config can tell their names from paths without them
 
 
 def _origin(entry: Any) -> tuple[str, str] | int:

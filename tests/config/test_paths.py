@@ -157,3 +157,11 @@ def test_what_is_nowhere_is_named_with_its_file(elsewhere, project, capsys, comm
     assert errors.startswith(named) and errors.endswith(f" It was looked for at {looked}.\n")
     line = refused(capsys, "evaluate", run, "--dataset", "other")
     assert line.startswith("--dataset other: neither a data set nor a folder or file; ")
+
+
+def test_the_name_of_a_data_set_is_no_path_also_where_a_folder_has_it(tmp_path):
+    for name in ("digits", "photos"):
+        (tmp_path / name).mkdir()
+    file = tmp_path / "run.yaml"
+    assert located({"dataset": "digits"}, file)["dataset"] == "digits"
+    assert located({"dataset": "photos"}, file)["dataset"] == str(tmp_path / "photos")

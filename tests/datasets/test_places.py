@@ -1,6 +1,7 @@
 """Where data sets are looked for: a data folder that is one level off, a folder called like a data set."""
 
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from vaegan.__main__ import main
 from vaegan.config.make import make_config
+from vaegan.config.schema import natures
 from vaegan.datasets import Request, namesake, open_source
 from vaegan.errors import OptionError
 from vaegan.run.folder import describe
@@ -107,3 +109,17 @@ def test_checking_such_a_folder_says_how_training_takes_it(here, capsys):
     assert main(["check-data", "digits"]) == 0
     note = "note           --dataset digits is a built-in data set; --dataset ./digits takes a folder here"
     assert note in capsys.readouterr().out.splitlines()
+
+
+def test_a_request_takes_every_option_that_decides_which_images_there_are():
+    """All but the augmentation, which changes images as they are trained on."""
+    asked = {each.name for each in fields(Request)} - {"name"} | {"dataset"}
+    of_images = {name for name, nature in natures().items() if nature.images is not None}
+    assert of_images - asked == {"augment"}
+
+
+def test_a_request_of_options_holds_what_they_say():
+    options = make_config({"dataset": "faces", "crop": 9, "value_range": [0, 5], "train_images": 7}).to_dict()
+    request = Request.of(options | {"data_dir": "there"})
+    assert (request.name, request.data_dir, request.crop) == ("faces", Path("there"), 9)
+    assert (request.value_range, request.train_images, request.split) == ((0.0, 5.0), 7, None)

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vaegan.cli.parser import lower_and_upper, whole_number
 from vaegan.cli.skipped import list_problems, problem_lines
+from vaegan.commands.inputs.images import open_folder
 from vaegan.config.schema import two_shares
 from vaegan.datasets import Request, is_registered
 from vaegan.datasets.decode import Square, decode
@@ -85,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
         split=arguments.split,
         value_range=arguments.value_range,
     )
-    folder = opened(request)
+    folder = open_folder(request)
     stem = f"{folder.root.resolve().name}-contact-sheet"
     sheet = arguments.sheet or Path(free_name(stem, ".png") + ".png")
     arguments.sheet = sheet  # there also for what goes wrong with it
@@ -121,21 +122,6 @@ def run(arguments: argparse.Namespace) -> None:
         print(
             f"note           --dataset {name} is a built-in data set; --dataset ./{name} takes a folder here"
         )
-
-
-def opened(request: Request) -> Folder:
-    """The folder, with its files listed. Raises: UserError where there are none."""
-    path = request.name
-    root = Path(path).expanduser()
-    if not root.is_dir():
-        what = "a file, and only folders of image files are taken" if root.exists() else "no such folder"
-        raise UserError(f"{path}: {what}")
-    folder = Folder(request, root)
-    try:
-        _ = folder.names
-    except OptionError as error:
-        raise UserError(f"{path}: {error.problem}") from None
-    return folder
 
 
 def overview_lines(folder: Folder, looks: Sequence[Look | str]) -> Iterator[str]:

@@ -13,9 +13,9 @@ from vaegan.cli.run_arguments import (
     add_out_argument,
     add_run_arguments,
     check_run_folder,
-    images_of,
     open_typed_run,
 )
+from vaegan.commands.inputs.run_data import images_of
 from vaegan.errors import OptionError
 from vaegan.evals.evaluate import evaluate_run, flat_values, headline_lines
 from vaegan.evals.features import check_features

@@ -14,11 +14,11 @@ from vaegan.cli.parser import whole_number
 from vaegan.cli.run_arguments import (
     add_device_argument,
     add_run_arguments,
-    images_of,
     open_typed_run,
     weights_of,
 )
-from vaegan.commands.reconstruct import read_image
+from vaegan.commands.inputs.images import read_image
+from vaegan.commands.inputs.run_data import images_of
 from vaegan.errors import OptionError, UserError
 from vaegan.evals.latent_paths import PATHS
 from vaegan.figures.grids import save_grid

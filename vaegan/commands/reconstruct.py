@@ -13,7 +13,6 @@ from pathlib import Path, PurePath
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from vaegan.cli.run_arguments import (
     add_device_argument,
@@ -23,10 +22,9 @@ from vaegan.cli.run_arguments import (
     weights_of,
 )
 from vaegan.cli.skipped import list_problems, problem_lines
-from vaegan.commands.check_data import opened
+from vaegan.commands.inputs.images import open_folder, square_of
 from vaegan.datasets import Request
-from vaegan.datasets.decode import Square, decode, in_parallel
-from vaegan.datasets.depth import ValueRange
+from vaegan.datasets.decode import decode, in_parallel
 from vaegan.errors import OptionError, UserError
 from vaegan.figures.image_files import in_channels, save_png
 from vaegan.marks import mark_folder
@@ -56,11 +54,11 @@ def run(arguments: argparse.Namespace) -> None:
     request = Request(
         str(arguments.folder), split="80/20", labels="none", value_range=trained.config.value_range
     )
-    folder = opened(request)  # all images, of any split
+    folder = open_folder(request)  # all images, of any split
     if arguments.out.expanduser().resolve().is_relative_to(folder.root.resolve()):
         raise OptionError("out", "would be among the images; name a folder elsewhere")
     paths = [file.relative_to(folder.root) for file in folder.names]
-    images = in_parallel(folder.names, partial(decode, square=_square(trained, folder.value_range)))
+    images = in_parallel(folder.names, partial(decode, square=square_of(trained, folder.value_range)))
     images = with_progress(images, len(paths), "reconstructing")
     unread = [(path.relative_to(folder.root), reason) for path, reason in folder.unopened]
     n_written = 0
@@ -86,15 +84,6 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"reconstructions  {n_written:,} of {len(paths):,} images, in {arguments.out}")
 
 
-def read_image(trained: Trained, file: Path) -> Tensor | str:
-    """An image file as the run would take it, uint8 [C, H, W], or why it cannot be read."""
-    file = file.expanduser()
-    if not file.is_file():
-        return "no such file"
-    pixels = decode(file, _square(trained, trained.config.value_range))
-    return pixels if isinstance(pixels, str) else in_channels(pixels, trained.image_shape[0])
-
-
 def png_names(paths: Sequence[PurePath]) -> list[PurePath]:
     """Where each image's PNG goes: its own path but for the ending, no two the same, in upper or lower case.
 
@@ -110,11 +99,6 @@ def png_names(paths: Sequence[PurePath]) -> list[PurePath]:
         taken.add(key)
         names[path] = path.with_name(name)
     return [names[path] for path in paths]
-
-
-def _square(trained: Trained, value_range: ValueRange | None) -> Square:
-    """How the run cuts and resizes images."""
-    return Square(trained.image_shape[1], trained.config.crop, value_range)
 
 
 def _write(trained: Trained, folder: Path, names: Sequence[PurePath], images: Sequence[np.ndarray]) -> None:

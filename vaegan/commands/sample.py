@@ -18,7 +18,7 @@ from vaegan.cli.run_arguments import (
     open_typed_run,
     weights_of,
 )
-from vaegan.commands.reconstruct import read_image
+from vaegan.commands.inputs.images import read_image
 from vaegan.errors import OptionError
 from vaegan.figures.grids import save_grid
 from vaegan.figures.image_files import save_png

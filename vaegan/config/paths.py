@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from vaegan.config.schema import Config, options
-from vaegan.datasets import Request, is_registered
+from vaegan.registry import DATASETS
 
 KEY = "paths"
 
@@ -28,14 +28,14 @@ def config_text(config: Config, before: Path | None = None) -> str:
     before: the file as it stands, where a run goes on; what was typed then stays where it means the same.
     """
     values = config.to_dict()
-    request = Request.of(values)
-    lies = {"dataset": request.name, "data_dir": request.data_dir, "cache_dir": request.cache_dir}
+    lies = {name: values.get(name, _default(name)) for name in path_options()}
     values |= _as_typed(values, before) if before is not None and before.is_file() else {}
     values = {name: value for name, value in values.items() if value is not None}
     paths = {
         name: os.path.abspath(os.path.expanduser(path))
         for name, path in lies.items()
-        if _begins_somewhere(name, values.get(name, _default(name))) and os.path.exists(path)
+        if _begins_somewhere(name, values.get(name, _default(name)))
+        and os.path.exists(os.path.expanduser(path))
     }
     return yaml.safe_dump(values | ({KEY: paths} if paths else {}), sort_keys=False, allow_unicode=True)
 
@@ -86,7 +86,7 @@ def _default(name: str) -> str | None:
 
 
 def _begins_somewhere(name: str, value: Any) -> bool:
-    """Whether the value is a relative path."""
-    if not isinstance(value, str) or not value or (name == "dataset" and is_registered(value)):
+    """True for a relative path, and not for the name of a data set."""
+    if not isinstance(value, str) or not value or (name == "dataset" and value in DATASETS):
         return False
     return not os.path.isabs(os.path.expanduser(value))
