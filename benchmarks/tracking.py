@@ -16,7 +16,7 @@ from vaegan.config.build import build_objective, build_players, build_schedule
 from vaegan.config.make import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.nets.players import Players
-from vaegan.objective.objective import Objective, Views, weighted_sum
+from vaegan.objective.objective import Objective, weighted_sum
 from vaegan.pixels import to_model_range
 from vaegan.run.folder import Run
 from vaegan.trackers.wandb_tracker import WandbTracker
@@ -94,7 +94,7 @@ def main() -> None:
 def fields_s(objective: Objective, players: Players, images: torch.Tensor) -> dict[str, float]:
     """Seconds that a step spends on each player's gradient norm and, for D, on its figures."""
     x = to_model_range(images, players.pixel_range)
-    views = Views(players, x, torch.randn(len(x), players.latent_dim))
+    views = objective.views(x, torch.randn(len(x), players.latent_dim))
     seconds = {}
     for player, names in (("disc", ("real", "fake")), ("gen", ("pbp", "kl", "adv"))):
         weights = dict.fromkeys(names, 1.0)
@@ -106,7 +106,7 @@ def fields_s(objective: Objective, players: Players, images: torch.Tensor) -> di
         for _repeat in range(REPEATS):
             get_total_norm(gradients)
             if logits:
-                objective.disc_figures(views, terms)
+                objective.figures("disc", views, terms)
         seconds[player] = (time.perf_counter() - began) / REPEATS
     return seconds
 

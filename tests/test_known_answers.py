@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torch.distributions import Normal
 
+from vaegan.config.build import objective_of
 from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.nets.players import Players
-from vaegan.objective.objective import Objective, Views, weighted_sum
+from vaegan.objective.objective import weighted_sum
 from vaegan.training.optim import PlayerOptimiser
 
 
@@ -38,7 +39,8 @@ class Game:
     def __init__(self, players, adv, penalties=None, **adam):
         loss = ADVERSARIAL.find(adv)[0]()
         self.players = players
-        self.objective = Objective(players, loss, penalties or {}, unit_slope="gp" in (penalties or {}))
+        keys = ["gen/adv", *(f"disc/{name}" for name in penalties or {})]
+        self.objective = objective_of(players, keys, loss, unit_slope="gp" in (penalties or {}))
         self.weights = {"disc": loss.disc_weights | (penalties or {}), "gen": {"adv": 1.0}}
         self.optims = {
             player: PlayerOptimiser(players, player, **adam)
@@ -48,7 +50,7 @@ class Game:
 
     def step(self, player, views):
         terms = self.objective.play(player, views, self.weights[player])
-        figures = self.objective.disc_figures(views, terms) if player == "disc" else {}
+        figures = self.objective.figures(player, views, terms)
         self.optims[player].minimise([weighted_sum(terms, self.weights[player])])
         return figures
 
@@ -66,8 +68,7 @@ def settled_estimate(name, adv, penalties, means, sigma, *, lr, late=100):
     estimates = []
     for step, mean in enumerate(means):
         game.weights["disc"] |= {name: weight * (step >= 20) for name, weight in penalties.items()}
-        views = Views(
-            players,
+        views = game.objective.views(
             mean + sigma * torch.randn(1024, 1, 1, 1),
             sigma * torch.randn(1024, 1),  # the generator has no weights and hands on its noise
             gen_plays=False,
@@ -156,7 +157,7 @@ def play_on_the_ring(seed, steps=800):
     players = plane_players(ema=0.98)
     game = Game(players, "nonsaturating", {"r1": 0.03}, lr=2e-3, betas=(0.5, 0.99))
     for step in range(1, steps + 1):
-        views = Views(players, ring(512), torch.randn(512, players.latent_dim))
+        views = game.objective.views(ring(512), torch.randn(512, players.latent_dim))
         for player in ("disc", "gen"):
             game.step(player, views)
         players.average(step)
@@ -178,8 +179,8 @@ def test_a_step_of_the_generator_raises_what_d_says_of_its_fakes(adv):
     players = plane_players()
     game = Game(players, adv, lr=1e-3)
     for _ in range(20):  # so that D has an opinion
-        game.step("disc", Views(players, ring(256), torch.randn(256, players.latent_dim)))
-    views = Views(players, ring(256), torch.randn(256, players.latent_dim))
+        game.step("disc", game.objective.views(ring(256), torch.randn(256, players.latent_dim)))
+    views = game.objective.views(ring(256), torch.randn(256, players.latent_dim))
     before = players.discriminate(views.fake).mean().item()
     game.step("gen", views)
     after = players.discriminate(players.pixels(players.decode(views.z))).mean().item()

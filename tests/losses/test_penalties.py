@@ -7,7 +7,8 @@ from torch.func import functional_call
 
 from vaegan.losses.penalties import gradient, wgan_gp, zero_centred
 from vaegan.nets.players import Players
-from vaegan.objective.objective import PENALTIES, Views
+from vaegan.objective.terms import TERMS, registered_terms
+from vaegan.objective.views import Views
 
 SHAPE = (5, 2, 2, 2)
 N = 2 * 2 * 2
@@ -208,14 +209,17 @@ def views_of(precision):
     return views
 
 
-@pytest.mark.parametrize("name", PENALTIES)
-def test_a_run_in_bf16_computes_its_penalties_in_float32(name):
+PENALTIES = [term.key for term in registered_terms() if term.slope_penalty]
+
+
+@pytest.mark.parametrize("key", PENALTIES)
+def test_a_run_in_bf16_computes_its_penalties_in_float32(key):
     values = {}
     for precision in ("fp32", "bf16"):
         views = views_of(precision)
-        fakes = views.shown_fake  # drawn before the interpolation points, in either precision
+        fakes = views.disc_input_fake  # drawn before the interpolation points, in either precision
         torch.manual_seed(0)
-        values[precision] = PENALTIES[name](views)
+        values[precision] = TERMS.find(key)[0].compute(views)
         assert fakes.dtype == values[precision].dtype == torch.float32
         assert views.players.disc.seen == [torch.float32, torch.float32]
     assert values["bf16"].equal(values["fp32"])
@@ -224,19 +228,19 @@ def test_a_run_in_bf16_computes_its_penalties_in_float32(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "penalty"),
+    ("key", "penalty"),
     [
-        ("gp", lambda views: wgan_gp(views.players.disc, views.x + 1, views.fake + 1, views.between)),
-        ("r1", lambda views: zero_centred(views.players.disc, views.x + 1)),
-        ("r2", lambda views: zero_centred(views.players.disc, views.fake + 1)),
+        ("disc/gp", lambda views: wgan_gp(views.players.disc, views.x + 1, views.fake + 1, views.between)),
+        ("disc/r1", lambda views: zero_centred(views.players.disc, views.x + 1)),
+        ("disc/r2", lambda views: zero_centred(views.players.disc, views.fake + 1)),
     ],
 )
-def test_penalties_look_at_what_d_is_shown(name, penalty):
+def test_penalties_look_at_what_d_sees(key, penalty):
     views = views_of("fp32")
-    views.shown = lambda images: images + 1
+    views.to_disc_input = lambda images: images + 1
     values = []
-    for each in (PENALTIES[name], penalty):
-        _ = views.shown_real, views.shown_fake
+    for each in (TERMS.find(key)[0].compute, penalty):
+        _ = views.disc_input_real, views.disc_input_fake
         torch.manual_seed(0)
         values.append(each(views))
     assert values[0].equal(values[1])

@@ -6,14 +6,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from vaegan.config.build import build_objective, build_players
+from vaegan.config.build import build_objective, build_players, objective_of
 from vaegan.config.make import make_config, resolved
-from vaegan.losses.adversarial import ADVERSARIAL, NonSaturating
+from vaegan.losses.adversarial import ADVERSARIAL, DiscFigures, NonSaturating
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
-from vaegan.objective.objective import Objective, Views, weighted_sum
+from vaegan.objective.objective import weighted_sum
+from vaegan.objective.views import Views
 from vaegan.training.optim import PlayerOptimiser
 
 SHAPE = (1, 16, 16)
@@ -32,7 +33,8 @@ def hybrid(**options):
 
 
 def game(players):
-    return Objective(players, NonSaturating())
+    vae = [] if players.encoder is None else ["gen/pbp", "gen/kl"]
+    return objective_of(players, [*vae, "gen/adv"], NonSaturating())
 
 
 @pytest.fixture
@@ -45,8 +47,9 @@ def loss_of(player, views, objective, weights=None):
     return weighted_sum(objective.play(player, views, weights), weights)
 
 
-def see(players, x, **options):
-    return Views(players, x, torch.randn(len(x), players.latent_dim), **options)
+def see(players, x, game=None, **options):
+    game = game or NonSaturating()
+    return Views(players, x, torch.randn(len(x), players.latent_dim), game=game, **options)
 
 
 def with_gradient(players, player):
@@ -173,17 +176,16 @@ def test_weighted_sum():
 
 def figures(name, views, *, disc=None, unit_slope=False):
     """The figures of hand-made logits; each of D's terms is 1."""
-    players = SimpleNamespace(encoder=None, disc=disc or torch.nn.Linear(1, 1))
     loss = ADVERSARIAL.find(name)[0]()
-    objective = Objective(players, loss, unit_slope=unit_slope)
+    found = DiscFigures.of(loss, disc or torch.nn.Linear(1, 1), unit_slope)
     terms = dict.fromkeys([*loss.disc_weights, "gp"], torch.tensor(1.0))
-    return {name: value.item() for name, value in objective.disc_figures(views, terms).items()}
+    return {name: value.item() for name, value in found(views, terms).items()}
 
 
 HAND_MADE = SimpleNamespace(
     logits_real=torch.tensor([5.0, 1.0, -1.0, 4.5]),
     logits_fake=torch.tensor([-6.0, 0.0, 2.0, 4.7]),
-    shown=None,
+    to_disc_input=None,
 )
 
 
@@ -204,7 +206,7 @@ def test_the_figures_of_a_discriminator_from_hand_made_logits():
 @pytest.mark.parametrize(("loss", "key"), [("nonsaturating", "jsd"), ("wgan", "w1_up_to_scale")])
 def test_distances_are_estimated_on_clean_inputs_alone(loss, key):
     assert key in figures(loss, HAND_MADE)
-    shown = SimpleNamespace(**{**vars(HAND_MADE), "shown": lambda x: x})
+    shown = SimpleNamespace(**{**vars(HAND_MADE), "to_disc_input": lambda x: x})
     assert key not in figures(loss, shown)
 
 
@@ -232,7 +234,12 @@ def test_the_wasserstein_distance_has_its_scale_where_d_has_a_slope_of_one():
 )
 def test_the_slope_is_one_under_a_gradient_penalty_alone(options, known):
     config = resolved(make_config({"gan": "dense", "disc": "dense", **options}), SHAPE[1])
-    assert build_objective(config, build_players(config, SHAPE)).unit_slope is known
+    objective = build_objective(config, build_players(config, SHAPE))
+    found = objective.figures("disc", HAND_MADE, dict.fromkeys(objective.terms["disc"], torch.tensor(1.0)))
+    assert {"w1": "w1" in found, "w1_up_to_scale": "w1_up_to_scale" in found} == {
+        "w1": known,
+        "w1_up_to_scale": not known,
+    }
     assert not {"w1", "w1_up_to_scale", "jsd"} & set(figures("hinge", HAND_MADE))
 
 
@@ -240,11 +247,11 @@ def test_both_players_see_originals_and_fakes_changed_alike(x):
     players = hybrid()
     seen = []
 
-    def shown(images):
+    def changed(images):
         seen.append(images)
         return 1 - images
 
-    views = see(players, x, shown=shown)
+    views = see(players, x, to_disc_input=changed)
     game(players).play("disc", views, WEIGHTS["disc"])
     assert [images.requires_grad for images in seen] == [False, False]
     assert seen[0].equal(x) and seen[1].equal(views.x_hat)
@@ -260,8 +267,10 @@ def test_both_players_see_originals_and_fakes_changed_alike(x):
 def test_in_every_gan_the_resting_player_gets_no_gradient(loss, slope_penalties, x):
     options = {"gan": "dense", "disc": "dense", "latent_dim": 3}
     players = build_players(resolved(make_config(options), SHAPE[1]), SHAPE)
-    objective = Objective(players, ADVERSARIAL.find(loss)[0](), slope_penalties)
-    views = see(players, x)
+    played = ADVERSARIAL.find(loss)[0]()
+    keys = ["gen/adv", *(f"disc/{name}" for name in slope_penalties)]
+    objective = objective_of(players, keys, played)
+    views = see(players, x, played)
     weights = dict.fromkeys(objective.terms["disc"], 1.0)
     PlayerOptimiser(players, "disc", lr=1e-3).minimise([loss_of("disc", views, objective, weights)])
     assert with_gradient(players, "disc") and not with_gradient(players, "gen")

@@ -11,7 +11,7 @@ from vaegan.datasets.batches import Batches
 from vaegan.errors import TrainingError
 from vaegan.losses.pbp import PBP_LOSSES, BernoulliNLL
 from vaegan.nets.discriminators import register_discriminator
-from vaegan.objective.objective import Views, weighted_sum
+from vaegan.objective.objective import weighted_sum
 from vaegan.pixels import to_model_range
 from vaegan.seeds import seed_for
 from vaegan.training.held_out import evaluate
@@ -299,7 +299,7 @@ def test_gradient_norms_are_those_of_autograd():
     phase = build_schedule(config).at(0)
     order = next(Batches(images(), 20, shuffle_seed=config.seed).epoch(0))
     torch.manual_seed(seed_for(config.seed, "step", 0))
-    views = Views(players, to_model_range(order, "01"), torch.randn(20, config.latent_dim))
+    views = objective.views(to_model_range(order, "01"), torch.randn(20, config.latent_dim))
     loss = weighted_sum(objective.play("disc", views, phase.weights["disc"]), phase.weights["disc"])
     gradients = torch.autograd.grad(loss, list(players.parameters_of("disc")))
     expected = torch.cat([gradient.flatten() for gradient in gradients]).norm().item()

@@ -16,7 +16,7 @@ from vaegan.parallel import LEAST_SHARE
 from vaegan.seeds import seed_for
 from vaegan.training.finite import FiniteCheck
 from vaegan.training.meters import Meter
-from vaegan.training.step import Step, shown_to_disc
+from vaegan.training.step import Step, disc_input
 
 SHAPE = (3, 16, 16)
 N = 26  # in three parts of 8, 9 and 9
@@ -333,15 +333,15 @@ def test_noise_on_an_image_does_not_depend_on_how_it_lies_in_memory():
     seen = []
     for layout in (torch.contiguous_format, torch.channels_last):
         torch.manual_seed(0)
-        seen.append(shown_to_disc(None, 0.5, x.to(memory_format=layout)))
+        seen.append(disc_input(None, 0.5, x.to(memory_format=layout)))
     assert seen[0].equal(seen[1])
     assert (seen[0] - x).std().item() == pytest.approx(0.5, rel=0.1)
 
 
 def test_without_noise_and_changes_d_is_shown_the_images_themselves():
     x = torch.rand(4, *SHAPE)
-    assert shown_to_disc(None, 0.0, x) is x
-    assert shown_to_disc(lambda images: 1 - images, 0.0, x).equal(1 - x)
+    assert disc_input(None, 0.0, x) is x
+    assert disc_input(lambda images: 1 - images, 0.0, x).equal(1 - x)
 
 
 def test_a_players_terms_are_those_of_its_objective():

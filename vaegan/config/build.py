@@ -1,6 +1,6 @@
 """From a config and the images' shape to networks, objective and schedule."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from vaegan.config.contracts import check_parts, make, option_of
 from vaegan.config.knobs import DISC_PREFIX, signature_knobs
 from vaegan.config.schema import Config
 from vaegan.errors import OptionError, OptionErrors, flag
-from vaegan.losses.adversarial import ADVERSARIAL, AdversarialLoss
+from vaegan.losses.adversarial import ADVERSARIAL, AdversarialLoss, DiscFigures, disc_terms
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.blocks import (
     dcgan_init,
@@ -26,6 +26,7 @@ from vaegan.nets.players import Players
 from vaegan.nets.timm_backbone import TimmBackbone
 from vaegan.objective.objective import Objective
 from vaegan.objective.schedule import Schedule
+from vaegan.objective.terms import TERMS, Compute
 from vaegan.seeds import seed_for
 
 
@@ -150,7 +151,28 @@ def build_adversarial(config: Config) -> AdversarialLoss | None:
 def build_objective(config: Config, players: Players) -> Objective:
     """The terms of each player of a resolved config."""
     unit_slope = config.gp is not None and config.weight_clip is None
-    return Objective(players, build_adversarial(config), config.slope_penalties, unit_slope)
+    keys = [] if config.gan else ["gen/pbp", "gen/kl"]
+    if config.disc:
+        keys += ["gen/adv", *(f"disc/{name}" for name in config.slope_penalties)]
+    return objective_of(players, keys, build_adversarial(config), unit_slope)
+
+
+def objective_of(
+    players: Players, keys: Iterable[str], game: AdversarialLoss | None = None, unit_slope: bool = False
+) -> Objective:
+    """The objective made of these registered terms and both sides of the game, where there is one.
+
+    keys: "gen/kl", in order. unit_slope: see DiscFigures.
+    """
+    terms: dict[str, dict[str, Compute]] = {"gen": {}}
+    figures = {}
+    if game is not None:
+        terms["disc"] = disc_terms(game)
+        figures["disc"] = DiscFigures.of(game, players.disc, unit_slope)
+    for key in keys:
+        term = TERMS.find(key)[0]
+        terms[term.player][term.name] = term.compute
+    return Objective(players, terms, game, figures)
 
 
 def build_schedule(config: Config) -> Schedule:

@@ -4,14 +4,19 @@ Batch means throughout. Logistic losses are written with softplus, since -log si
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from vaegan.nets.blocks import is_batch_norm
+from vaegan.objective.objective import weighted_sum
+from vaegan.objective.terms import Compute, WeightOption, register_term
+from vaegan.objective.views import Views
 from vaegan.quantities import DISTANCE, WINNING, Quantity, add
 from vaegan.registry import Registry
 
@@ -21,18 +26,6 @@ register_adversarial: Callable = ADVERSARIAL.register
 SATURATED = math.log(0.99 / 0.01)  # the logit of a probability of 99 %
 
 
-add(
-    "gen/adv",
-    Quantity(
-        "adversarial loss, unweighted",
-        text="the generator's side of the game",
-        short="adv",
-        headline=True,
-        place=30,
-        curve=True,
-        weighted=True,
-    ),
-)
 add(
     "disc/adv",
     Quantity(
@@ -135,6 +128,70 @@ class AdversarialLoss:
     def estimates(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """What D's loss says of the distance between originals and fakes; true of clean inputs alone."""
         return {}
+
+
+@register_term(
+    "gen/adv",
+    needs=("disc",),
+    weight=WeightOption("disc_weight", "weight of the learned loss", default=10.0, shown="10 with --disc"),
+    quantity=Quantity(
+        "adversarial loss, unweighted",
+        text="the generator's side of the game",
+        short="adv",
+        headline=True,
+        place=30,
+        curve=True,
+    ),
+)
+def adv(views: Views) -> Tensor:
+    """The generator's side of the game."""
+    real = views.logits_real if views.game.gen_sees_originals else None
+    return views.game.gen(real, views.logits_fake)
+
+
+def disc_terms(game: AdversarialLoss) -> dict[str, Compute]:
+    """The terms of D's side, by name."""
+    return {name: partial(_disc_term, name=name) for name in game.disc_weights}
+
+
+def _disc_term(views: Views, name: str) -> Tensor:
+    return getattr(views.game, name)(views.logits_real, views.logits_fake)
+
+
+@dataclass(frozen=True)
+class DiscFigures:
+    """Figures of D on its turn: loss, accuracy, gap, saturation, estimates of a distance.
+
+    judges_batches: for a D with batch norm, whose jsd is left out: batches differ far more than images do.
+    unit_slope: for a D whose slope a penalty, and nothing else, holds at 1; w1 is called w1_up_to_scale
+    for any other.
+    """
+
+    game: AdversarialLoss
+    judges_batches: bool = False
+    unit_slope: bool = False
+
+    @classmethod
+    def of(cls, game: AdversarialLoss, disc: nn.Module, unit_slope: bool = False) -> "DiscFigures":
+        """The figures of this D."""
+        return cls(game, any(map(is_batch_norm, disc.modules())), unit_slope)
+
+    def __call__(self, views: Views, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The figures of this turn, whose terms are given; distances are estimated on clean inputs alone.
+
+        adv: D's loss without penalties. logit_gap: the originals' mean logit less the fakes'.
+        """
+        real, fake = views.logits_real.detach(), views.logits_fake.detach()
+        figures = {"adv": weighted_sum(terms, self.game.disc_weights)}
+        figures |= self.game.accuracy(real, fake) | self.game.saturation(real, fake)
+        figures["logit_gap"] = real.mean() - fake.mean()
+        if views.to_disc_input is None:
+            figures |= self.game.estimates(real, fake)
+        if self.judges_batches:
+            figures.pop("jsd", None)
+        if "w1" in figures and not self.unit_slope:
+            figures["w1_up_to_scale"] = figures.pop("w1")
+        return figures
 
 
 def is_adversarial(entry: Any) -> bool:

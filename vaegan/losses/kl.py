@@ -2,11 +2,16 @@
 
 from torch import Tensor
 
-from vaegan.quantities import Quantity, add
+from vaegan.objective.terms import WeightOption, register_term
+from vaegan.objective.views import Views
+from vaegan.quantities import Quantity
 
-add(
+
+@register_term(
     "gen/kl",
-    Quantity(
+    needs=("vae",),
+    weight=WeightOption("beta", "weight of the KL divergence", default=1.0),
+    quantity=Quantity(
         "KL divergence",
         "nats an image",
         format=".2f",
@@ -16,9 +21,11 @@ add(
         headline=True,
         place=20,
         curve=True,
-        weighted=True,
     ),
 )
+def kl(views: Views) -> Tensor:
+    """The posterior's divergence from the prior, in nats per image."""
+    return kl_to_standard_normal(*views.posterior)
 
 
 def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:

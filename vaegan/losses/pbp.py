@@ -16,25 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vaegan.objective.terms import WeightOption, register_term
+from vaegan.objective.views import Views
 from vaegan.quantities import Quantity, add
 from vaegan.registry import Registry
 
-add(
-    "gen/pbp",
-    Quantity(
-        "PBP loss",
-        "an image",
-        format=".2f",
-        better="lower",
-        summary="min,last",  # reported unweighted, so that minima compare
-        text="pixel-by-pixel loss of the reconstruction",
-        short="pbp",
-        headline=True,
-        place=10,
-        curve=True,
-        weighted=True,
-    ),
-)
 add(
     "gen/pbp_excess",
     Quantity(
@@ -51,6 +37,28 @@ add("gen/sigma", Quantity("sigma of the Gaussian PBP loss", "pixels' range", ".4
 
 PBP_LOSSES = Registry("PBP loss")
 register_pbp: Callable = PBP_LOSSES.register
+
+
+@register_term(
+    "gen/pbp",
+    needs=("vae",),
+    weight=WeightOption("pbp_weight", "weight of the PBP loss in combo epochs", default=1.0),
+    quantity=Quantity(
+        "PBP loss",
+        "an image",
+        format=".2f",
+        better="lower",
+        summary="min,last",  # reported unweighted, so that minima compare
+        text="pixel-by-pixel loss of the reconstruction",
+        short="pbp",
+        headline=True,
+        place=10,
+        curve=True,
+    ),
+)
+def pbp(views: Views) -> Tensor:
+    """The pixel-by-pixel loss of the reconstruction, as --pbp has it."""
+    return views.players.pbp(views.pixel_logits, views.x_hat, views.x)
 
 
 @register_pbp("bce")

@@ -9,22 +9,65 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from vaegan.quantities import Quantity, add
+from vaegan.objective.terms import WeightOption, register_term
+from vaegan.objective.views import Views
+from vaegan.quantities import Quantity
 
 Disc = Callable[[Tensor], Tensor]
+SECTION = "Keeping the two players in balance"
+_quantity = partial(Quantity, place=90, curve=True, panel="Discriminator's penalties, unweighted", log=True)
 
-_penalty = partial(
-    Quantity, place=90, curve=True, panel="Discriminator's penalties, unweighted", weighted=True
+
+# the terms call D itself, outside autocast
+
+
+@register_term(
+    "disc/gp",
+    needs=("disc",),
+    weight=WeightOption(
+        "gp",
+        "weight of WGAN-GP's gradient penalty",
+        shown="none; 10 with --adv wgan-gp",
+        section=SECTION,
+    ),
+    slope_penalty=True,
+    quantity=_quantity("gradient penalty, unweighted", label="gp"),
 )
-add("disc/gp", _penalty("gradient penalty, unweighted", label="gp", log=True))
-add("disc/r1", _penalty("R1 penalty, unweighted", label="R1", log=True))
-add("disc/r2", _penalty("R2 penalty, unweighted", label="R2", log=True))
+def gp(views: Views) -> Tensor:
+    """WGAN-GP's penalty between originals and fakes."""
+    return wgan_gp(views.players.disc, views.disc_input_real, views.disc_input_fake, views.between)
+
+
+@register_term(
+    "disc/r1",
+    needs=("disc",),
+    weight=WeightOption(
+        "r1", "gamma of R1, half the squared slope of D at originals", shown="none", section=SECTION
+    ),
+    slope_penalty=True,
+    quantity=_quantity("R1 penalty, unweighted", label="R1"),
+)
+def r1(views: Views) -> Tensor:
+    """R1 on the originals."""
+    return zero_centred(views.players.disc, views.disc_input_real)
+
+
+@register_term(
+    "disc/r2",
+    needs=("disc",),
+    weight=WeightOption("r2", "gamma of R2, the same at fakes", shown="none", section=SECTION),
+    slope_penalty=True,
+    quantity=_quantity("R2 penalty, unweighted", label="R2"),
+)
+def r2(views: Views) -> Tensor:
+    """R2 on the fakes."""
+    return zero_centred(views.players.disc, views.disc_input_fake)
 
 
 def wgan_gp(disc: Disc, real: Tensor, fake: Tensor, between: Tensor) -> Tensor:
-    """(slope - 1)^2 at a random point between each original and its fake; weighed by lambda.
+    """(slope - 1)^2 at a random point between each original and its fake; weighted by lambda.
 
-    real, fake: [B, ...], what D was shown. between: [B, 1, ...], uniform in [0, 1), from the fake (0) to the
+    real, fake: [B, ...], as D sees them. between: [B, 1, ...], uniform in [0, 1), from the fake (0) to the
     original (1). In a VAE's game an original's fake is its own reconstruction, where the paper's pairs are
     drawn independently.
     Source: Gulrajani et al., Improved Training of Wasserstein GANs (arXiv 1704.00028), equation 3.
@@ -35,7 +78,7 @@ def wgan_gp(disc: Disc, real: Tensor, fake: Tensor, between: Tensor) -> Tensor:
 
 
 def zero_centred(disc: Disc, x: Tensor) -> Tensor:
-    """Half of the squared slope at x: R1 on originals, R2 on fakes; weighed by gamma.
+    """Half of the squared slope at x: R1 on originals, R2 on fakes; weighted by gamma.
 
     Source: Mescheder et al., Which Training Methods for GANs do actually Converge? (arXiv 1801.04406),
     equations 9 and 10.

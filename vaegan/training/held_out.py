@@ -6,7 +6,7 @@ from functools import partial
 import torch
 
 from vaegan.nets.players import Players
-from vaegan.objective.objective import Objective, Views
+from vaegan.objective.objective import Objective
 from vaegan.objective.schedule import Phase
 from vaegan.parallel import ALONE, Ranks
 from vaegan.pixels import to_model_range
@@ -39,13 +39,12 @@ def evaluate(
         share = ranks.share(whole)
         noise = torch.randn(whole, players.latent_dim, device=batch.device, generator=posterior)
         x = to_model_range(batch, players.pixel_range)
-        views = Views(players, x, share.of(noise), gen_plays=False, share=share)
+        views = objective.views(x, share.of(noise), gen_plays=False, share=share)
         for player, weights in phase.weights.items():
             of_term = partial(_seed_term, images.device, seed, number, player)
             terms = objective.play(player, views, weights, before=of_term)
             meter.add(player, terms, len(batch))
-            if player == "disc":
-                meter.add(player, objective.disc_figures(views, terms), len(batch))
+            meter.add(player, objective.figures(player, views, terms), len(batch))
         on_batch()
     players.train()
     return meter.means(ranks)

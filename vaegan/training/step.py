@@ -12,8 +12,9 @@ from vaegan.augment.training_images import build_augmentation
 from vaegan.config.build import build_objective
 from vaegan.config.schema import Config
 from vaegan.nets.players import Players
-from vaegan.objective.objective import Views, weighted_sum
+from vaegan.objective.objective import weighted_sum
 from vaegan.objective.schedule import Phase
+from vaegan.objective.views import Views
 from vaegan.parallel import ALONE, LEAST_SHARE, Ranks, Share
 from vaegan.pixels import from_uint8, in_model_range, to_model_range
 from vaegan.seeds import seed_for, seed_torch
@@ -70,11 +71,12 @@ class Step:
         playing = phase.playing(step)
         if floor:
             meter.add("gen", floor_figure(self.players, images), len(x))
-        shown = self._shown(phase.noise)
+        to_disc_input = self._to_disc_input(phase.noise)
 
         def views_of(part: Share, gen_plays: bool) -> Views:
             here = slice(part.start - share.start, part.stop - share.start)
-            return Views(self.players, x[here], noise[here], gen_plays=gen_plays, shown=shown, share=part)
+            options = {"gen_plays": gen_plays, "to_disc_input": to_disc_input, "share": part}
+            return self.objective.views(x[here], noise[here], **options)
 
         # as many in every process, since synchronised batch norm meets in each
         parts = share.split(min(self.config.accumulate, whole // self.ranks.size // LEAST_SHARE))
@@ -106,16 +108,15 @@ class Step:
                 terms = self.objective.play(player, views, weights)
             meter.add(player, terms, len(views.x))
             finite.add(player, terms)
-            if player == "disc":
-                meter.add(player, self.objective.disc_figures(views, terms), len(views.x))
+            meter.add(player, self.objective.figures(player, views, terms), len(views.x))
             yield weighted_sum(terms, {name: views.share.weight * w for name, w in weights.items()})
 
-    def _shown(self, noise: float) -> Callable[[Tensor], Tensor] | None:
-        """What is done to all that D sees in training; None for nothing."""
-        return partial(shown_to_disc, self._diffaugment, noise) if self._diffaugment or noise else None
+    def _to_disc_input(self, noise: float) -> Callable[[Tensor], Tensor] | None:
+        """The change of all that D sees in training; None for none."""
+        return partial(disc_input, self._diffaugment, noise) if self._diffaugment or noise else None
 
 
-def shown_to_disc(change: Callable[[Tensor], Tensor] | None, noise: float, images: Tensor) -> Tensor:
+def disc_input(change: Callable[[Tensor], Tensor] | None, noise: float, images: Tensor) -> Tensor:
     """Images as D sees them in training: changed by DiffAugment, under Gaussian noise of this deviation."""
     x = images if change is None else change(images)
     if not noise:

@@ -1,0 +1,101 @@
+"""The registry of loss terms. A term is one file, which brings its function and all that is said of it:
+
+@register_term(
+    "gen/tv",                                              # the player, and the term's name in metrics.jsonl
+    needs=("vae",),                                        # absent without these parts, "vae" and "disc"
+    weight=WeightOption("tv_weight", "weight of the total variation"),           # --tv-weight
+    quantity=Quantity("total variation", "an image", curve=True),                # its titles, curves, columns
+)
+def total_variation(views):                                # a scalar, the mean over the batch
+    return ...
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from vaegan import quantities
+from vaegan.objective.views import Views
+from vaegan.quantities import Quantity
+from vaegan.registry import Registry
+
+Compute = Callable[[Views], Tensor]  # a scalar: the mean over the batch, before it is weighted
+
+TERMS = Registry("loss term")
+
+
+@dataclass(frozen=True)
+class WeightOption:
+    """The option that sets a term's weight; its name is the field, the YAML key and, with dashes, the flag.
+
+    default: the weight where the parts are there that the term needs; None for no such term unless the
+    option is given. shown: the default in words, for --help. section: the heading in --help.
+    """
+
+    name: str
+    description: str
+    default: float | None = None
+    shown: str | None = None
+    section: str = "Losses and their weights"
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of a player's loss.
+
+    key: "gen/kl": the player and the term's name in metrics.jsonl. needs: the parts without which there is
+    no such term, of "vae" and "disc". slope_penalty: whether it penalises the slope of D, and so needs each
+    image's logit to depend on that image alone; --penalty-every thins these out. place: that of its
+    quantity; terms are summed in this order, equal ones by name.
+    """
+
+    key: str
+    compute: Compute
+    needs: tuple[str, ...]
+    weight: WeightOption
+    slope_penalty: bool = False
+    place: int = 50
+
+    @property
+    def player(self) -> str:
+        """The player that minimises it: "gen" or "disc"."""
+        return self.key.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """Its name among the player's terms."""
+        return self.key.partition("/")[2]
+
+
+def register_term(
+    key: str,
+    *,
+    needs: tuple[str, ...] = (),
+    weight: WeightOption,
+    quantity: Quantity | None = None,
+    slope_penalty: bool = False,
+) -> Callable[[Compute], Compute]:
+    """A decorator that registers a function of the views as a loss term; see Term.
+
+    quantity: its entry in the vocabulary; None for one made from its name, with a curve.
+    Raises: ValueError for a key that is taken or names no player, and for an unknown part.
+    """
+    if key.partition("/")[0] not in ("gen", "disc") or key.count("/") != 1:
+        raise ValueError(f"loss term {key!r}: expected gen/NAME or disc/NAME")
+    if unknown := set(needs) - {"vae", "disc"}:
+        raise ValueError(f"loss term {key!r}: it needs {', '.join(sorted(unknown))}; parts are vae and disc")
+
+    def decorate(compute: Compute) -> Compute:
+        said = quantity or Quantity(key.partition("/")[2].replace("_", " "), curve=True)
+        TERMS.register(key)(Term(key, compute, tuple(needs), weight, slope_penalty, said.place))
+        quantities.add(key, replace(said, weighted=True))
+        return compute
+
+    return decorate
+
+
+def registered_terms(parts: Collection[str] | None = None) -> list[Term]:
+    """The registered terms in order; parts: of "vae" and "disc", leaves out terms that need others."""
+    terms = sorted((term for _, term in TERMS.entries()), key=lambda term: (term.place, term.name))
+    return [term for term in terms if parts is None or set(term.needs) <= set(parts)]

@@ -1,0 +1,111 @@
+"""The views of one batch that the terms of the losses are functions of."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaegan.nets.players import Players
+from vaegan.parallel import Share
+
+
+class Views:
+    """One batch x [B, C, H, W] and what the networks make of it, each part computed once, on first use.
+
+    The pass through encoder and decoder is made once and shared by both players. Whose turn it is
+    decides what they may change: on `disc`'s turn the fakes come without their graph, on `gen`'s turn
+    with it. Terms therefore never detach, freeze or step anything.
+
+    noise: [B, latent_dim], standard normal: what the posterior is sampled with, or a GAN's latents.
+    game: the adversarial loss that both players play by; None without a discriminator.
+    gen_plays: whether `gen` will play on this batch; if not, its pass is made without a graph.
+    to_disc_input: applied to originals and fakes alike before D sees them; None for nothing.
+    share: which part of a larger batch this is; None for all of it.
+    """
+
+    def __init__(
+        self,
+        players: Players,
+        x: Tensor,
+        noise: Tensor,
+        *,
+        game: Any = None,
+        gen_plays: bool = True,
+        to_disc_input: Callable[[Tensor], Tensor] | None = None,
+        share: Share | None = None,
+    ):
+        self.players = players
+        self.x = x
+        self.noise = noise
+        self.game = game
+        self.gen_plays = gen_plays
+        self.to_disc_input = to_disc_input
+        self.share = share or Share(0, len(x), len(x))
+        self.player = "gen"
+
+    def turn(self, player: str) -> None:
+        """Begin a player's turn; D's inputs and logits are computed again in it."""
+        self.player = player
+        for name in ("disc_input_real", "disc_input_fake", "logits_real", "logits_fake"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def posterior(self) -> tuple[Tensor, Tensor]:
+        """mu and logvar, each [B, latent_dim]."""
+        with torch.set_grad_enabled(self.gen_plays):
+            return self.players.encode(self.x)
+
+    @cached_property
+    def z(self) -> Tensor:
+        """[B, latent_dim]: one sample of each image's posterior, by reparameterisation, or of the prior."""
+        if self.players.encoder is None:
+            return self.noise
+        mu, logvar = self.posterior
+        return mu + torch.exp(0.5 * logvar) * self.noise
+
+    @cached_property
+    def pixel_logits(self) -> Tensor:
+        """The decoder's output [B, C, H, W], before the output activation."""
+        with torch.set_grad_enabled(self.gen_plays):
+            return self.players.decode(self.z)
+
+    @cached_property
+    def x_hat(self) -> Tensor:
+        """The decoded image [B, C, H, W] in the model's range: a reconstruction, or a GAN's sample."""
+        return self.players.pixels(self.pixel_logits)
+
+    @property
+    def fake(self) -> Tensor:
+        """The decoded image as the discriminator gets it: with its graph on `gen`'s turn alone."""
+        return self.x_hat if self.player == "gen" else self.x_hat.detach()
+
+    @cached_property
+    def disc_input_real(self) -> Tensor:
+        """The originals as D sees them."""
+        return self._disc_input(self.x)
+
+    @cached_property
+    def disc_input_fake(self) -> Tensor:
+        """The fakes as D sees them."""
+        return self._disc_input(self.fake)
+
+    def _disc_input(self, images: Tensor) -> Tensor:
+        return images if self.to_disc_input is None else self.share.changed(self.to_disc_input, images)
+
+    @property
+    def between(self) -> Tensor:
+        """[B, 1, 1, 1], uniform in [0, 1): a point from each fake (0) to its original (1); new each time."""
+        return self.share.of(torch.rand(self.share.whole, 1, 1, 1, device=self.x.device, dtype=self.x.dtype))
+
+    @cached_property
+    def logits_real(self) -> Tensor:
+        """D's logits [B] for the originals; on `gen`'s turn without a graph."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.player == "disc"):
+            return self.players.discriminate(self.disc_input_real)
+
+    @cached_property
+    def logits_fake(self) -> Tensor:
+        """D's logits [B] for the fakes, as D is now."""
+        return self.players.discriminate(self.disc_input_fake)
