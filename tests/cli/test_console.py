@@ -9,7 +9,8 @@ from rich.console import Console
 
 from vaegan.cli.console import ProgressBar, make_console, schedule_lines, summary_lines
 from vaegan.objective.schedule import Phase, Schedule
-from vaegan.objective.weight import Weight
+from vaegan.objective.weights.combo import Decay
+from vaegan.objective.weights.constant import Constant
 from vaegan.training.meters import Meter
 
 RECORD = {
@@ -82,7 +83,7 @@ def test_a_terminal_whose_window_is_closed_is_no_error(monkeypatch):
 
 
 def test_equal_weights_share_a_line():
-    schedule = Schedule(beta=Weight(1.0), pbp_weight=Weight(1.0), pbp_decay=0.5, pbp_decay_every=2)
+    schedule = Schedule({"gen": {"pbp": Decay(Constant(1.0), 0.5, 2), "kl": Constant(1.0)}})
     lines = schedule_lines(schedule, 5, {"gen": ["pbp", "kl"]})
     assert [line.split() for line in lines] == [
         ["epochs", "phase", "gen/pbp", "gen/kl"],

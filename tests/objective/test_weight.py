@@ -1,6 +1,8 @@
 """Weights: finite numbers of at least 0, from a flag's text or from YAML."""
 
+import json
 import math
+from dataclasses import dataclass
 
 import pytest
 import yaml
@@ -8,7 +10,11 @@ import yaml
 from vaegan.config.make import make_config, resolved
 from vaegan.config.schema import DEFAULT_DISC_WEIGHT
 from vaegan.errors import OptionErrors
-from vaegan.objective.weight import Weight
+from vaegan.objective.schedule import Schedule
+from vaegan.objective.weights import Time, Weight
+from vaegan.objective.weights.combo import AfterSolo, Decay, Fall
+from vaegan.objective.weights.constant import Constant
+from vaegan.objective.weights.weight import FORMS
 
 
 @pytest.mark.parametrize(
@@ -16,11 +22,11 @@ from vaegan.objective.weight import Weight
     [("10", 10.0), ("1e-3", 0.001), (" 2.5 ", 2.5), ("0", 0.0), (0, 0.0), (3, 3.0), (0.25, 0.25)],
 )
 def test_numbers_and_their_text_are_weights(given, value):
-    assert Weight.parse(given) == Weight(value)
+    assert Weight.parse(given) == Constant(value)
 
 
 def test_a_weight_is_taken_as_it_is():
-    weight = Weight(2.0)
+    weight = Constant(2.0)
     assert Weight.parse(weight) is weight
 
 
@@ -38,17 +44,24 @@ def test_negative_and_infinite_numbers_are_refused(given):
 
 @pytest.mark.parametrize("epoch", [0, 1, 1000])
 def test_a_number_weighs_the_same_in_every_epoch(epoch):
-    assert Weight(0.3).at(epoch) == 0.3
+    assert Constant(0.3).at(Time(epoch, 10 * epoch)) == 0.3
 
 
-@pytest.mark.parametrize(("value", "shown"), [(10.0, "10"), (0.5, "0.5"), (0.0, "0"), (1e-5, "1e-05")])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(10.0, "10"), (0.5, "0.5"), (0.0, "0"), (1e-5, "1e-05"), (0.123456789, "0.123456789")],
+)
 def test_a_weight_is_shown_without_needless_digits(value, shown):
-    assert str(Weight(value)) == shown
+    assert str(Constant(value)) == shown
 
 
 def test_weights_survive_the_way_through_a_config_and_yaml():
     config = make_config({"disc": "conv", "disc_weight": "2.5", "beta": 0, "pbp_weight": "1e-3"})
-    assert (config.disc_weight, config.beta, config.pbp_weight) == (Weight(2.5), Weight(0.0), Weight(0.001))
+    assert (config.disc_weight, config.beta, config.pbp_weight) == (
+        Constant(2.5),
+        Constant(0.0),
+        Constant(0.001),
+    )
     values = config.to_dict()
     assert [values[name] for name in ("disc_weight", "beta", "pbp_weight")] == [2.5, 0.0, 0.001]
     assert make_config(yaml.safe_load(yaml.safe_dump(values))).to_dict() == values
@@ -64,6 +77,71 @@ def test_a_config_refuses_what_is_no_weight_and_names_the_option(name, given):
 
 def test_a_weight_of_zero_is_not_taken_for_a_missing_one():
     with_disc = {"disc": "conv"}
-    assert resolved(make_config({**with_disc, "disc_weight": 0}), 32).disc_weight == Weight(0.0)
+    assert resolved(make_config({**with_disc, "disc_weight": 0}), 32).disc_weight == Constant(0.0)
     assert resolved(make_config(with_disc), 32).disc_weight == DEFAULT_DISC_WEIGHT
     assert resolved(make_config({}), 32).disc_weight is None
+
+
+@pytest.mark.parametrize("value", [10.0, 0.1, 1 / 3, 1e-9, 123456789.123])
+def test_the_text_of_a_weight_is_the_weight(value):
+    assert Weight.parse(str(Constant(value))) == Constant(value)
+
+
+def test_a_weight_is_asked_with_the_time():
+    asked = []
+
+    class Asked(Weight):
+        def at(self, time):
+            asked.append(time)
+            return 0.5
+
+    schedule = Schedule({"gen": {"kl": Asked()}, "disc": {}}, epochs=9, solo_epochs=2)
+    phase = schedule.at(3, steps_per_epoch=10)
+    assert phase.playing(34)["gen"] == {"kl": 0.5}
+    assert phase.weights["gen"] == {"kl": 0.5}
+    assert asked == [Time(3, step, epochs=9, first_combo=2, steps_per_epoch=10) for step in (34, 39)]
+
+
+@dataclass(frozen=True)
+class Rise(Weight):
+    """From 0 to a number over so many steps: "rise 3 over 100"."""
+
+    top: float
+    steps: int
+    usage = "rise A over N"
+
+    def at(self, time):
+        return self.top * min(1.0, time.step / self.steps)
+
+    @classmethod
+    def read(cls, given):
+        match given.split() if isinstance(given, str) else []:
+            case ["rise", top, "over", steps]:
+                return cls(float(top), int(steps))
+
+    def __str__(self):
+        return f"rise {self.top:g} over {self.steps}"
+
+
+def test_a_form_from_outside_is_typed_kept_and_trained_with(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(FORMS, "_entries", FORMS._entries | {"rise": Rise})
+    flags = "--vae dense --hidden-dim 4 --latent-dim 2 --image-size 8 --train-images 256 --batch-size 64 "
+    status, _, errors = command(f"{flags} --epochs 2 --run-name a --beta", "rise 2 over 8")
+    assert status == 0, errors
+    folder = tmp_path / "runs" / "a"
+    assert yaml.safe_load((folder / "config.yaml").read_text())["beta"] == "rise 2 over 8"
+    assert make_config({"beta": "rise 2 over 8"}).beta == Rise(2.0, 8)
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [record["weight/gen/kl"] for record in records] == [0.75, 1.75]  # in each epoch's last step
+    first = records[0]  # its steps had 0, 0.25, 0.5 and 0.75
+    assert 0 < first["train/gen/kl_weighted"] < 0.75 * first["train/gen/kl"]
+    assert first["test/gen/kl_weighted"] == pytest.approx(0.75 * first["test/gen/kl"])
+    with pytest.raises(ValueError, match="a number of at least 0, or rise A over N"):
+        Weight.parse("x")
+
+
+def test_pbp_decays_and_noise_falls_by_combo_epochs():
+    times = [Time(epoch, first_combo=2) for epoch in range(7)]
+    decay = AfterSolo(Decay(Constant(4.0), 0.5, 2), solo=1.0)
+    assert [decay.at(time) for time in times] == [1, 1, 4, 4, 2, 2, 1]
+    assert [Fall(Constant(0.4), 4).at(time) for time in times[2:]] == pytest.approx([0.4, 0.3, 0.2, 0.1, 0])

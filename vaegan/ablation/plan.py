@@ -12,7 +12,7 @@ from vaegan.ablation.spec import Arm, Spec
 from vaegan.config.make import make_config
 from vaegan.config.schema import Config, options
 from vaegan.errors import OptionError, OptionErrors, UserError
-from vaegan.objective.weight import Weight
+from vaegan.objective.weights.constant import Constant
 from vaegan.run.folder import describe
 
 FOLDER = "arms"  # below the folder of runs: the runs of all ablations, which any table may want
@@ -118,7 +118,7 @@ def solo_epochs(config: Config) -> int:
         return 0
     if config.disc:
         return config.solo_epochs
-    plain = config.pbp_weight == Weight(1.0) and config.pbp_decay == 1.0
+    plain = config.pbp_weight == Constant(1.0) and config.pbp_decay == 1.0
     return config.epochs if plain else 0
 
 

@@ -26,7 +26,7 @@ from vaegan.nets.blocks import parameter_count
 from vaegan.nets.players import Players
 from vaegan.objective.schedule import Phase, Schedule
 from vaegan.training.alarms import MEANINGS
-from vaegan.training.meters import Meter, weighed
+from vaegan.training.meters import Meter
 
 REFRESH_S = 0.5  # between two looks at the losses; each look waits for the device
 
@@ -144,7 +144,7 @@ class ProgressBar:
         self.bar.advance(self.task)
         elapsed = time.monotonic() - self._since
         if elapsed >= REFRESH_S:
-            self._show(epoch, phase.name, self._seen / elapsed, weighed(meter.means(), phase.weights), "")
+            self._show(epoch, phase.name, self._seen / elapsed, meter.means(), "")
 
     def on_epoch(self, record: dict[str, Any], _: Any = None) -> None:
         """A line with the epoch's main figures, and one for each alarm that has begun."""

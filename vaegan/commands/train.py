@@ -371,7 +371,7 @@ def check_keep_best(config: Config, players: Players, schedule: Schedule, test_s
     phase = schedule.at(config.epochs - 1)
     few = Batches(test_set.first(LEAST_SHARE), LEAST_SHARE, device=test_set.device)
     means = evaluate(players, build_objective(config, players), phase, few, config.seed)
-    keys = [*loss_record("test", means, phase, 0.0 if hasattr(players.pbp, "floor") else None), DIVERSITY]
+    keys = [*loss_record("test", means, 0.0 if hasattr(players.pbp, "floor") else None), DIVERSITY]
     if best.key not in keys:
         problem = f"no figure on held-out images; {did_you_mean(best.key, keys)}Known: {', '.join(keys)}."
         raise OptionError("keep_best", problem)

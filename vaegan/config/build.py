@@ -26,7 +26,10 @@ from vaegan.nets.players import Players
 from vaegan.nets.timm_backbone import TimmBackbone
 from vaegan.objective.objective import Objective
 from vaegan.objective.schedule import Schedule
-from vaegan.objective.terms import TERMS, Compute
+from vaegan.objective.terms import TERMS, Compute, Term, registered_terms
+from vaegan.objective.weights import Weight
+from vaegan.objective.weights.combo import AfterSolo, Decay, Fall
+from vaegan.objective.weights.constant import Constant
 from vaegan.seeds import seed_for
 
 
@@ -151,9 +154,7 @@ def build_adversarial(config: Config) -> AdversarialLoss | None:
 def build_objective(config: Config, players: Players) -> Objective:
     """The terms of each player of a resolved config."""
     unit_slope = config.gp is not None and config.weight_clip is None
-    keys = [] if config.gan else ["gen/pbp", "gen/kl"]
-    if config.disc:
-        keys += ["gen/adv", *(f"disc/{name}" for name in config.slope_penalties)]
+    keys = [term.key for term in config_terms(config)]
     return objective_of(players, keys, build_adversarial(config), unit_slope)
 
 
@@ -177,25 +178,40 @@ def objective_of(
 
 def build_schedule(config: Config) -> Schedule:
     """The schedule of a resolved config."""
-    disc = {}
-    if config.disc:
-        disc = build_adversarial(config).disc_weights | config.slope_penalties
+    game = build_adversarial(config)
+    weights: dict[str, dict[str, Weight]] = {"gen": {}}
+    if game is not None:
+        of_game = {name: Constant(weight) for name, weight in game.disc_weights.items()}
+        weights = {"disc": of_game, "gen": {}}
+    for term in config_terms(config):
+        weights[term.player][term.name] = _weight(config, term)
+    noise = Weight.parse(config.instance_noise or 0.0)
     return Schedule(
-        beta=config.beta,
-        pbp_weight=config.pbp_weight,
-        pbp_decay=config.pbp_decay,
-        pbp_decay_every=config.pbp_decay_every,
-        disc_weight=config.disc_weight if config.disc else None,
+        weights,
+        epochs=config.epochs,
+        learned=tuple(term.name for term in config_terms(config) if "disc" in term.needs),
         solo_epochs=config.solo_epochs or 0,
         max_disc_loss=config.max_disc_loss,
         vae=not config.gan,
-        disc=disc,
         disc_steps=config.disc_steps or 1,
-        lazy=tuple(config.slope_penalties),
+        lazy=tuple(term.name for term in config_terms(config) if term.slope_penalty),
         lazy_every=config.penalty_every or 1,
-        noise=config.instance_noise or 0.0,
-        noise_epochs=config.instance_noise_epochs or 1,
+        instance_noise=Fall(noise, config.instance_noise_epochs or 1),
     )
+
+
+def config_terms(config: Config) -> list[Term]:
+    """The registered terms that a resolved config has: their parts are there, and their weights given."""
+    parts = [*([] if config.gan else ["vae"]), *(["disc"] if config.disc else [])]
+    return [term for term in registered_terms(parts) if getattr(config, term.weight.name, None) is not None]
+
+
+def _weight(config: Config, term: Term) -> Weight:
+    """A term's weight over time, from all options that it follows from."""
+    weight = Weight.parse(getattr(config, term.weight.name))
+    if term.key == "gen/pbp":
+        return AfterSolo(Decay(weight, config.pbp_decay, config.pbp_decay_every))
+    return weight
 
 
 def _build(

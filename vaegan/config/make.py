@@ -24,7 +24,7 @@ from vaegan.config.schema import (
 )
 from vaegan.errors import OptionError, OptionErrors, did_you_mean
 from vaegan.losses.adversarial import ADVERSARIAL
-from vaegan.objective.weight import Weight
+from vaegan.objective.weights.constant import Constant
 
 
 def make_config(values: Mapping[str, Any]) -> Config:
@@ -137,7 +137,7 @@ def resolved(
         solo_epochs = played_alone(config)
         defaults |= {
             "adv": DEFAULT_ADV,
-            "disc_weight": Weight(1.0) if config.gan else DEFAULT_DISC_WEIGHT,
+            "disc_weight": Constant(1.0) if config.gan else DEFAULT_DISC_WEIGHT,
             "solo_epochs": solo_epochs,
             "disc_lr": config.lr or defaults["lr"],
             "disc_betas": config.betas or defaults["betas"],

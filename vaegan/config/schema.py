@@ -33,14 +33,15 @@ from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
-from vaegan.objective.weight import Weight
+from vaegan.objective.weights import Weight
+from vaegan.objective.weights.constant import Constant
 from vaegan.pixels import PixelRange
 from vaegan.seeds import LARGEST_SEED
 from vaegan.training.budget import FEW_EPOCHS
 
 DEFAULT_FAMILY = "conv"
 DEFAULT_ADV = "nonsaturating"
-DEFAULT_DISC_WEIGHT = Weight(10.0)
+DEFAULT_DISC_WEIGHT = Constant(10.0)
 DEFAULT_LR = 1e-3
 DEFAULT_BETAS = (0.9, 0.999)
 MOST_GRIDS = 30  # of samples, drawn over the epochs of a longer run
@@ -142,9 +143,9 @@ class Losses(Section):
     """Losses and their weights"""
 
     pbp: str = option("bce", "pixel-by-pixel loss, summed over pixels", registry=PBP_LOSSES, needs=("vae",))
-    beta: Weight = option(Weight(1.0), "weight of the KL divergence", needs=("vae",), weighs="gen")
+    beta: Weight = option(Constant(1.0), "weight of the KL divergence", needs=("vae",), weighs="gen")
     pbp_weight: Weight = option(
-        Weight(1.0), "weight of the PBP loss in combo epochs", needs=("vae",), weighs="gen", from_combo=True
+        Constant(1.0), "weight of the PBP loss in combo epochs", needs=("vae",), weighs="gen", from_combo=True
     )
     pbp_decay: FiniteFloat = option(
         1.0,
@@ -163,7 +164,7 @@ class Losses(Section):
         shown=f"{DEFAULT_DISC_WEIGHT} with --disc",
         needs=("vae", "disc"),
         weighs="gen",
-        off_without={"disc": Weight(0.0)},
+        off_without={"disc": Constant(0.0)},
     )
     adv: str | None = option(
         None,

@@ -1,30 +1,58 @@
-"""The weight of every term in every epoch: solo and combo epochs, decay, gate, steps of each player."""
+"""The weight of every term over time: solo and combo epochs, gate, steps of each player."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
-from vaegan.objective.weight import Weight
+from vaegan.objective.weights import Time, Weight
+from vaegan.objective.weights.constant import Constant
 
 DISC_LOSS = "train/disc/adv"  # the key of an epoch's record that the gate reads
+NONE = Constant(0.0)
+START = Time()
+
+Weights = Mapping[str, Mapping[str, Weight]]  # by player, in order of play, and term
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One epoch's plan: the weight of each term of each player, in order of play.
+    """One epoch's plan: the terms of each player in order of play, with their weights.
 
     Terms that are absent do not exist in this epoch. Those that weigh 0 are not computed in training
     and only reported on held-out images.
-    disc_steps: D's steps for one of `gen`. lazy: D's terms that are computed in every `lazy_every`-th of
-    its steps alone, and weigh that much more there. noise: the standard deviation of the Gaussian noise on
-    what D sees, in the model's range.
+    end: the epoch's last step. disc_steps: D's steps for one of `gen`. lazy: D's terms that are computed in
+    every `lazy_every`-th of its steps alone, and weigh that much more there. instance_noise: the standard
+    deviation of the Gaussian noise on D's inputs, in the model's range.
     """
 
     name: str  # "solo", "combo" or "gan"
-    weights: dict[str, dict[str, float]]
+    terms: Weights
+    end: Time = START
     disc_steps: int = 1
     lazy: tuple[str, ...] = ()
     lazy_every: int = 1
-    noise: float = 0.0
+    instance_noise: Weight = NONE
+
+    @property
+    def weights(self) -> dict[str, dict[str, float]]:
+        """The weights in the epoch's last step, which held-out figures are weighted with."""
+        return self.at(self.end.step)
+
+    @property
+    def noise(self) -> float:
+        """The instance noise in the epoch's last step."""
+        return self.noise_at(self.end.step)
+
+    def at(self, step: int) -> dict[str, dict[str, float]]:
+        """The weights in a step, counted from 0 over the run."""
+        time = replace(self.end, step=step)
+        return {
+            player: {term: weight.at(time) for term, weight in terms.items()}
+            for player, terms in self.terms.items()
+        }
+
+    def noise_at(self, step: int) -> float:
+        """The instance noise in a step, counted from 0 over the run."""
+        return self.instance_noise.at(replace(self.end, step=step))
 
     def playing(self, step: int = 0) -> dict[str, dict[str, float]]:
         """The weights of the terms that are trained on in this step, of the players that have any.
@@ -32,8 +60,8 @@ class Phase:
         step: from 0, counted over the run; each is one batch. `gen` plays in the last of `disc_steps`.
         """
         playing = {}
-        for player, weights in self.weights.items():
-            if player == "gen" and "disc" in self.weights and (step + 1) % self.disc_steps:
+        for player, weights in self.at(step).items():
+            if player == "gen" and "disc" in self.terms and (step + 1) % self.disc_steps:
                 continue
             active = {term: self._factor(term, step) * weight for term, weight in weights.items()}
             if active := {term: weight for term, weight in active.items() if weight != 0}:
@@ -51,51 +79,47 @@ class Phase:
 class Schedule:
     """The phase of each epoch.
 
-    First `solo_epochs` of the VAE alone with a PBP weight of 1, then combo epochs with the weights
-    given. In combo epoch c (from 0) the PBP weight is pbp_weight * pbp_decay ** (c // pbp_decay_every).
-    Without a discriminator (`disc_weight` None) every epoch is the VAE's alone, weighed as combo epochs.
-    Without a VAE (`vae` False) all epochs are a GAN's, with `gen`'s adversarial term alone.
-    After an epoch in which the discriminator's mean loss, without penalties, was above `max_disc_loss`,
-    `gen` does without the adversarial term for one epoch (a GAN's generator rests); D goes on training.
+    First `solo_epochs` without D and without the terms of `gen` that D teaches, then combo epochs with all
+    terms. Without a discriminator every epoch is the VAE's alone. Without a VAE (`vae` False) all epochs are
+    a GAN's. After an epoch in which the discriminator's mean loss, without penalties, was above
+    `max_disc_loss`, `gen` does without what D teaches for one epoch (a GAN's generator rests); D goes on
+    training.
 
-    disc: the weights of D's terms. disc_steps, lazy, lazy_every: see Phase. noise: what Phase has in D's
-    first epoch; it falls in a straight line to 0 over `noise_epochs`, and stays there.
+    weights: of every term of each player. epochs: in all. learned: the terms of `gen` that D teaches.
+    disc_steps, lazy, lazy_every, instance_noise: see Phase.
     """
 
-    beta: Weight
-    pbp_weight: Weight
-    pbp_decay: float = 1.0
-    pbp_decay_every: int = 25
-    disc_weight: Weight | None = None
+    weights: Weights
+    epochs: int = 1
+    learned: Collection[str] = ("adv",)
     solo_epochs: int = 0
     max_disc_loss: float | None = None
     vae: bool = True
-    disc: Mapping[str, float] = field(default_factory=dict)
     disc_steps: int = 1
     lazy: tuple[str, ...] = ()
     lazy_every: int = 1
-    noise: float = 0.0
-    noise_epochs: int = 1
+    instance_noise: Weight = NONE
 
-    def at(self, epoch: int, last: Mapping[str, float] | None = None) -> Phase:
+    def at(self, epoch: int, last: Mapping[str, float] | None = None, steps_per_epoch: int = 1) -> Phase:
         """The phase of `epoch` (from 0), given the record of the epoch before it (None: the gate is open)."""
-        beta = self.beta.at(epoch)
-        combo_epoch = epoch - self.solo_epochs
-        if combo_epoch < 0:
-            return Phase("solo", {"gen": {"pbp": 1.0, "kl": beta}})
-        decay = self.pbp_decay ** (combo_epoch // self.pbp_decay_every)
-        pbp = self.pbp_weight.at(epoch) * decay
-        if self.disc_weight is None:
-            return Phase("solo", {"gen": {"pbp": pbp, "kl": beta}})
-        adv = self.disc_weight.at(epoch) if self._gate_is_open(last) else 0.0
-        gen = {"pbp": pbp, "kl": beta, "adv": adv} if self.vae else {"adv": adv}
+        step = (epoch + 1) * steps_per_epoch - 1
+        end = Time(epoch, step, self.epochs, self.solo_epochs, steps_per_epoch)
+        gen = self.weights["gen"]
+        if "disc" not in self.weights:
+            return Phase("solo", {"gen": gen}, end)
+        if epoch < self.solo_epochs:
+            alone = {term: weight for term, weight in gen.items() if term not in self.learned}
+            return Phase("solo", {"gen": alone}, end)
+        if not self._gate_is_open(last):
+            gen = {term: NONE if term in self.learned else weight for term, weight in gen.items()}
         return Phase(
             "combo" if self.vae else "gan",
-            {"disc": dict(self.disc), "gen": gen},
+            {"disc": self.weights["disc"], "gen": gen},
+            end,
             disc_steps=self.disc_steps,
             lazy=self.lazy,
             lazy_every=self.lazy_every,
-            noise=self.noise * max(0.0, 1 - combo_epoch / self.noise_epochs),
+            instance_noise=self.instance_noise,
         )
 
     def _gate_is_open(self, last: Mapping[str, float] | None) -> bool:

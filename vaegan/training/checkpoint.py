@@ -251,7 +251,8 @@ class Checkpoints:
             device = next(players.parameters()).device
             sums, counts = (self._own(tensors[f"meter/{name}"]) for name in ("sums", "counts"))
             values = zip(sums.to(device), counts.tolist(), strict=True)
-            progress.meter.load(dict(zip(facts["meter"], values, strict=True)))
+            # none are in a checkpoint from before weighted values were metered
+            progress.meter.load(dict(zip(facts["meter"], values, strict=True)), facts.get("meter_units", {}))
         return progress
 
     def is_due(self, step: int) -> bool:
@@ -291,7 +292,11 @@ class Checkpoints:
         if not self._ranks.first:
             return
         stands = {name: getattr(progress, name) for name in ("epoch", "batch", "step", "seconds", "floor")}
-        facts = self._setting | {"progress": stands, "meter": list(meter)}
+        facts = self._setting | {
+            "progress": stands,
+            "meter": list(meter),
+            "meter_units": progress.meter.units,
+        }
         # the one that a run goes on from last of all: it says that all else is done
         paths = [*self._to_keep(progress), self.folder / NAME.format(progress.step)]
         if self._background is None:

@@ -25,7 +25,7 @@ def evaluate(
     ranks: Ranks = ALONE,
     on_batch: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
-    """The mean over images of every term in the phase, unweighted, as "gen/pbp" and so on.
+    """The mean over images of every term in the phase as "gen/pbp", weighted ones and totals beside them.
 
     The posterior is sampled, with the same noise after every epoch, so that pbp + kl bounds the
     likelihood where the PBP loss is one. What a term draws (the gradient penalty's points) follows from its
@@ -43,7 +43,7 @@ def evaluate(
         for player, weights in phase.weights.items():
             of_term = partial(_seed_term, images.device, seed, number, player)
             terms = objective.play(player, views, weights, before=of_term)
-            meter.add(player, terms, len(batch))
+            meter.add(player, terms, len(batch), weights)
             meter.add(player, objective.figures(player, views, terms), len(batch))
         on_batch()
     players.train()

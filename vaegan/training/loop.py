@@ -16,7 +16,7 @@ from vaegan.training.checkpoint import Checkpoints, Progress
 from vaegan.training.finite import FiniteCheck
 from vaegan.training.held_out import evaluate
 from vaegan.training.loader import Loader
-from vaegan.training.meters import Meter, weighed
+from vaegan.training.meters import Meter
 from vaegan.training.optim import LearningRates
 from vaegan.training.pictures import N_REFERENCE, Pictures, originals, spread, take_pictures
 from vaegan.training.signals import Stopped, StopSignals
@@ -78,7 +78,8 @@ def train(
     players.train()
     while progress.epoch < config.epochs:
         epoch, records = progress.epoch, progress.records
-        phase = schedule.at(epoch, records[-1] if records else None)
+        phase = schedule.at(epoch, records[-1] if records else None, len(train_set))
+        progress.meter.add_weighted(phase.weights)
         started = time.perf_counter() - progress.seconds
         for images in train_set.epoch(epoch, progress.batch):
             whole = train_set.sizes[progress.batch]
@@ -99,8 +100,8 @@ def train(
         ranks.copy_first(players.buffers())  # batch norm has seen each process's own images
         means["test"] = evaluate(players, play.objective, phase, test_set, config.seed, ranks, stop_or_save)
         record = {"epoch": epoch, "phase": phase.name}
-        record |= loss_record("train", means["train"], phase, floor)
-        record |= loss_record("test", means["test"], phase, test_floor)
+        record |= loss_record("train", means["train"], floor)
+        record |= loss_record("test", means["test"], test_floor)
         record |= setting_record(play, phase)
         pictures = take_pictures(players, reference)
         if spread_of_originals > 0:
@@ -119,9 +120,9 @@ def train(
             checkpoints.save(progress, players, play.optims)
 
 
-def loss_record(split: str, means: dict[str, float], phase: Phase, floor: float | None) -> dict[str, float]:
+def loss_record(split: str, means: dict[str, float], floor: float | None) -> dict[str, float]:
     """One split's losses in an epoch: each term raw and weighted, totals, the PBP loss above its floor."""
-    record = {f"{split}/{key}": value for key, value in weighed(means, phase.weights).items()}
+    record = {f"{split}/{key}": value for key, value in means.items()}
     if floor is not None and "gen/pbp" in means:
         record[f"{split}/gen/pbp_excess"] = means["gen/pbp"] - floor
     return record
@@ -135,7 +136,7 @@ def setting_record(play: Step, phase: Phase) -> dict[str, float]:
         for term in terms
     }
     record |= {f"lr/{player}": optim.lr for player, optim in play.optims.items()}
-    if play.config.instance_noise:
+    if play.config.instance_noise is not None:
         record["weight/disc/instance_noise"] = phase.noise
     return record
 

@@ -1,5 +1,7 @@
 """Means over an epoch, kept on the device until it ends."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -7,54 +9,81 @@ from vaegan.parallel import ALONE, Ranks
 
 
 class Meter:
-    """The mean of every value added, each batch counted by its images."""
+    """The mean of every value added, each batch counted by its images, also as weighted.
+
+    A weighted value is summed up in units of the first weight that it had: under a constant weight it is
+    that weight times the mean, without a rounding of its own on the device.
+    """
 
     def __init__(self):
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
+        self._units: dict[str, float] = {}  # of weighted values
 
-    def add(self, prefix: str, values: dict[str, Tensor], n_images: int) -> None:
-        """Add batch means (scalars on the device) of a batch of `n_images`, filed under prefix/name."""
+    def add(
+        self,
+        prefix: str,
+        values: Mapping[str, Tensor],
+        n_images: int,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        """Add batch means (scalars on the device) of a batch of `n_images`, filed under prefix/name.
+
+        weights: of the values that are terms, whose products are filed under prefix/name_weighted.
+        """
         for name, value in values.items():
-            key = f"{prefix}/{name}"
             # the mean of none, where there are more processes than images, is not a number
-            weighed = value.detach() * n_images if n_images else torch.zeros_like(value)
-            self._sums[key] = self._sums[key] + weighed if key in self._sums else weighed
-            self._counts[key] = self._counts.get(key, 0) + n_images
+            total = value.detach() * n_images if n_images else torch.zeros_like(value)
+            self._add(f"{prefix}/{name}", total, n_images)
+            if weights and name in weights:
+                key = f"{prefix}/{name}_weighted"
+                unit = self._units.setdefault(key, weights[name] or 1.0)
+                ratio = weights[name] / unit
+                self._add(key, total if ratio == 1 else ratio * total, n_images)
+
+    def _add(self, key: str, total: Tensor, n_images: int) -> None:
+        self._sums[key] = self._sums[key] + total if key in self._sums else total
+        self._counts[key] = self._counts.get(key, 0) + n_images
 
     def means(self, ranks: Ranks = ALONE) -> dict[str, float]:
-        """The mean over images of everything added, in all of these processes; the one transfer."""
+        """The mean over images of everything added, in all of these processes; the one transfer.
+
+        Each player's total is the sum of its weighted terms.
+        """
         if not self._sums:
             return {}
         sums = torch.stack(list(self._sums.values()))
         counts = torch.tensor(list(self._counts.values()))
         ranks.add_up(sums)
         ranks.add_up(counts)
-        pairs = zip(self._sums, sums.tolist(), counts.tolist(), strict=True)
-        return {key: total / count for key, total, count in pairs}
+        means, totals = {}, {}
+        for key, total, count in zip(self._sums, sums.tolist(), counts.tolist(), strict=True):
+            means[key] = self._units.get(key, 1.0) * (total / count)
+            if key in self._units:
+                player = key.partition("/")[0]
+                totals[f"{player}/total"] = totals.get(f"{player}/total", 0.0) + means[key]
+        return means | totals
 
     def state(self) -> dict[str, tuple[Tensor, int]]:
         """The sum of everything added under a key, and the images that it is of."""
         return {key: (self._sums[key], count) for key, count in self._counts.items()}
 
-    def load(self, state: dict[str, tuple[Tensor, int]]) -> None:
-        """Go on from such a state."""
+    @property
+    def units(self) -> dict[str, float]:
+        """The weight that each weighted sum is in units of."""
+        return dict(self._units)
+
+    def load(self, state: Mapping[str, tuple[Tensor, int]], units: Mapping[str, float]) -> None:
+        """Go on from such a state and its units."""
         self._sums = {key: total for key, (total, _) in state.items()}
         self._counts = {key: count for key, (_, count) in state.items()}
+        self._units = dict(units)
 
-
-def weighed(means: dict[str, float], weights: dict[str, dict[str, float]]) -> dict[str, float]:
-    """The means, with each term's product with its weight beside it and the total of each player.
-
-    means: "gen/pbp" and so on; what has no weight (accuracies) is passed on as it is.
-    """
-    record = dict(means)
-    for player, terms in weights.items():
-        products = {
-            f"{player}/{term}_weighted": weight * means[f"{player}/{term}"]
-            for term, weight in terms.items()
-            if f"{player}/{term}" in means
-        }
-        if products:  # in a short epoch a player may not have had its turn
-            record |= products | {f"{player}/total": sum(products.values())}
-    return record
+    def add_weighted(self, weights: Mapping[str, Mapping[str, float]]) -> None:
+        """Weight the terms of a state from before weighted values were metered: {player: {term: weight}}."""
+        for player, of_player in weights.items():
+            for term, weight in of_player.items():
+                key, weighted = f"{player}/{term}", f"{player}/{term}_weighted"
+                if key in self._sums and weighted not in self._sums:
+                    self._units[weighted] = weight or 1.0
+                    self._sums[weighted], self._counts[weighted] = self._sums[key], self._counts[key]

@@ -68,10 +68,10 @@ class Step:
             images = share.changed(self._augment, from_uint8(images))
         x = to_model_range(images, self.players.pixel_range)
         noise = share.of(torch.randn(whole, self.players.latent_dim, device=x.device))
-        playing = phase.playing(step)
+        playing, metered = phase.playing(step), phase.at(step)
         if floor:
             meter.add("gen", floor_figure(self.players, images), len(x))
-        to_disc_input = self._to_disc_input(phase.noise)
+        to_disc_input = self._to_disc_input(phase.noise_at(step))
 
         def views_of(part: Share, gen_plays: bool) -> Views:
             here = slice(part.start - share.start, part.stop - share.start)
@@ -85,7 +85,7 @@ class Step:
             # of several parts each is seen anew by each player, so that no graph outlives a turn
             views = (together or views_of(part, player == "gen") for part in parts)
             norm = self.optims[player].minimise(
-                self._losses(player, views, weights, meter, finite), self.ranks
+                self._losses(player, views, weights, metered[player], meter, finite), self.ranks
             )
             meter.add(player, {"grad_norm": norm}, len(x))
             finite.add(player, {"grad_norm": norm})
@@ -97,16 +97,21 @@ class Step:
         player: str,
         parts: Iterable[Views],
         weights: dict[str, float],
+        metered: dict[str, float],
         meter: Meter,
         finite: FiniteCheck,
     ) -> Iterator[Tensor]:
-        """What the player minimises on each part of a batch; their sum is its loss on the whole batch."""
+        """The player's loss on each part of a batch; their sum is its loss on the whole batch.
+
+        metered: the weights that figures are reported with; `weights` has more of penalties that are thinned
+        out, which are means over the steps that have them.
+        """
         for views in parts:
             last = views.share.stop == self.ranks.share(views.share.whole).stop
             # every part draws for the whole batch, and so the same as the others
             with _kept_random_state(views.x.device, enabled=not last):
                 terms = self.objective.play(player, views, weights)
-            meter.add(player, terms, len(views.x))
+            meter.add(player, terms, len(views.x), metered)
             finite.add(player, terms)
             meter.add(player, self.objective.figures(player, views, terms), len(views.x))
             yield weighted_sum(terms, {name: views.share.weight * w for name, w in weights.items()})
