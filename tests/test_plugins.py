@@ -147,6 +147,7 @@ def fails(x):
 
 
 ONE = "one logit an image, [B]"
+MAP = "or a map of them, [B, h, w]"
 PAIR = "mu and logvar, each [B, latent_dim]"
 PIXELS = "pixel logits, [B, C, H, W]"
 SCALAR = "a scalar, summed over pixels, averaged over the batch"
@@ -155,7 +156,8 @@ BAD = {
     "disc-column": ("disc", disc(lambda logits: logits[:, None]), "gives [5, 1] for [5, 1, 16, 16]", ONE),
     "disc-scalar": ("disc", disc(torch.mean), "gives a scalar", ONE),
     "disc-twice": ("disc", disc(lambda logits: logits.repeat(2)), "gives [10]", ONE),
-    "disc-map": ("disc", disc(lambda logits: logits[:, None, None].expand(-1, 2, 2)), "gives [5, 2, 2]", ONE),
+    "disc-channel": ("disc", disc(lambda logits: logits[:, None, None, None]), "gives [5, 1, 1, 1]", ONE),
+    "disc-map": ("disc", disc(lambda logits: logits.repeat(2)[:, None, None]), "gives [10, 1, 1]", MAP),
     "disc-pair": ("disc", disc(lambda logits: (logits, [])), "gives ([5], ())", ONE),
     "disc-number": ("disc", disc(lambda logits: 0.5), "a value of type float", ONE),
     "disc-nothing": ("disc", disc(lambda logits: None), "gives None", ONE),
@@ -235,6 +237,7 @@ def function_with_a_knob(image_shape, *, width: int = 2):
     [
         ("disc", disc(lambda logits: logits), ""),
         ("disc", function_with_a_knob, "--disc-width 3"),
+        ("disc", disc(lambda logits: logits[:, None, None].expand(-1, 2, 3)), "--r1 1"),
         ("encoder", encoder(lambda mu: torch.stack([mu, mu])), ""),
         ("gan", decoder(lambda image: image), ""),
         ("pbp", pbp(lambda errors: errors.sum() / len(errors)), ""),

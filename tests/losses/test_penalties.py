@@ -244,3 +244,34 @@ def test_penalties_look_at_what_d_sees(key, penalty):
         torch.manual_seed(0)
         values.append(each(views))
     assert values[0].equal(values[1])
+
+
+class Patches(nn.Module):
+    """A D with a map of logits [B, h, w], smooth in its weights."""
+
+    def __init__(self):
+        super().__init__()
+        generator = torch.Generator().manual_seed(5)
+        self.weight = nn.Parameter(torch.randn(1, 2, 2, 2, dtype=torch.float64, generator=generator))
+
+    def forward(self, x):
+        return torch.nn.functional.conv2d(x, self.weight, padding=1).tanh().squeeze(1)  # [B, 3, 3]
+
+
+@PENALTY_AND_FORMULA
+def test_of_a_map_the_slope_is_that_of_its_mean(penalty, formula, real, fake):
+    patches = Patches()
+    values = []
+    for disc in (patches, lambda x: patches(x).mean((1, 2))):
+        torch.manual_seed(0)
+        value = penalty(disc, real, fake)
+        values.append((value, torch.autograd.grad(value, patches.weight)[0]))
+    torch.testing.assert_close(values[0], values[1])
+
+
+def test_r1_does_not_grow_with_the_map(real):
+    disc = Quadratic()
+    expected = zero_centred(disc, real)
+    for side in (1, 4):
+        value = zero_centred(lambda x, side=side: disc(x)[:, None, None].expand(-1, side, side), real)
+        torch.testing.assert_close(value, expected)

@@ -203,6 +203,34 @@ def test_the_figures_of_a_discriminator_from_hand_made_logits():
     )
 
 
+MAPS = SimpleNamespace(  # whose means are the logits above
+    logits_real=HAND_MADE.logits_real[:, None, None] + torch.tensor([[-3.0, 3.0]]),
+    logits_fake=HAND_MADE.logits_fake[:, None, None] + torch.tensor([[-3.0, 3.0]]),
+    to_disc_input=None,
+)
+
+
+@pytest.mark.parametrize("loss", ADVERSARIAL.names())
+def test_of_a_map_the_figures_are_those_of_its_mean(loss):
+    of_maps, of_images = figures(loss, MAPS), figures(loss, HAND_MADE)
+    of_images.pop("saturated", None), of_maps.pop("saturated", None)
+    assert of_maps == pytest.approx(of_images)
+
+
+def test_of_a_map_each_logit_may_be_saturated():
+    # beyond log 99 = 4.595 of 5, 1, -1, 4.5, -6, 0, 2, 4.7, each less and more 3
+    assert figures("nonsaturating", MAPS)["saturated"] == 5 / 16
+
+
+@pytest.mark.parametrize("loss", ADVERSARIAL.names())
+def test_the_terms_of_a_map_are_means_over_batch_and_map(loss):
+    game = ADVERSARIAL.find(loss)[0]()
+    for name in (*game.disc_weights, "gen"):
+        of_map = getattr(game, name)(MAPS.logits_real, MAPS.logits_fake)
+        flat = getattr(game, name)(MAPS.logits_real.flatten(), MAPS.logits_fake.flatten())
+        torch.testing.assert_close(of_map, flat)
+
+
 @pytest.mark.parametrize(("loss", "key"), [("nonsaturating", "jsd"), ("wgan", "w1_up_to_scale")])
 def test_distances_are_estimated_on_clean_inputs_alone(loss, key):
     assert key in figures(loss, HAND_MADE)

@@ -36,7 +36,7 @@ GIVES = {
     "encoder": "an encoder gives two, mu and logvar, each [B, latent_dim]",
     "decoder": "a decoder gives pixel logits, [B, C, H, W]",
     "gan": "a decoder gives pixel logits, [B, C, H, W]",
-    "disc": "a discriminator gives one logit an image, [B]: squeeze [B, 1], average maps",
+    "disc": "a discriminator gives one logit an image, [B], or a map of them, [B, h, w]; squeeze [B, 1]",
     "pbp": "a PBP loss gives a scalar, summed over pixels, averaged over the batch",
     "adv": "it gives a scalar, averaged over the batch",
 }
@@ -92,13 +92,13 @@ def check_parts(
     if players.pbp is not None:
         _try(config, "pbp", players.pbp, [logits, players.pixels(logits), x], _one_of(()))
     if adversarial is not None:
-        _try(config, "disc", players.disc, [x], _one_of(x.shape[:1]))
-        _check_sides(config, adversarial)
+        logits = _try(config, "disc", players.disc, [x], _is_logits)
+        _check_sides(config, adversarial, logits.shape)
 
 
-def _check_sides(config: Config, adversarial: AdversarialLoss) -> None:
-    """Whether both players' sides give scalars, on logits [B] of originals and of fakes."""
-    logits = torch.linspace(-1, 1, N_IMAGES)
+def _check_sides(config: Config, adversarial: AdversarialLoss, shape: torch.Size) -> None:
+    """Checks that both players' sides give scalars, on logits of D's shape, [B] or [B, h, w]."""
+    logits = torch.linspace(-1, 1, shape.numel()).reshape(shape)
     for name in (*adversarial.disc_weights, "gen"):
         side = getattr(adversarial, name, None)
         if side is None:
@@ -125,6 +125,12 @@ def _try(
     if not accepts(given):
         raise OptionError(option, f"{name} gives {_described(given)} for {of}; {GIVES[role]}")
     return given
+
+
+def _is_logits(given: Any) -> bool:
+    return (
+        isinstance(given, Tensor) and given.dim() in (1, 3) and len(given) == N_IMAGES and given.numel() > 0
+    )
 
 
 def _one_of(shape: tuple[int, ...]) -> Callable[[Any], bool]:

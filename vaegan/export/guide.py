@@ -58,7 +58,10 @@ def readme(trained: Trained, files: Sequence[str]) -> str:
         "encode": (f"images, {images}", f"mu and logvar of the posterior, each float32 [B, {latent_dim}]"),
         "decode": (f"z, float32 [B, {latent_dim}]", f"images, {images}"),
         "reconstruct": (f"images, {images}", f"what mu decodes to, {images}"),
-        "discriminate": (f"images, {images}", 'logits, float32 [B]; above 0 means "an original"'),
+        "discriminate": (
+            f"images, {images}",
+            'logits, float32 [B]; above 0 means "an original"; of a D with maps of logits, their means',
+        ),
     }
     rows = [
         f"| {', '.join(f'`{file}`' for file in files if file.split('.')[0] == name)} | {takes} | {gives} |"

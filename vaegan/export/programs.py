@@ -14,7 +14,7 @@ from torch.export import Dim, ExportedProgram
 
 from vaegan.errors import UserError
 from vaegan.nets.blocks import without_spectral_norm
-from vaegan.nets.players import Players
+from vaegan.nets.players import Players, image_logits
 from vaegan.pixels import PixelRange, output_activation, to_model_range, to_unit_range
 
 BATCHES = (2, 1, 3)  # the first is not 1, which torch.export takes for one that stays 1
@@ -59,7 +59,7 @@ class Reconstruct(nn.Module):
 
 
 class Discriminate(nn.Module):
-    """images, uint8 [B, C, H, W] -> logits [B]; above 0 means "an original"."""
+    """images, uint8 [B, C, H, W] -> logits [B]; above 0 means "an original". Of a map, its mean."""
 
     def __init__(self, disc: nn.Module, pixel_range: PixelRange):
         super().__init__()
@@ -67,7 +67,7 @@ class Discriminate(nn.Module):
         self.pixel_range: PixelRange = pixel_range
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.disc(to_model_range(images, self.pixel_range))
+        return image_logits(self.disc(to_model_range(images, self.pixel_range)))
 
 
 class _OfImages(nn.Module):

@@ -1,6 +1,8 @@
-"""Adversarial losses: both players' sides, from D's logits [B] for originals and for fakes.
+"""Adversarial losses: both players' sides, from D's logits for originals and for fakes.
 
-Batch means throughout. Logistic losses are written with softplus, since -log sigmoid(l) = softplus(-l).
+Logits are [B], or maps [B, h, w] of a D that judges patches. Terms are means over batch and map (PatchGAN:
+Isola et al., arXiv 1611.07004, section 3.2.2); accuracies and estimates get an image's logit, the mean of its
+map. Logistic losses are written with softplus, since -log sigmoid(l) = softplus(-l).
 """
 
 import math
@@ -14,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vaegan.nets.blocks import is_batch_norm
+from vaegan.nets.players import image_logits
 from vaegan.objective.objective import weighted_sum
 from vaegan.objective.terms import Compute, WeightOption, register_term
 from vaegan.objective.views import Views
@@ -183,7 +186,9 @@ class DiscFigures:
         """
         real, fake = views.logits_real.detach(), views.logits_fake.detach()
         figures = {"adv": weighted_sum(terms, self.game.disc_weights)}
-        figures |= self.game.accuracy(real, fake) | self.game.saturation(real, fake)
+        figures |= self.game.saturation(real, fake)  # the loss flattens for each part of a map by itself
+        real, fake = image_logits(real), image_logits(fake)
+        figures |= self.game.accuracy(real, fake)
         figures["logit_gap"] = real.mean() - fake.mean()
         if views.to_disc_input is None:
             figures |= self.game.estimates(real, fake)

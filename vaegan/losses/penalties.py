@@ -1,5 +1,6 @@
-"""Penalties on the slope of a discriminator: x [B, ...] -> logits [B]. Scalars, batch means, in float32.
+"""Penalties on the slope of a discriminator: x [B, ...] -> logits. Scalars, batch means, in float32.
 
+The slope is that of an image's logit, which of a map of logits [B, h, w] is its mean.
 They belong outside autocast. Each image's logit must depend on that image alone, so batch norm is out.
 """
 
@@ -9,6 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from vaegan.nets.players import image_logits
 from vaegan.objective.terms import WeightOption, register_term
 from vaegan.objective.views import Views
 from vaegan.quantities import Quantity
@@ -87,8 +89,8 @@ def zero_centred(disc: Disc, x: Tensor) -> Tensor:
 
 
 def gradient(disc: Disc, x: Tensor) -> Tensor:
-    """d disc(x) / d x for each image, with its graph where gradients are on."""
+    """The gradient of each image's logit at x [B, ...], with its graph where gradients are on."""
     graph = torch.is_grad_enabled()
     with torch.enable_grad():
         x = x.detach().requires_grad_()
-        return torch.autograd.grad(disc(x).sum(), x, create_graph=graph)[0]
+        return torch.autograd.grad(image_logits(disc(x)).sum(), x, create_graph=graph)[0]

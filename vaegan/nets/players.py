@@ -78,7 +78,7 @@ class Players(nn.Module):
         return logits.float()
 
     def discriminate(self, x: Tensor) -> Tensor:
-        """x [B, C, H, W] -> logits [B]; above 0 means "an original"."""
+        """x [B, C, H, W] -> logits [B], or maps of them [B, h, w]; above 0 means "an original"."""
         with self._autocast(x):
             logits = self.disc(x)
         return logits.float()
@@ -105,3 +105,8 @@ def _average_of(network: nn.Module, decay: float) -> nn.Module:
     from timm.utils import ModelEmaV3
 
     return ModelEmaV3(network, decay=decay, use_warmup=True, exclude_buffers=True)
+
+
+def image_logits(logits: Tensor) -> Tensor:
+    """D's logit of each image, [B], from logits [B] or maps [B, h, w]: a map's mean."""
+    return logits if logits.dim() == 1 else logits.flatten(1).mean(1)

@@ -101,11 +101,11 @@ class Views:
 
     @cached_property
     def logits_real(self) -> Tensor:
-        """D's logits [B] for the originals; on `gen`'s turn without a graph."""
+        """D's logits [B] or [B, h, w] for the originals; on `gen`'s turn without a graph."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.player == "disc"):
             return self.players.discriminate(self.disc_input_real)
 
     @cached_property
     def logits_fake(self) -> Tensor:
-        """D's logits [B] for the fakes, as D is now."""
+        """D's logits [B] or [B, h, w] for the fakes, as D is now."""
         return self.players.discriminate(self.disc_input_fake)
