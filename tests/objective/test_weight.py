@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from vaegan.config.make import make_config, resolved
-from vaegan.config.schema import DEFAULT_DISC_WEIGHT
 from vaegan.errors import OptionErrors
 from vaegan.objective.schedule import Schedule
 from vaegan.objective.weights import Time, Weight
@@ -67,7 +66,7 @@ def test_weights_survive_the_way_through_a_config_and_yaml():
     assert make_config(yaml.safe_load(yaml.safe_dump(values))).to_dict() == values
 
 
-@pytest.mark.parametrize("name", ["beta", "pbp_weight", "disc_weight"])
+@pytest.mark.parametrize("name", ["beta", "pbp_weight", "disc_weight", "gp", "r1", "r2", "instance_noise"])
 @pytest.mark.parametrize("given", [-1, "x", True, "nan"])
 def test_a_config_refuses_what_is_no_weight_and_names_the_option(name, given):
     with pytest.raises(OptionErrors) as caught:
@@ -78,7 +77,7 @@ def test_a_config_refuses_what_is_no_weight_and_names_the_option(name, given):
 def test_a_weight_of_zero_is_not_taken_for_a_missing_one():
     with_disc = {"disc": "conv"}
     assert resolved(make_config({**with_disc, "disc_weight": 0}), 32).disc_weight == Constant(0.0)
-    assert resolved(make_config(with_disc), 32).disc_weight == DEFAULT_DISC_WEIGHT
+    assert resolved(make_config(with_disc), 32).disc_weight == Constant(10.0)
     assert resolved(make_config({}), 32).disc_weight is None
 
 

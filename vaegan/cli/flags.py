@@ -11,7 +11,7 @@ from vaegan.config.knobs import DISC_PREFIX, knobs
 from vaegan.config.make import make_config
 from vaegan.config.option import declared
 from vaegan.config.paths import path_options
-from vaegan.config.schema import SECTIONS, Config, config_type, is_listed, literals
+from vaegan.config.schema import SECTIONS, Config, config_type, is_listed, literals, options_of
 from vaegan.config.yaml_files import looked_for, read_config
 from vaegan.errors import OptionError, OptionErrors, UserError, did_you_mean, flag
 
@@ -141,7 +141,7 @@ def _parser(prog: str, datasets: Iterable[str]) -> Parser:
     cls = config_type()
     for section in SECTIONS:
         group = parser.add_argument_group(section.__doc__)
-        for name in section.model_fields:
+        for name in options_of(section):
             _add_option(group, cls, name, datasets if name == "dataset" else ())
     for prefix, title in (
         ("", "Knobs of the encoder and the decoder or generator"),

@@ -185,7 +185,7 @@ def build_schedule(config: Config) -> Schedule:
         weights = {"disc": of_game, "gen": {}}
     for term in config_terms(config):
         weights[term.player][term.name] = _weight(config, term)
-    noise = Weight.parse(config.instance_noise or 0.0)
+    noise = config.instance_noise or Constant(0.0)
     return Schedule(
         weights,
         epochs=config.epochs,
@@ -203,12 +203,12 @@ def build_schedule(config: Config) -> Schedule:
 def config_terms(config: Config) -> list[Term]:
     """The registered terms that a resolved config has: their parts are there, and their weights given."""
     parts = [*([] if config.gan else ["vae"]), *(["disc"] if config.disc else [])]
-    return [term for term in registered_terms(parts) if getattr(config, term.weight.name, None) is not None]
+    return [term for term in registered_terms(parts) if getattr(config, term.weight.name) is not None]
 
 
 def _weight(config: Config, term: Term) -> Weight:
     """A term's weight over time, from all options that it follows from."""
-    weight = Weight.parse(getattr(config, term.weight.name))
+    weight = getattr(config, term.weight.name)
     if term.key == "gen/pbp":
         return AfterSolo(Decay(weight, config.pbp_decay, config.pbp_decay_every))
     return weight

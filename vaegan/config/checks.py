@@ -17,9 +17,10 @@ from vaegan.config.schema import (
     needing,
     played_alone,
 )
-from vaegan.errors import OptionError, did_you_mean
+from vaegan.errors import OptionError, did_you_mean, flag
 from vaegan.losses.adversarial import ADVERSARIAL, is_adversarial
 from vaegan.losses.pbp import PBP_LOSSES
+from vaegan.objective.terms import registered_terms
 from vaegan.parallel import LEAST_SHARE
 from vaegan.pixels import INTERVALS
 
@@ -96,7 +97,7 @@ def _game_contradictions(config: Config) -> Iterable[OptionError]:
     adversarial = dict(ADVERSARIAL.entries()).get(name)
     if not is_adversarial(adversarial):  # an error of its own
         return
-    penalties = list(config.slope_penalties) + (["gp"] if adversarial.gp else [])
+    penalties = config.slope_penalties + (["gp"] if adversarial.gp else [])
     bounded = penalties or config.weight_clip or config.spectral_norm  # build refuses it beside norm layers
     if adversarial.needs_bounded_slope and not bounded:
         yield OptionError(
@@ -118,8 +119,9 @@ def _game_contradictions(config: Config) -> Iterable[OptionError]:
             "label_smoothing", f"--adv {name} has no labels to smooth; {', '.join(with_labels)} have"
         )
     if config.penalty_every is not None and not penalties:
-        yield OptionError("penalty_every", "there is no penalty; add --gp, --r1 or --r2")
-    if config.instance_noise_epochs is not None and not config.instance_noise:
+        known = [flag(term.weight.name) for term in registered_terms() if term.slope_penalty]
+        yield OptionError("penalty_every", f"there is no penalty; add {', '.join(known[:-1])} or {known[-1]}")
+    if config.instance_noise_epochs is not None and config.instance_noise is None:
         yield OptionError("instance_noise_epochs", "there is no noise; add --instance-noise")
 
 

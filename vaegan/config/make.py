@@ -11,7 +11,6 @@ from vaegan.config.schema import (
     DEFAULT_ADV,
     DEFAULT_BATCH_SIZE,
     DEFAULT_BETAS,
-    DEFAULT_DISC_WEIGHT,
     DEFAULT_FAMILY,
     DEFAULT_LR,
     LEAST_BATCHES,
@@ -24,6 +23,7 @@ from vaegan.config.schema import (
 )
 from vaegan.errors import OptionError, OptionErrors, did_you_mean
 from vaegan.losses.adversarial import ADVERSARIAL
+from vaegan.objective.terms import registered_terms
 from vaegan.objective.weights.constant import Constant
 
 
@@ -137,14 +137,18 @@ def resolved(
         solo_epochs = played_alone(config)
         defaults |= {
             "adv": DEFAULT_ADV,
-            "disc_weight": Constant(1.0) if config.gan else DEFAULT_DISC_WEIGHT,
             "solo_epochs": solo_epochs,
             "disc_lr": config.lr or defaults["lr"],
             "disc_betas": config.betas or defaults["betas"],
             "disc_steps": settings.disc_steps if settings else 1,
-            "gp": adversarial.gp,
+            "gp": None if adversarial.gp is None else Constant(adversarial.gp),
         }
-        if config.instance_noise:
+        for term in registered_terms():
+            if "disc" in term.needs and term.weight.default is not None:
+                defaults[term.weight.name] = Constant(term.weight.default)
+        if config.gan:
+            defaults["disc_weight"] = Constant(1.0)  # the generator's one term
+        if config.instance_noise is not None:
             defaults["instance_noise_epochs"] = max(1, config.epochs - solo_epochs)
     update = {name: value for name, value in defaults.items() if getattr(config, name) is None}
     return config.model_copy(update=update | {"image_size": image_size})

@@ -28,11 +28,13 @@ from vaegan.augment.training_images import AUGMENTATIONS
 from vaegan.config.interval import Interval
 from vaegan.config.knobs import DISC_PREFIX, Knob, knobs
 from vaegan.config.option import Nature, Part, declared, option
+from vaegan.errors import UserError, flag
 from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
+from vaegan.objective.terms import PARTS, TERMS, Term, registered_terms
 from vaegan.objective.weights import Weight
 from vaegan.objective.weights.constant import Constant
 from vaegan.pixels import PixelRange
@@ -41,7 +43,6 @@ from vaegan.training.budget import FEW_EPOCHS
 
 DEFAULT_FAMILY = "conv"
 DEFAULT_ADV = "nonsaturating"
-DEFAULT_DISC_WEIGHT = Constant(10.0)
 DEFAULT_LR = 1e-3
 DEFAULT_BETAS = (0.9, 0.999)
 MOST_GRIDS = 30  # of samples, drawn over the epochs of a longer run
@@ -143,10 +144,6 @@ class Losses(Section):
     """Losses and their weights"""
 
     pbp: str = option("bce", "pixel-by-pixel loss, summed over pixels", registry=PBP_LOSSES, needs=("vae",))
-    beta: Weight = option(Constant(1.0), "weight of the KL divergence", needs=("vae",), weighs="gen")
-    pbp_weight: Weight = option(
-        Constant(1.0), "weight of the PBP loss in combo epochs", needs=("vae",), weighs="gen", from_combo=True
-    )
     pbp_decay: FiniteFloat = option(
         1.0,
         "factor on the PBP weight after every --pbp-decay-every combo epochs",
@@ -157,14 +154,6 @@ class Losses(Section):
     )
     pbp_decay_every: int = option(
         25, "combo epochs between two decays", ge=1, needs=("vae",), weighs="gen", from_combo=True
-    )
-    disc_weight: Weight | None = option(
-        None,
-        "weight of the learned loss",
-        shown=f"{DEFAULT_DISC_WEIGHT} with --disc",
-        needs=("vae", "disc"),
-        weighs="gen",
-        off_without={"disc": Constant(0.0)},
     )
     adv: str | None = option(
         None,
@@ -186,36 +175,6 @@ class Balance(Section):
         ge=1,
         needs=("disc",),
         of_disc=True,
-    )
-    gp: FiniteFloat | None = option(
-        None,
-        "weight of WGAN-GP's gradient penalty",
-        shown="none; 10 with --adv wgan-gp",
-        ge=0,
-        needs=("disc",),
-        of_disc=True,
-        off=0,
-        weighs="disc",
-    )
-    r1: FiniteFloat | None = option(
-        None,
-        "gamma of R1, half the squared slope of D at originals",
-        shown="none",
-        ge=0,
-        needs=("disc",),
-        of_disc=True,
-        off=0,
-        weighs="disc",
-    )
-    r2: FiniteFloat | None = option(
-        None,
-        "gamma of R2, the same at fakes",
-        shown="none",
-        ge=0,
-        needs=("disc",),
-        of_disc=True,
-        off=0,
-        weighs="disc",
     )
     penalty_every: int | None = option(
         None,
@@ -248,14 +207,13 @@ class Balance(Section):
         of_disc=True,
         off=0,
     )
-    instance_noise: FiniteFloat | None = option(
+    instance_noise: Weight | None = option(
         None,
         "standard deviation of Gaussian noise on all that D sees, in its range",
         shown="0",
-        ge=0,
         needs=("disc",),
         of_disc=True,
-        off=0,
+        off=Constant(0.0),
     )
     instance_noise_epochs: int | None = option(
         None,
@@ -532,10 +490,10 @@ class Config(Tracking, Output, Data, Training, Epochs, Balance, Losses, Start, N
         return self.gan or self.decoder or self.vae or DEFAULT_FAMILY
 
     @property
-    def slope_penalties(self) -> dict[str, float]:
-        """The weights of the penalties on D's slope."""
-        weights = {name: getattr(self, name) for name in ("gp", "r1", "r2")}
-        return {name: weight for name, weight in weights.items() if weight is not None}
+    def slope_penalties(self) -> list[str]:
+        """The options that set the weights of this run's penalties on D's slope."""
+        names = [term.weight.name for term in registered_terms() if term.slope_penalty]
+        return [name for name in names if getattr(self, name) is not None]
 
     def typed_knobs(self, prefix: str = "") -> dict[str, Any]:
         """The networks' knobs that were set: those with `disc_` in front, or the others."""
@@ -555,16 +513,23 @@ class Config(Tracking, Output, Data, Training, Epochs, Balance, Losses, Start, N
 
 
 def config_type() -> type[Config]:
-    """The config's class, with a field for each knob of the networks registered by now."""
-    return _with_knobs(
-        Config, *(tuple(registry.entries()) for registry in (ENCODERS, DECODERS, DISCRIMINATORS))
-    )
+    """The config's class, with a field for each weight of a term and each knob of a network by now."""
+    registries = (TERMS, ENCODERS, DECODERS, DISCRIMINATORS)
+    return _with_registered(Config, *(tuple(registry.entries()) for registry in registries))
 
 
 @cache
-def _with_knobs(base: type[Config], *registered: tuple[tuple[str, Any], ...]) -> type[Config]:
-    """The class for what is registered, from which the knobs follow."""
-    fields = {
+def _with_registered(base: type[Config], *registered: tuple[tuple[str, Any], ...]) -> type[Config]:
+    """The class for what is registered, from which weights and knobs follow.
+
+    Raises: UserError for a term whose option has the name of another one.
+    """
+    fields = {}
+    for term in registered_terms():
+        if term.weight.name in fields or term.weight.name in base.model_fields:
+            raise UserError(f"loss term {term.key}: there is another option {flag(term.weight.name)}")
+        fields[term.weight.name] = _weight_field(term)
+    fields |= {
         knob.option: _knob_field(knob, prefix) for prefix in ("", DISC_PREFIX) for knob in knobs(prefix)
     }
     names = (base, *fields)
@@ -581,8 +546,34 @@ def _knob_field(knob: Knob, prefix: str) -> tuple[Any, Any]:
     return (knob.annotation | None, option(None, knob.description, shown=knob.defaults, **nature))
 
 
+def _weight_field(term: Term) -> tuple[Any, Any]:
+    """The option of a term's weight. A weight of 0 stands for no such term where that is the default."""
+    default = None if term.weight.default is None else Constant(term.weight.default)
+    nature: dict[str, Any] = {
+        "needs": tuple(part for part in PARTS if part in (*term.needs, *term.weight.needs)),
+        "weighs": term.player,
+        "of_disc": term.player == "disc",
+        "from_combo": term.weight.from_combo,
+    }
+    if default is None:
+        nature["off"] = Constant(0.0)
+    if "disc" in term.needs:  # the default is written in where there is a D
+        nature["off_without"] = {"disc": Constant(0.0)}
+        default = None
+    shown = term.weight.shown or (
+        "none" if term.weight.default is None else f"{Constant(term.weight.default)} with --disc"
+    )
+    return (Weight | None, option(default, term.weight.description, shown=shown, **nature))
+
+
+def options_of(section: type[Section]) -> list[str]:
+    """The options under a heading of --help: the section's own, and the terms' weights that go there."""
+    weights = [term.weight.name for term in registered_terms() if term.weight.section == section.__doc__]
+    return [*section.model_fields, *weights]
+
+
 def natures() -> dict[str, Nature]:
-    """The nature of every option by its name, in the order of --help."""
+    """The nature of every option by its name, in the order of config.yaml."""
     return {name: declared(info).nature for name, info in config_type().model_fields.items()}
 
 

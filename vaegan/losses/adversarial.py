@@ -136,7 +136,7 @@ class AdversarialLoss:
 @register_term(
     "gen/adv",
     needs=("disc",),
-    weight=WeightOption("disc_weight", "weight of the learned loss", default=10.0, shown="10 with --disc"),
+    weight=WeightOption("disc_weight", "weight of the learned loss", default=10.0, needs=("vae",)),
     quantity=Quantity(
         "adversarial loss, unweighted",
         text="the generator's side of the game",

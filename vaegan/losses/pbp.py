@@ -42,7 +42,7 @@ register_pbp: Callable = PBP_LOSSES.register
 @register_term(
     "gen/pbp",
     needs=("vae",),
-    weight=WeightOption("pbp_weight", "weight of the PBP loss in combo epochs", default=1.0),
+    weight=WeightOption("pbp_weight", "weight of the PBP loss in combo epochs", default=1.0, from_combo=True),
     quantity=Quantity(
         "PBP loss",
         "an image",

@@ -22,6 +22,7 @@ from vaegan.registry import Registry
 
 Compute = Callable[[Views], Tensor]  # a scalar: the mean over the batch, before it is weighted
 
+PARTS = ("vae", "disc")  # of a run, which a term may need
 TERMS = Registry("loss term")
 
 
@@ -30,7 +31,9 @@ class WeightOption:
     """The option that sets a term's weight; its name is the field, the YAML key and, with dashes, the flag.
 
     default: the weight where the parts are there that the term needs; None for no such term unless the
-    option is given. shown: the default in words, for --help. section: the heading in --help.
+    option is given. shown: the default in words, for --help. section: the heading in --help. needs: parts
+    without which the option cannot be given, beside those that the term needs. from_combo: whether it
+    matters from the first combo epoch on alone.
     """
 
     name: str
@@ -38,6 +41,8 @@ class WeightOption:
     default: float | None = None
     shown: str | None = None
     section: str = "Losses and their weights"
+    needs: tuple[str, ...] = ()
+    from_combo: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def register_term(
     """
     if key.partition("/")[0] not in ("gen", "disc") or key.count("/") != 1:
         raise ValueError(f"loss term {key!r}: expected gen/NAME or disc/NAME")
-    if unknown := set(needs) - {"vae", "disc"}:
+    if unknown := set(needs) - set(PARTS):
         raise ValueError(f"loss term {key!r}: it needs {', '.join(sorted(unknown))}; parts are vae and disc")
 
     def decorate(compute: Compute) -> Compute:
