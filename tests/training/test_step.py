@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from vaegan.config.build import build_objective, build_players, build_schedule
 from vaegan.config.make import make_config, resolved
+from vaegan.objective.weights.constant import Constant
 from vaegan.parallel import LEAST_SHARE
 from vaegan.seeds import seed_for
 from vaegan.training.finite import FiniteCheck
@@ -198,7 +199,9 @@ def test_the_average_takes_in_the_decoder_after_gens_steps_alone():
 
 def test_the_average_counts_gens_own_steps_where_combo_epochs_begin(monkeypatch):
     step, combo = made(**HYBRID, ema=0.9, disc_steps=3)
-    solo = dataclasses.replace(combo, weights={"gen": {"pbp": 1.0, "kl": 1.0}}, disc_steps=1)
+    solo = dataclasses.replace(
+        combo, terms={"gen": {"pbp": Constant(1.0), "kl": Constant(1.0)}}, disc_steps=1
+    )
     counts = []
     monkeypatch.setattr(step.players, "average", counts.append)
     for number in range(10):

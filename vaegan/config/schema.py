@@ -563,7 +563,8 @@ def _weight_field(term: Term) -> tuple[Any, Any]:
     shown = term.weight.shown or (
         "none" if term.weight.default is None else f"{Constant(term.weight.default)} with --disc"
     )
-    return (Weight | None, option(default, term.weight.description, shown=shown, **nature))
+    annotation = Weight | None if default is None else Weight
+    return (annotation, option(default, term.weight.description, shown=shown, **nature))
 
 
 def options_of(section: type[Section]) -> list[str]:
