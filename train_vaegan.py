@@ -8,8 +8,8 @@ if __name__ == "__main__":  # before the imports that take seconds
 
     end_at_ctrl_c()
 
+from vaegan.__main__ import leave
 from vaegan.commands.train import main
-from vaegan.parallel import leave
 
 if __name__ == "__main__":
     leave(main())

@@ -34,7 +34,16 @@ def ran(*command, cwd: Path) -> subprocess.CompletedProcess:
 def clone(tmp_path_factory) -> Path:
     """A copy of the project in a folder called `vaegan`, as a clone is."""
     folder = tmp_path_factory.mktemp("clones") / "vaegan"
-    names = ("vaegan", "datasets", "train_vaegan.py", "setup.py", "pyproject.toml", "README.md", "LICENSE")
+    names = (
+        "vaegan",
+        "datasets",
+        "configs",
+        "train_vaegan.py",
+        "setup.py",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+    )
     folder.mkdir()
     for name in names:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
@@ -138,8 +147,12 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheels):
     with zipfile.ZipFile(wheels["vaegan"]) as wheel:
         names = [name for name in wheel.namelist() if ".dist-info/" not in name]
     expected = {"train_vaegan.py"}
-    for folder, below in (("vaegan", "vaegan"), ("datasets", "vaegan/datasets")):
-        files = [file for file in (ROOT / folder).rglob("*") if file.suffix in (".py", ".j2")]
+    for folder, below in (
+        ("vaegan", "vaegan"),
+        ("datasets", "vaegan/datasets"),
+        ("configs", "vaegan/configs"),
+    ):
+        files = [file for file in (ROOT / folder).rglob("*") if file.suffix in (".py", ".j2", ".yaml")]
         expected |= {f"{below}/{file.relative_to(ROOT / folder).as_posix()}" for file in files}
     assert set(names) == expected
     assert any(name.endswith(".j2") for name in names)
@@ -169,11 +182,26 @@ def test_it_works_where_folders_and_files_have_the_names_of_packages(
     ran(environment.python, "-m", "vaegan", "check-data", "datasets", "--sheet", sheet, cwd=folder)
     assert sheet.exists()
     flags = [*TINY.split(), "--dataset", "datasets", "--batch-size", "8"]
-    program = ["-m", "train_vaegan"] if way == "wheel" else [clone / "train_vaegan.py"]
-    ran(environment.python, *program, *flags, "--run-name", "a", cwd=folder)
+    program = [environment.folder / "bin/vaegan", "train"]
+    if way == "in place":
+        program = [environment.python, clone / "train_vaegan.py"]
+    ran(*program, *flags, "--run-name", "a", cwd=folder)
     assert (folder / "runs/a/VAE_model.pth").exists()
     # what is printed works there
     code = "from vaegan.cli import again; print(again.training('--resume', 'runs/a', '--epochs', 2))"
     line = environment.says(code, folder)
     ran("bash", "-c", line, cwd=folder)
     assert len((folder / "runs/a/metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_installed_it_is_a_program_with_the_published_configs(environment, wheels, nowhere):
+    environment.pip("install", wheels["vaegan"])
+    program = environment.folder / "bin" / "vaegan"
+    assert ran(program, "--version", cwd=nowhere).stdout.startswith("vaegan ")
+    assert ran(program, "--help", cwd=nowhere).stdout.startswith("usage: vaegan COMMAND ")
+    assert "  learned_loss/conv_resnet " in ran(program, "configs", cwd=nowhere).stdout
+    flags = ["--config", "learned_loss/conv_resnet", "--dataset", "digits", "--epochs", "1", "--dry-run"]
+    plan = ran(program, "train", *flags, cwd=nowhere).stdout
+    assert "disc: resnet" in plan and "vae: conv" in plan  # the latter stands in its base
+    trained = ran(program, "train", *TINY.split(), "--run-name", "a", cwd=nowhere).stdout
+    assert "Run folder: runs/a" in trained

@@ -1,5 +1,9 @@
 """`python -m vaegan`: the commands it knows, its help, its errors."""
 
+import re
+import subprocess
+import sys
+
 import pytest
 
 from vaegan.__main__ import main, names
@@ -30,7 +34,7 @@ def test_each_command_has_help(capsys, name):
 
 def test_the_commands():
     assert names() == [
-        *("ablate", "check-data", "dashboard", "draw-cartoon", "evaluate", "export"),
+        *("ablate", "check-data", "configs", "dashboard", "draw-cartoon", "evaluate", "export"),
         *("interpolate", "reconstruct", "report", "sample", "train"),
     ]
 
@@ -47,3 +51,27 @@ def test_an_unknown_command_is_refused_with_the_nearest(capsys):
     status, output, errors = run(capsys, "chekdata .")
     assert (status, output) == (2, "")
     assert errors == (f'chekdata: unknown command; did you mean "check-data"? Known: {", ".join(names())}.\n')
+
+
+def test_the_version(capsys):
+    assert run(capsys, "--version")[::2] == (0, "")
+    assert re.fullmatch(r"vaegan \d+\.\d+\.\d+\S*\n", run(capsys, "--version")[1])
+
+
+@pytest.mark.parametrize("line", ["", "--help", "--version", "nonsense"])
+def test_what_needs_no_command_imports_nothing_heavy(line):
+    code = (
+        "import sys; from vaegan.__main__ import main; main(sys.argv[1:]); "
+        "print({'torch', 'numpy', 'pydantic', 'yaml', 'rich'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *line.split()], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "set()", done.stderr
+
+
+def test_help_names_the_program_as_it_was_started(capsys):
+    main(["--help"], prog="vaegan")
+    assert capsys.readouterr().out.startswith("usage: vaegan COMMAND ")
+    for name in ("evaluate", "train"):
+        with pytest.raises(SystemExit):
+            main([name, "--help"], prog="vaegan")
+        assert capsys.readouterr().out.startswith(f"usage: vaegan {name} ")

@@ -1,42 +1,49 @@
-"""All commands: `python -m vaegan COMMAND`, each a module of `vaegan.commands`."""
+"""All commands: `vaegan COMMAND` or `python -m vaegan COMMAND`, each a module of `vaegan.commands`.
 
-import sys
-from pathlib import Path
-
-if __name__ == "__main__":
-    if not __package__:  # `python path/to/vaegan COMMAND`, which works without an installation
-        sys.path[0] = str(Path(__file__).resolve().parent.parent)
-    from vaegan.training.signals import end_at_ctrl_c
-
-    end_at_ctrl_c()  # before the imports that take seconds
+Imports nothing heavy: a command's module is imported when that command is called.
+"""
 
 import argparse
 import ast
 import contextlib
-import importlib
 import importlib.util
 import os
 import pkgutil
+import sys
+from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
+
+if __name__ == "__main__" and not __package__:  # `python path/to/vaegan COMMAND`, without an installation
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import vaegan.commands
 from vaegan.cli.parser import Parser, print_any_text
 from vaegan.errors import OptionError, UserError, did_you_mean, flag
 from vaegan.failures import in_a_line, out_of_memory
-from vaegan.training.signals import heed_ctrl_c
+from vaegan.training.signals import end_at_ctrl_c, heed_ctrl_c
 
 
-def main(argv: list[str] | None = None) -> int:
+def program(prog: str = "vaegan") -> NoReturn:
+    """The whole program. prog: its name, as it was started."""
+    end_at_ctrl_c()  # while a command is imported, which may take seconds
+    leave(main(prog=prog))
+
+
+def main(argv: list[str] | None = None, prog: str = "python -m vaegan") -> int:
     """Run the command line; returns the exit status: 2 for a user's mistake, else the command's, or 0."""
     print_any_text()
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(overview())
+        print(overview(prog))
         return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"vaegan {version()}")
+        return 0
     typed = argparse.Namespace()
     try:
         command = find(arguments[0])
-        prog = f"python -m vaegan {arguments[0]}"
+        prog = f"{prog} {arguments[0]}"
         if hasattr(command, "main"):  # a program with a command line of its own
             return command.main(arguments[1:], prog)
         parser = Parser(prog=prog, description=command.__doc__)
@@ -63,6 +70,15 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
+def leave(status: int) -> NoReturn:
+    """End this process with its exit status; one of several that torchrun started, as `parallel` does."""
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        from vaegan import parallel  # imports PyTorch
+
+        parallel.leave(status)
+    sys.exit(status)
+
+
 def drop_output() -> None:
     """Give up what standard output cannot take, as on a full disk: Python would try again at its exit."""
     try:
@@ -82,19 +98,25 @@ def find(name: str) -> ModuleType:
     """The module of a command. Raises: UserError for an unknown one, with the nearest match."""
     if name not in names():
         raise UserError(f"{name}: unknown command; {did_you_mean(name, names())}Known: {', '.join(names())}.")
-    return importlib.import_module(f"vaegan.commands.{name.replace('-', '_')}")
+    return importlib.import_module(_module(name))
 
 
-def overview() -> str:
+def overview(prog: str) -> str:
     """The commands, each with the first line of its help."""
-    lines = [f"  {name:16}{summary(name)}" for name in names()]
-    return "\n".join(["usage: python -m vaegan COMMAND ...  (COMMAND --help says more)", "", *lines])
+    lines = [f"  {name:16}{_first_line(name)}" for name in names()]
+    return "\n".join([f"usage: {prog} COMMAND ...  (COMMAND --help says more)", "", *lines])
 
 
-def summary(name: str) -> str:
-    """The first line of a command's help, read from its file: importing them all would take seconds."""
-    module = importlib.util.find_spec(f"vaegan.commands.{name.replace('-', '_')}")
-    return ast.get_docstring(ast.parse(Path(module.origin).read_bytes())).splitlines()[0]
+def version() -> str:
+    """The version of the package, in a checkout that is not installed from its pyproject.toml."""
+    import tomllib
+    from importlib import metadata
+
+    try:
+        return metadata.version("vaegan")
+    except metadata.PackageNotFoundError:
+        project = Path(__file__).resolve().parent.parent / "pyproject.toml"
+        return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
 
 
 def explained(error: OptionError, typed: argparse.Namespace) -> str:
@@ -103,10 +125,15 @@ def explained(error: OptionError, typed: argparse.Namespace) -> str:
     return str(error) if value is None else f"{flag(error.option)} {value}: {error.problem}"
 
 
-if __name__ == "__main__":
-    status = main()
-    if "WORLD_SIZE" in os.environ:  # one of the processes that train a run together
-        from vaegan.parallel import leave
+def _module(name: str) -> str:
+    return f"vaegan.commands.{name.replace('-', '_')}"
 
-        leave(status)
-    sys.exit(status)
+
+def _first_line(name: str) -> str:
+    """The first line of a command's help, read from its source: importing it may take seconds."""
+    source = Path(importlib.util.find_spec(_module(name)).origin).read_text(encoding="utf-8")
+    return ast.get_docstring(ast.parse(source)).splitlines()[0]
+
+
+if __name__ == "__main__":
+    program("python -m vaegan")

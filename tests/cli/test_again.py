@@ -53,18 +53,19 @@ def test_above_the_project_they_begin_with_its_folder(monkeypatch):
     assert again.command("evaluate", "a") == f"python {ROOT.name}/vaegan evaluate a"
 
 
-def test_from_a_wheel_they_name_modules(elsewhere, installed):
-    assert again.training("--resume", "a") == "python -m train_vaegan --resume a"
-    assert again.command("evaluate", "a") == "python -m vaegan evaluate a"
-    assert again.training("--resume", "a", processes=2).endswith(
-        " --nproc-per-node 2 -m train_vaegan --resume a"
+def test_from_a_wheel_they_begin_with_the_installed_program(elsewhere, installed, monkeypatch):
+    monkeypatch.setattr(again, "_is_at_hand", lambda program: True)
+    assert again.training("--resume", "a") == "vaegan train --resume a"
+    assert again.command("evaluate", "a") == "vaegan evaluate a"
+    assert again.training("--resume", "a", processes=2) == (
+        "torchrun --nproc-per-node 2 -m vaegan train --resume a"
     )
 
 
 def test_where_python_is_another_one_they_name_the_one_that_runs(elsewhere, installed, not_activated):
     assert again.command("evaluate", "a") == f"{sys.executable} -m vaegan evaluate a"
     assert again.training(processes=2) == (
-        f"{sys.executable} -m torch.distributed.run --nproc-per-node 2 -m train_vaegan"
+        f"{sys.executable} -m torch.distributed.run --nproc-per-node 2 -m vaegan train"
     )
     assert again.wandb() == f"{sys.executable} -m wandb"
 

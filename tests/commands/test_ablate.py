@@ -161,8 +161,9 @@ def test_what_is_set_to_something_called_none_is_that(typed, begun):
 
 
 MISTAKES = {
-    "": "SPEC: is missing; name a YAML file such as configs/ablations/disc_weight.yaml",
-    "no.yaml": "no.yaml: cannot read the file (No such file or directory)",
+    "": "SPEC: is missing; name a YAML file, or a published ablation such as disc_weight",
+    "no.yaml": "no.yaml: cannot read the file (No such file or directory); the command `configs` lists those "
+    "that are known by name",
     ".": ".: cannot read the file (Is a directory)",
     "spec.yaml other.yaml": "other.yaml: unexpected; --help shows what is taken",
     "spec.yaml --wrokers 2": ('--wrokers: unknown flag; did you mean "--workers"? --help lists them all'),

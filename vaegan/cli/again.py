@@ -12,14 +12,18 @@ IN_A_CHECKOUT = not (PACKAGE / "datasets").is_dir()  # where that folder lies be
 
 
 def training(*arguments: object, processes: int | None = None) -> str:
-    """`python train_vaegan.py` with these arguments. processes: for torchrun to start on this machine."""
-    program = [shown(PROGRAM)] if IN_A_CHECKOUT else ["-m", "train_vaegan"]
+    """The command that trains, with these arguments. processes: for torchrun to start on this machine."""
+    if not processes and not IN_A_CHECKOUT:
+        return command("train", *arguments)
+    program = [shown(PROGRAM)] if IN_A_CHECKOUT else ["-m", "vaegan", "train"]
     launcher = [*_torchrun(), "--nproc-per-node", processes] if processes else [python()]
     return _joined(*launcher, *program, *arguments)
 
 
 def command(*arguments: object) -> str:
-    """`python -m vaegan` with these arguments."""
+    """`vaegan` with these arguments where it is installed, `python -m vaegan` in a checkout."""
+    if not IN_A_CHECKOUT and _is_at_hand("vaegan"):
+        return _joined("vaegan", *arguments)
     if IN_A_CHECKOUT and Path.cwd() != PACKAGE.parent:
         return _joined(python(), shown(PACKAGE), *arguments)
     return _joined(python(), "-m", "vaegan", *arguments)

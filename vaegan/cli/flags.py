@@ -11,6 +11,7 @@ from vaegan.config.knobs import DISC_PREFIX, knobs
 from vaegan.config.make import make_config
 from vaegan.config.option import declared
 from vaegan.config.paths import path_options
+from vaegan.config.published import find_config
 from vaegan.config.schema import SECTIONS, Config, config_type, is_listed, literals, options_of
 from vaegan.config.yaml_files import looked_for, read_config
 from vaegan.errors import OptionError, OptionErrors, UserError, did_you_mean, flag
@@ -88,8 +89,10 @@ def parse(argv: list[str], *, prog: str, datasets: Iterable[str]) -> Given:
         if path is not None:
             raise UserError(f"{origin}: --resume takes the run's own config; leave out one of them")
         path, origin = _config_of_run(resume), f"--resume {resume}"
+    elif path is not None:
+        path = find_config(path, origin=origin)
     if path is not None:
-        layers = read_config(Path(path), origin=origin)
+        layers = read_config(path, origin=origin)
         if resume is not None and not layers[-1][1]:
             raise UserError(
                 f"{origin}: {path} is empty, and had the run's options; put them back, or begin a new run "
@@ -126,7 +129,11 @@ def _parser(prog: str, datasets: Iterable[str]) -> Parser:
     )
     command = parser.add_argument_group("Command")
     command.add_argument(
-        "--config", metavar="FILE", default=None, help="YAML file of options, e.g. a run's config.yaml"
+        "--config",
+        metavar="FILE",
+        default=None,
+        help="YAML file of options, e.g. a run's config.yaml, or a published config by its name, e.g. "
+        "learned_loss/conv_resnet",
     )
     command.add_argument(
         "--resume",

@@ -34,6 +34,7 @@ from vaegan.cli.console import make_console
 from vaegan.cli.parser import whole_number
 from vaegan.config.build import try_parts
 from vaegan.config.make import fitting_batch_size, resolved
+from vaegan.config.published import find_config
 from vaegan.config.schema import Config
 from vaegan.devices import cores, pick_device
 from vaegan.errors import UserError, flag
@@ -46,7 +47,12 @@ from vaegan.training.signals import StopSignals
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("spec", metavar="SPEC", nargs="?", type=Path, help="YAML file of the ablation")
+    parser.add_argument(
+        "spec",
+        metavar="SPEC",
+        nargs="?",
+        help="YAML file of the ablation, or the name of a published one (disc_weight)",
+    )
     parser.add_argument(
         "--workers",
         type=whole_number("workers", 1, 1024),
@@ -103,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
                 raise UserError(f"{flag(name)}: --table makes no runs; leave out one of them")
         return tabulate(arguments)
     if arguments.spec is None:
-        raise UserError("SPEC: is missing; name a YAML file such as configs/ablations/disc_weight.yaml")
+        raise UserError("SPEC: is missing; name a YAML file, or a published ablation such as disc_weight")
     if arguments.set and arguments.out is None:
         given = " ".join(arguments.set)
         raise UserError(
@@ -112,9 +118,10 @@ def run(arguments: argparse.Namespace) -> int:
     if twice := [seed for seed in arguments.seeds if arguments.seeds.count(seed) > 1]:
         raise UserError(f"--seeds {twice[0]}: named twice; name each seed once")
     options = settings(arguments.set)
-    spec = read_spec(arguments.spec, options, arguments.seeds)
+    file = find_config(arguments.spec, origin=arguments.spec, group="ablations")
+    spec = read_spec(file, options, arguments.seeds)
     folder = Folder(arguments.out or arguments.runs_dir / spec.name)
-    folder.check(made_from(arguments.spec, options))
+    folder.check(made_from(file, options))
     if not arguments.dry_run:
         folder.check_room(arguments.runs_dir)
     torch.set_num_threads(max(1, cores() // arguments.workers))
@@ -125,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     baseline = configs[spec.baseline]
     pool = make_pool(arguments, folder.path, baseline)
-    folder.note(made_from=made_from(arguments.spec, options))
+    folder.note(made_from=made_from(file, options))
     files = folder.write_arms(configs)
     write_sweep(folder.path / "sweep.yaml", spec, files, baseline.wandb_project or PROJECT)
     if arguments.retry:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from vaegan.config.published import published
 from vaegan.config.schema import Config, options
 from vaegan.registry import DATASETS
 
@@ -75,9 +76,11 @@ def places(values: Mapping[str, Any], file: Path, name: str) -> Iterator[Path]:
 
 
 def beside(file: Path, value: Any) -> Path:
-    """Another YAML file that this one names."""
+    """Another YAML file that this one names: by a path from its folder or the working one, or published."""
     own = file.parent / Path(str(value)).expanduser()
-    return own if own.exists() or not os.path.exists(str(value)) else Path(str(value))
+    if own.exists():
+        return own
+    return Path(str(value)) if os.path.exists(str(value)) else published(str(value)) or own
 
 
 def _default(name: str) -> str | None:

@@ -1,0 +1,38 @@
+"""List the published configs, which `train --config NAME` and `ablate NAME` find by name."""
+
+import argparse
+from itertools import groupby
+from pathlib import Path
+
+from vaegan.config.published import FOLDER, names
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print name, kind and first line of each, by the folder that it lies in."""
+    width = max(map(len, names())) + 2
+    for group, members in groupby(names(), key=lambda name: str(Path(name).parent)):
+        print(f"{group}/")
+        for name in members:
+            comment = heading(FOLDER / f"{name}.yaml")
+            print(f"  {name:{width}}{kind(comment):10}{comment[0]}")
+        print()
+
+
+def heading(file: Path) -> list[str]:
+    """The lines of the comment that the file begins with; one empty line where there is none."""
+    lines = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").strip())
+    return lines or [""]
+
+
+def kind(comment: list[str]) -> str:
+    """Its use by the command that its comment names: a run, an ablation, or a base of other files."""
+    command = next((line for line in comment if line.startswith("Command:")), "")
+    return "ablation" if " ablate " in command else "run" if command else "base"
