@@ -18,7 +18,7 @@ from vaegan.config.build import build_players, build_schedule
 from vaegan.config.make import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.run.folder import Run
-from vaegan.trackers.wandb_tracker import WandbTracker
+from vaegan.trackers.open import open_trackers
 from vaegan.training.background import Background, BackgroundWatcher
 from vaegan.training.checkpoint import Checkpoints
 from vaegan.training.loop import train
@@ -70,7 +70,7 @@ def main() -> None:
     test_set = Batches(splits.test.images, config.batch_size)
     with tempfile.TemporaryDirectory() as temporary, InTurn() as background:
         saved = Run(Path(temporary) / "run", config)
-        tracker = WandbTracker(saved.folder, "offline", config.to_dict(), print)
+        tracker = open_trackers(["wandb"], saved.folder, config.to_dict() | {"wandb": "offline"}, print)
         epochs = Epochs(background)
         watchers = [epochs, BackgroundWatcher(saved, background), BackgroundWatcher(tracker, background)]
         checkpoints = Checkpoints(saved.checkpoints, config, {}, background=background)

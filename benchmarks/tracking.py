@@ -19,7 +19,7 @@ from vaegan.nets.players import Players
 from vaegan.objective.objective import Objective, weighted_sum
 from vaegan.pixels import to_model_range
 from vaegan.run.folder import Run
-from vaegan.trackers.wandb_tracker import WandbTracker
+from vaegan.trackers.open import open_trackers
 from vaegan.training.loop import train
 
 EPOCHS = 6
@@ -71,7 +71,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         saved = Run(Path(temporary) / "run", config)
         began = time.perf_counter()
-        tracker = WandbTracker(saved.folder, "offline", config.to_dict(), print)
+        tracker = open_trackers(["wandb"], saved.folder, config.to_dict() | {"wandb": "offline"}, print)
         started = time.perf_counter() - began
         watch, epochs = Stopwatch(tracker), Epochs()
         train(config, players, build_schedule(config), train_set, test_set, [saved, watch, epochs])

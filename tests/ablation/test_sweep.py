@@ -123,8 +123,8 @@ def test_the_arms_files_are_numbered_named_after_them_and_say_so(sweep, tmp_path
 def test_a_folder_keeps_what_was_noted(tmp_path):
     Folder(tmp_path / "a" / "b").note(equal_time={})
     folder = Folder(tmp_path / "a" / "b")
-    folder.note(wandb_id="x")
-    assert Folder(tmp_path / "a" / "b").notes == {"equal_time": {}, "wandb_id": "x"}
+    folder.note(made_from="x")
+    assert Folder(tmp_path / "a" / "b").notes == {"equal_time": {}, "made_from": "x"}
 
 
 def test_folders_that_cannot_be_taken(tmp_path):

@@ -19,12 +19,13 @@ from fake_wandb import KEY, FakeWandb, transaction_log
 from PIL import Image
 
 from vaegan.evals.evaluate import flat_values
+from vaegan.trackers.tracker import Tracked as Subject
 from vaegan.trackers.wandb_tracker import WandbTracker, summary_of, wandb_mode
 
 pytest.importorskip("wandb")
 
 HANG_S = 60  # no test measures time; this only ends what would hang
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 RECORDS = [
     {
@@ -56,16 +57,23 @@ RECORDS = [
         "memory/peak_mib": 12.0,
     },
 ]
+OPTIONS = {
+    "wandb_project": "faces",
+    "wandb_group": "weights",
+    "wandb_tags": ["mnist", "w10"],
+    "wandb_notes": "a first try",
+}
 CONFIG = {"vae": "conv", "lr": 1e-3, "disc": None, "epochs": 2}
 
-# A training run in short: draws pictures, then tells the tracker. It waits before the second epoch when
+# A training run in short: draws pictures, then notifies the tracker. It waits before the second epoch when
 # there is a file "wait", so that something can happen to the server in between.
 SCRIPT = """
 import json, sys, time
 from pathlib import Path
 folder, asked = Path(sys.argv[1]), sys.argv[2]
-options, waits = map(json.loads, sys.argv[3:5])
+kept, waits = map(json.loads, sys.argv[3:5])
 from vaegan.trackers import wandb_tracker
+from vaegan.trackers.open import open_trackers
 wandb_tracker.INIT_S, wandb_tracker.FINISH_S = waits
 (folder / "figures").mkdir(parents=True, exist_ok=True)
 (folder / "figures" / "old.png").write_bytes(b"of an earlier part of the run")
@@ -74,9 +82,10 @@ def say(kind, value):
     print(json.dumps([kind, value]), flush=True)
 def draw(name, source):
     (folder / "figures" / f"{name}.png").write_bytes((folder.parent / f"{source}.png").read_bytes())
-tracker = wandb_tracker.WandbTracker(folder, asked, config, lambda text: say("warning", text), **options)
-say("line", tracker.line)
-say("id", tracker.run_id)
+def heard(text):
+    say("line" if text.startswith(("W&B: offline; ", "W&B: http")) else "warning", text)
+keep = lambda name, kept: say("id", kept)
+tracker = open_trackers(["wandb"], folder, config | {"wandb": asked}, heard, kept=kept, keep=keep)
 say("imported", "wandb" in sys.modules)
 for record in records:
     draw("samples", record["epoch"] % 2)
@@ -87,7 +96,7 @@ for record in records:
     while record["epoch"] == 0 and (folder.parent / "wait").exists():
         time.sleep(0.02)
 draw("curves", 1)
-tracker.finish(int(sys.argv[6]))
+tracker.finish(failed=sys.argv[6] == "True")
 say("finished", True)
 """
 
@@ -102,8 +111,9 @@ class Tracked:
         *,
         wait=False,
         waits=(8.0, 8.0),
-        exit_code=0,
+        failed=False,
         options=None,
+        kept=None,
         records=RECORDS,
         **environ,
     ):
@@ -111,12 +121,12 @@ class Tracked:
         for epoch, colour in enumerate(("red", "blue")):
             Image.new("RGB", (20, 10), colour).save(place / f"{epoch}.png")
         (place / "home").mkdir()
-        (place / "records.json").write_text(json.dumps([records, CONFIG]))
+        (place / "records.json").write_text(json.dumps([records, CONFIG | (options or {})]))
         if wait:
             (place / "wait").touch()
         environment = {"HOME": str(place / "home"), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-c", SCRIPT, str(self.folder), asked, json.dumps(options or {})]
-        command += [json.dumps(waits), str(place / "records.json"), str(exit_code)]
+        command = [sys.executable, "-c", SCRIPT, str(self.folder), asked, json.dumps(kept or {})]
+        command += [json.dumps(waits), str(place / "records.json"), str(failed)]
         # a terminal, so that W&B could ask for a key
         self._terminal, terminal = pty.openpty()
         self._process = subprocess.Popen(
@@ -219,8 +229,7 @@ def closed_port() -> int:
 @pytest.fixture(scope="module")
 def offline(tmp_path_factory):
     """A run without a key, tracked offline, that has ended."""
-    options = {"project": "faces", "group": "weights", "tags": ["mnist", "w10"], "notes": "a first try"}
-    return Tracked(tmp_path_factory.mktemp("offline"), options=options).ended()
+    return Tracked(tmp_path_factory.mktemp("offline"), options=OPTIONS).ended()
 
 
 @pytest.fixture(scope="module")
@@ -294,13 +303,13 @@ def test_disabled_does_not_import_wandb_and_leaves_nothing(tmp_path):
     run = Tracked(tmp_path, "online", WANDB_MODE="disabled").ended()
     run.check_whole()
     assert run.said("imported") == [False]
-    assert run.said("line") == [None] and run.said("id") == [None]
+    assert run.said("line") == [] and run.said("id") == []
     assert run.warnings == []
     assert not (run.folder / "wandb").exists()
 
 
 def test_online_without_a_key_is_offline_and_asks_nobody(tmp_path):
-    run = Tracked(tmp_path, "online", exit_code=1).ended()
+    run = Tracked(tmp_path, "online", failed=True).ended()
     run.check_whole()
     (warning,) = run.warnings
     assert [exit.exit_code for exit in run.records("exit")] == [1]
@@ -353,7 +362,7 @@ def test_offline_pictures_are_those_that_were_drawn(offline):
 def test_offline_run_has_config_group_tags_notes_and_name(offline):
     (run,) = offline.records("run")
     config = {item.key: json.loads(item.value_json) for item in run.config.update if item.key != "_wandb"}
-    assert config == CONFIG
+    assert config == CONFIG | OPTIONS | {"wandb": "auto"}
     assert (run.project, run.run_group, run.display_name) == ("faces", "weights", "a run")
     assert (list(run.tags), run.notes) == (["mnist", "w10"], "a first try")
     assert [run.run_id] == offline.said("id")
@@ -423,10 +432,12 @@ def test_summaries(key, summary):
 
 
 def test_online_run_sends_everything(tmp_path, server):
-    run = Tracked(tmp_path, options={"tags": ["a"], "run_id": "abc12345"}, **online(server)).ended()
+    run = Tracked(
+        tmp_path, options={"wandb_tags": ["a"]}, kept={"wandb": "abc12345"}, **online(server)
+    ).ended()
     run.check_whole()
     assert run.warnings == []
-    assert run.said("id") == ["abc12345"]
+    assert run.said("id") == []  # it is kept already
     assert run.said("line") == [f"W&B: {server.url}/someone/vaegan/runs/abc12345"]
     first = server.queries("UpsertBucket")[0]
     assert {query["name"] for query in server.queries("UpsertBucket")} == {"abc12345"}
@@ -447,7 +458,7 @@ def test_online_run_sends_everything(tmp_path, server):
 def test_a_resumed_run_goes_on_where_the_server_has_it_and_no_epoch_is_doubled(tmp_path, server):
     server.last_step = 3  # of the second epoch, after which the run was killed before it was saved
     records = [RECORDS[1], {**RECORDS[1], "epoch": 2}]
-    run = Tracked(tmp_path, options={"run_id": "abc12345"}, records=records, **online(server)).ended()
+    run = Tracked(tmp_path, kept={"wandb": "abc12345"}, records=records, **online(server)).ended()
     assert (run.status, run.errors, run.warnings) == (0, "", [])
     assert {query["name"] for query in server.queries("UpsertBucket")} == {"abc12345"}
     assert [(row["_step"], row["epoch"]) for row in server.history()] == [(6, 2), (7, 2)]
@@ -545,7 +556,7 @@ sys.modules["wandb"] = types.SimpleNamespace(teardown=Event().wait)
 wandb_tracker.let_go()
 print("ended")
 """
-    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": os.environ["PATH"]}
+    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
     ended = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=HANG_S
     )
@@ -605,7 +616,7 @@ def test_a_resumed_run_is_the_same_one_offline_too(tmp_path):
         assert (done.returncode, done.stderr) == (0, "")
         time.sleep(1)  # W&B's folders are named by the second
     files = sorted((tmp_path / "runs" / "r" / "wandb").glob("offline-run-*/*.wandb"))
-    kept_id = json.loads((tmp_path / "runs" / "r" / "environment.json").read_text())["wandb_id"]
+    kept_id = json.loads((tmp_path / "runs" / "r" / "environment.json").read_text())["trackers"]["wandb"]
     assert [file.stem for file in files] == [f"run-{kept_id}"] * 2
     steps = [[r.history.step.num for r in transaction_log(file) if r.HasField("history")] for file in files]
     assert steps == [[0, 3, 4], [6, 7]]
@@ -641,11 +652,11 @@ class Recorded:
 
 
 def evaluated(tmp_path, starting_step, page="report.html"):
-    """A tracker that was told of an evaluation after epoch 1 (from 0), its run, and what it warned of."""
+    """A tracker that has had an evaluation after epoch 1 (from 0), its run, and what it warned of."""
     said = []
     (tmp_path / "figures").mkdir()
     (tmp_path / "report.html").write_text("<p>worth it</p>")
-    tracker = WandbTracker(tmp_path, "disabled", {}, said.append)
+    tracker = WandbTracker(Subject(tmp_path, {"wandb": "disabled"}, said.append))
     tracker._run, tracker._sync = Recorded(starting_step), "`wandb sync x`"
     run = tracker._run
     tracker.on_evaluation(1, {"eval/reconstruction/psnr": 20.5}, tmp_path / page)

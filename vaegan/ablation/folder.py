@@ -13,12 +13,13 @@ from vaegan.config.schema import Config
 from vaegan.errors import OptionError
 from vaegan.files import write_whole
 from vaegan.new_paths import check_room
+from vaegan.run.tracker_notes import tracker_notes, with_tracker_note
 
 
 class Folder:
     """Keeps what has to stay the same from one start to the next.
 
-    notes: `made_from`, `equal_time`, `wandb_id`.
+    notes: `made_from`, `equal_time`, `trackers`.
 
     path: of the folder, which is made by the first `note`, or by `write_arms`.
     """
@@ -61,6 +62,14 @@ class Folder:
             write_whole(self._file, lambda path: path.write_text(text, encoding="utf-8"))
         except OSError as error:
             raise OptionError("out", f"cannot write into {self.path} ({error.strerror})") from None
+
+    def tracker_notes(self) -> dict[str, Any]:
+        """What each tracker kept of the table, by its name."""
+        return tracker_notes(self.notes)
+
+    def note_tracker(self, name: str, kept: Any) -> None:
+        """Keep what a tracker needs to show a later table in the same place."""
+        self.note(**with_tracker_note(self.notes, name, kept))
 
     def write_arms(self, configs: Mapping[str, Config]) -> dict[str, Path]:
         """A file of options for each arm, which `train_vaegan.py --config` takes; by the arms' labels."""

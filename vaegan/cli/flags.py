@@ -74,13 +74,13 @@ def _parts(typed: list[str]) -> list[str] | str:
     return [part.strip() for part in joined.split(",")] if "," in joined else joined
 
 
-def parse(argv: list[str], *, prog: str, datasets: Iterable[str]) -> Given:
-    """What a command line gives. datasets: the registered names, for --help.
+def parse(argv: list[str], *, prog: str, datasets: Iterable[str], trackers: Iterable[str] = ()) -> Given:
+    """What a command line gives. datasets, trackers: the registered names, for --help.
 
     Raises: UserError for a flag that does not exist or has no value, for a YAML file that cannot be
     read, and for a folder that holds no run.
     """
-    parser = _parser(prog, datasets)
+    parser = _parser(prog, {"dataset": datasets, "tracker": [*trackers, "none"]})
     typed = vars(parser.parse(argv))
     resume, path = typed.pop("resume"), typed.pop("config")
     given = Given(dry_run=typed.pop("dry_run"), resume=resume)
@@ -117,8 +117,11 @@ def _config_of_run(folder: Path) -> Path:
     return path
 
 
-def _parser(prog: str, datasets: Iterable[str]) -> Parser:
-    """Flags for every option, by section; all values are text, which the config makes typed."""
+def _parser(prog: str, registered: Mapping[str, Iterable[str]]) -> Parser:
+    """Flags for every option, by section; all values are text, which the config makes typed.
+
+    registered: names for --help, by option, of what the config itself knows nothing of.
+    """
     parser = Parser(
         prog=prog,
         description="Train a VAE, a VAE with a discriminator that adds a learned loss, or a GAN.",
@@ -149,7 +152,7 @@ def _parser(prog: str, datasets: Iterable[str]) -> Parser:
     for section in SECTIONS:
         group = parser.add_argument_group(section.__doc__)
         for name in options_of(section):
-            _add_option(group, cls, name, datasets if name == "dataset" else ())
+            _add_option(group, cls, name, registered.get(name, ()))
     for prefix, title in (
         ("", "Knobs of the encoder and the decoder or generator"),
         (DISC_PREFIX, "Knobs of the discriminator"),
@@ -168,7 +171,7 @@ def _add_option(group, cls: type[Config], name: str, names: Iterable[str] = ()) 
     parts = [info.description]
     if names:
         parts.append(f": {', '.join(names)}")
-    parts.append(f" (default: {info.default if info.default is not None else says.shown})")
+    parts.append(f" (default: {info.default if says.shown is None else says.shown})")
     options = {"help": "".join(parts).replace("%", "%%"), "metavar": _metavar(kind)}
     if "bool" in kind:
         options |= {"nargs": "?", "const": "true"}

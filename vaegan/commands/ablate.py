@@ -42,7 +42,8 @@ from vaegan.new_paths import free_name, new_folder
 from vaegan.report.rendering import duration
 from vaegan.run.warm_start import find_start
 from vaegan.seeds import LARGEST_SEED
-from vaegan.trackers.wandb_tracker import PROJECT, WandbTracker
+from vaegan.trackers.open import check_trackers, open_trackers
+from vaegan.trackers.wandb_tracker import PROJECT
 from vaegan.training.signals import StopSignals
 
 
@@ -228,6 +229,7 @@ def complete(config: Config) -> Config:
         n_train = count_training_images(config)  # a few files; some may be unreadable
     config = resolved(config, shape[1], n_train, description.value_range)
     try_parts(config, shape)
+    check_trackers(config.tracker)
     start = find_start(config, shape)
     return config if start is None else config.model_copy(update={"init_from": start.name})
 
@@ -305,23 +307,19 @@ def make_pool(arguments: argparse.Namespace, folder: Path, config: Config) -> Po
 
 
 def write_and_track(folder: Folder, table: Table, command: str, config: Config) -> None:
-    """Write the table and its page, and hand them to Weights & Biases, in the group of the runs."""
-    tracker = WandbTracker(
+    """Write the table and its page, and hand them to the trackers of the baseline's runs."""
+    trackers = open_trackers(
+        config.tracker,
         folder.path,
-        config.wandb,
-        {"ablation": table.name},
+        config.to_dict(),
         print,
-        project=config.wandb_project,
-        group=table.name,
-        run_id=folder.notes.get("wandb_id"),
+        kept=folder.tracker_notes(),
+        keep=folder.note_tracker,
+        ablation=table.name,
     )
-    with tracker:
+    with trackers:
         page = write_table(folder.path, table, command, folder.path)
-        tracker.on_table(*as_rows(table), page)
-        if tracker.run_id:
-            folder.note(wandb_id=tracker.run_id)
-    if tracker.line:
-        print(tracker.line)
+        trackers.on_table(*as_rows(table), page)
     for name in ("table.md", "table.tex", "table.csv"):
         print(f"table: {folder.path / name}")
     print(f"report: {page}")

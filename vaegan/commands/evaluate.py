@@ -21,9 +21,10 @@ from vaegan.evals.evaluate import evaluate_run, flat_values, headline_lines
 from vaegan.evals.features import check_features
 from vaegan.evals.material import MOST_IMAGES
 from vaegan.new_paths import check_new_folder
+from vaegan.run.tracker_notes import tracker_notes
 from vaegan.run.trained import Trained
 from vaegan.seeds import LARGEST_SEED
-from vaegan.trackers.wandb_tracker import WandbTracker
+from vaegan.trackers.open import Trackers, open_trackers
 
 FEWEST_IMAGES = 20  # of a kind; below that nearly every figure is noise
 
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INT",
         help="seed of samples and of what is trained here (default: %(default)s)",
     )
-    add_out_argument(parser, "the run's own; another one is not tracked by W&B")
+    add_out_argument(parser, "the run's own; another one is not tracked")
     parser.add_argument("--dataset", metavar="NAME", help="where the run's images have moved to")
     parser.add_argument("--data-dir", metavar="DIR", help="where the files of data sets have moved to")
     parser.add_argument(
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
     advice = "--dataset and --data-dir say where the images are now"
     request, splits = images_of(trained, advice, dataset=arguments.dataset, data_dir=arguments.data_dir)
     trained.check_held_out(splits.test.images)
-    tracker = _tracker(trained, "disabled" if arguments.out else arguments.wandb or trained.config.wandb)
+    trackers = _trackers(trained, arguments)
     try:
         evaluation, page = evaluate_run(
             trained,
@@ -91,30 +92,19 @@ def run(arguments: argparse.Namespace) -> None:
             most=arguments.images,
             out=arguments.out,
         )
-        tracker.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
+        trackers.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
     finally:
-        tracker.finish()  # as a run that went well, which its training did
+        trackers.finish()  # as a run that went well, which its training did
     print(f"{trained.folder.name} after epoch {trained.epochs}, on held-out images:")
     print("\n".join(headline_lines(evaluation)))
     print(f"report: {page}")
 
 
-def _tracker(trained: Trained, mode: str) -> WandbTracker:
-    """The run's Weights & Biases, if it has one."""
-    environment = json.loads((trained.folder / "environment.json").read_text(encoding="utf-8"))
-    run_id = environment.get("wandb_id")
-    config = trained.config
-    tracker = WandbTracker(
-        trained.folder,
-        mode if run_id else "disabled",
-        config.to_dict(),
-        print,
-        project=config.wandb_project,
-        group=config.wandb_group,
-        tags=config.wandb_tags or (),
-        notes=config.wandb_notes,
-        run_id=run_id,
-    )
-    if tracker.line:
-        print(tracker.line)
-    return tracker
+def _trackers(trained: Trained, arguments: argparse.Namespace) -> Trackers:
+    """The trackers of the run that know it; none for an evaluation into a folder of its own."""
+    kept = tracker_notes(json.loads((trained.folder / "environment.json").read_text(encoding="utf-8")))
+    options = trained.config.to_dict()
+    if arguments.wandb is not None:
+        options["wandb"] = arguments.wandb
+    names = [name for name in trained.config.tracker if name in kept and arguments.out is None]
+    return open_trackers(names, trained.folder, options, print, kept=kept)

@@ -51,7 +51,8 @@ from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ran
 from vaegan.run.folder import Run, check_place, new_run, plan_folder
 from vaegan.run.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
 from vaegan.run.warm_start import find_start
-from vaegan.trackers.wandb_tracker import WandbTracker
+from vaegan.trackers import TRACKERS
+from vaegan.trackers.open import Trackers, check_trackers, open_trackers
 from vaegan.training.alarms import DIVERSITY
 from vaegan.training.background import Background, BackgroundWatcher
 from vaegan.training.checkpoint import Best, Checkpoints, Found, last_checkpoint, newest
@@ -76,7 +77,7 @@ def main(argv: list[str] | None = None, prog: str = "train_vaegan.py") -> int:
     ranks = launched_ranks()
     reports = ranks.reports_errors
     try:
-        given = parse(arguments, prog=prog, datasets=datasets.DATASETS.names())
+        given = parse(arguments, prog=prog, datasets=datasets.DATASETS.names(), trackers=TRACKERS.names())
         run(given, [*prog.split(), *arguments], ranks)
         return 0
     except UserError as error:
@@ -105,6 +106,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     Raises: UserError before anything is written; from training TrainingError, Stopped and OSError.
     """
     config = given.config()
+    check_trackers(config.tracker)
     console = terminal.make_console(quiet=not ranks.first)
     source = datasets.open_source(datasets.Request.of(config.to_dict()))
     if note := datasets.namesake(config.dataset):
@@ -193,7 +195,15 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
                 console.print(start.line(config.pixel_range))
             say_where_it_goes_on(found, console)
             bar = terminal.ProgressBar(console, config.epochs, len(train_set), found.step if found else 0)
-            with track(saved, config, console) as tracker:
+            with open_trackers(
+                config.tracker,
+                saved.folder,
+                config.to_dict(),
+                console.print,
+                kept=saved.tracker_notes(),
+                keep=saved.note_tracker,
+                epochs=found.epochs if found else 0,
+            ) as trackers:
                 started = time.perf_counter()
                 with bar, writer(device) as background:
                     training(
@@ -201,7 +211,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
                             bar,
                             *(
                                 BackgroundWatcher(each, background) if background else each
-                                for each in (saved, tracker)
+                                for each in (saved, trackers)
                             ),
                         ],
                         checkpoints=checkpoints(saved.checkpoints, background=background),
@@ -212,7 +222,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
                 seconds = time.perf_counter() - started
                 signals.end()
                 leave_group()
-                evaluated = evaluation_lines(saved.folder, config, splits, tracker, console)
+                evaluated = evaluation_lines(saved.folder, config, splits, trackers, console)
         adversarial = build_adversarial(config)
         draws = adversarial.draws() if adversarial else {}
         for line in terminal.summary_lines(
@@ -236,7 +246,7 @@ def writer(device: torch.device) -> contextlib.AbstractContextManager[Background
 
 
 def evaluation_lines(
-    folder: Path, config: Config, splits: datasets.Splits, tracker: WandbTracker, console: Console
+    folder: Path, config: Config, splits: datasets.Splits, trackers: Trackers, console: Console
 ) -> list[str]:
     """Evaluate the run from its folder, unless --evaluate is false; the main figures for the terminal.
 
@@ -254,7 +264,7 @@ def evaluation_lines(
         trained = open_run(folder, config.device)
         cache_dir = datasets.Request.of(config.to_dict()).cache_dir
         evaluation, page = evaluate_run(trained, splits.train, splits.test, cache_dir, console.print)
-        tracker.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
+        trackers.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
         return headline_lines(evaluation)
     except (Exception, KeyboardInterrupt) as error:
         why = error if isinstance(error, UserError) else in_a_line(error)
@@ -430,25 +440,6 @@ def say_how_to_go_on(saved: Run, error: BaseException, ranks: Ranks, console: Co
         processes = ranks.on_this_machine if ranks.size > 1 else None
         console.print(f"to go on: {again.training('--resume', saved.folder, processes=processes)}")
     console.print(f"Run folder: {saved.folder}")
-
-
-def track(saved: Run, config: Config, console: Console) -> WandbTracker:
-    """The run's Weights & Biases, the same as before when it goes on."""
-    tracker = WandbTracker(
-        saved.folder,
-        config.wandb,
-        config.to_dict(),
-        console.print,
-        project=config.wandb_project,
-        group=config.wandb_group,
-        tags=config.wandb_tags or (),
-        notes=config.wandb_notes,
-        run_id=saved.wandb_id,
-    )
-    saved.note_wandb_id(tracker.run_id)
-    if tracker.line:
-        console.print(tracker.line)
-    return tracker
 
 
 def show_plan(

@@ -446,11 +446,18 @@ class Output(Section):
 
 
 class Tracking(Section):
-    """Weights & Biases"""
+    """Tracking"""
 
+    tracker: Annotated[list[str], LISTED] = option(
+        ["wandb"],
+        "services that show the run, separated by commas, or none",
+        shown="wandb",
+        changeable=True,
+        housekeeping=True,
+    )
     wandb: Literal["auto", "online", "offline", "disabled"] = option(
         "auto",
-        "online where there is a key, else offline into the run's folder; $WANDB_MODE wins",
+        "W&B: online where there is a key, else offline into the run's folder; $WANDB_MODE wins",
         changeable=True,
         housekeeping=True,
     )

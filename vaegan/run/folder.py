@@ -28,6 +28,7 @@ from vaegan.files import append_line, remove_unfinished, write_whole
 from vaegan.nets.blocks import parameter_count, without_spectral_norm
 from vaegan.nets.players import Players
 from vaegan.new_paths import check_room
+from vaegan.run.tracker_notes import tracker_notes, with_tracker_note
 from vaegan.training.budget import FEW_EPOCHS, Budget
 from vaegan.training.pictures import Pictures
 
@@ -166,16 +167,14 @@ class Run:
                 setting["init_from"] = init_from
         self._write_environment(setting)
 
-    @property
-    def wandb_id(self) -> str | None:
-        """The name under which Weights & Biases knows the run, if it does."""
-        return json.loads(self._environment.read_text(encoding="utf-8")).get("wandb_id")
+    def tracker_notes(self) -> dict[str, Any]:
+        """What each tracker kept of the run, by its name."""
+        return tracker_notes(json.loads(self._environment.read_text(encoding="utf-8")))
 
-    def note_wandb_id(self, run_id: str | None) -> None:
-        """Keep that name, under which a resumed run goes on."""
-        if run_id is not None and run_id != self.wandb_id:
-            setting = json.loads(self._environment.read_text(encoding="utf-8"))
-            self._write_environment(setting | {"wandb_id": run_id})
+    def note_tracker(self, name: str, kept: Any) -> None:
+        """Keep what a tracker needs to go on with the run."""
+        setting = json.loads(self._environment.read_text(encoding="utf-8"))
+        self._write_environment(with_tracker_note(setting, name, kept))
 
     def _write_environment(self, setting: dict[str, Any]) -> None:
         text = json.dumps(setting, indent=2) + "\n"

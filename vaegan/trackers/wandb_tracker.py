@@ -9,13 +9,15 @@ import shlex
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from vaegan.cli import again
+from vaegan.trackers import register_tracker
+from vaegan.trackers.tracker import Tracked, Tracker
 
 PROJECT = "vaegan"
 INIT_S = 8.0  # the longest wait for the server at the start, seconds
@@ -67,74 +69,42 @@ def summary_of(key: str) -> str | None:
     return next(summary for pattern, summary in SUMMARIES if fnmatchcase(key, pattern))
 
 
-class WandbTracker:
-    """Hands each epoch's record and the pictures drawn in it to W&B; a watcher of `train`.
+@register_tracker("wandb")
+class WandbTracker(Tracker):
+    """Hands each epoch's record and the pictures drawn in it to W&B. Nothing here raises.
 
-    It comes after the run folder in the list of watchers, which draws the pictures. Nothing here raises.
-    line: what it does and where, for the terminal; None when W&B is disabled.
-    run_id: W&B's name of the run, with which a resumed run goes on under it; None without a run.
+    kept: W&B's name of the run, with which a resumed run goes on under it.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        asked: str,
-        config: Mapping[str, Any],
-        warn: Callable[[str], None],
-        *,
-        project: str | None = None,
-        group: str | None = None,
-        tags: Iterable[str] = (),
-        notes: str | None = None,
-        run_id: str | None = None,
-    ):
-        """Start a run named like the folder; W&B's files go to `folder/wandb`.
-
-        asked: --wandb. warn: takes the line about what went wrong. project: else $WANDB_PROJECT or
-        "vaegan". run_id: of the run to go on with.
-        """
-        self.folder = folder
-        self.line: str | None = None
-        self.run_id: str | None = None
-        self._warn = warn
+    def __init__(self, tracked: Tracked):
+        """Start a run named like the folder, as its options of W&B say; W&B's files go to `folder/wandb`."""
+        self.folder = tracked.folder
+        self._warn = tracked.say
         self._warned = False
         self._run: Any = None
         self._chatter = _Chatter()
         self._defined: set[str] = set()
         self._epoch: int | None = None
-        self._seen = self._stamps()  # pictures of an earlier part of the run are there already
+        self._pictures: dict[str, Path] = {}  # that belong into the next line
         try:
-            mode = wandb_mode(asked)
+            mode = wandb_mode(tracked.options.get("wandb", "auto"))
         except ValueError as error:
             self._warn(f"W&B: {error}; nothing is tracked there")
             return
         if mode == "disabled":
             return
-        options = {
-            "project": project or os.environ.get("WANDB_PROJECT") or PROJECT,
-            "name": folder.name,
-            "config": dict(config),
-            "group": group or None,
-            "tags": list(tags) or None,
-            "notes": notes or None,
-            "id": run_id,
-        }
         try:
-            self._start(mode, options)
+            self._start(mode, _options(tracked))
         except Exception as error:
             self._warn(f"W&B: nothing is tracked there ({_reason(error)})")
             let_go()
 
-    def __enter__(self) -> "WandbTracker":
-        return self
+    def on_pictures(self, epoch: int, pictures: Mapping[str, Path]) -> None:
+        """Keep the pictures for the line of what they belong to."""
+        self._epoch = epoch
+        self._pictures |= pictures
 
-    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        self.finish(exit_code=0 if kind is None else 1)
-
-    def on_step(self, *_: Any) -> None:
-        """Nothing: W&B is told of epochs."""
-
-    def on_epoch(self, record: Mapping[str, Any], _: Any = None) -> None:
+    def on_epoch(self, record: Mapping[str, Any]) -> None:
         """Log the record under its own keys, and the pictures that were drawn since the last time."""
         self._epoch = record["epoch"]
         self._log(STEPS * self._epoch, {key: value for key, value in record.items() if value is not None})
@@ -172,15 +142,15 @@ class WandbTracker:
             return
         self._log(step, values)
 
-    def finish(self, exit_code: int = 0) -> None:
-        """Log what was drawn last (the curves), send the rest, end the run; 0 is a run that went well."""
-        if self._stamps() != self._seen and self._epoch is not None:
+    def finish(self, failed: bool) -> None:
+        """Log what was drawn last (the curves), send the rest, end the run."""
+        if self._pictures and self._epoch is not None:
             self._log(STEPS * self._epoch + 1, {"epoch": self._epoch})
         if self._run is None:
             return
         run, self._run = self._run, None
         try:
-            run.finish(exit_code=exit_code)
+            run.finish(exit_code=int(failed))
         except TimeoutError:
             self._warn_once(f"W&B: the server did not take everything within {FINISH_S:.0f} s")
         except Exception as error:
@@ -208,12 +178,12 @@ class WandbTracker:
                     shutil.rmtree(attempt, ignore_errors=True)
         if self._run is None:
             self._run = self._init(wandb, "offline", options)
-        self.run_id = self._run.id
+        self.kept = self._run.id
         offline = mode == "offline" or why is not None
         command = f"{again.wandb()} sync" + ("" if offline else " --include-online")  # else it skips them
         what = shlex.quote(str(Path(self._run.dir).parent))
         if options["id"]:  # the parts of one run, in the order in which they were made
-            what = f"--id {self.run_id} {shlex.quote(str(self.folder / 'wandb'))}/*run-*"
+            what = f"--id {self.kept} {shlex.quote(str(self.folder / 'wandb'))}/*run-*"
         self._sync = f"`{command} {what}`"
         self.line = f"W&B: offline; {self._sync} sends it" if offline else f"W&B: {self._run.url}"
         self._chatter.complaints.clear()
@@ -250,15 +220,13 @@ class WandbTracker:
         try:
             import wandb
 
-            stamps = self._stamps()
-            new = [path for path, stamp in stamps.items() if self._seen.get(path) != stamp]
-            self._seen = stamps
+            new, self._pictures = self._pictures, {}
             if step < self._run.starting_step:
                 return
-            for key in [*values, *map(_picture_key, new)]:
+            for key in [*values, *new]:
                 if key not in self._defined:
                     self._define(key)
-            pictures = {_picture_key(path): wandb.Image(str(path)) for path in new}
+            pictures = {key: wandb.Image(str(path)) for key, path in new.items()}
             self._run.log(values | pictures, step=step, commit=True)
         except Exception as error:
             self._lost(error)
@@ -271,14 +239,6 @@ class WandbTracker:
             self._run.define_metric(key, hidden=True)  # an axis, no curve
         else:
             self._run.define_metric(key, step_metric="epoch", summary=summary_of(key))
-
-    def _stamps(self) -> dict[Path, tuple[int, int]]:
-        """The pictures of the run folder and when each was drawn."""
-        stamps = {}
-        for path in sorted((self.folder / "figures").glob("*.png")):
-            with contextlib.suppress(OSError):  # gone already
-                stamps[path] = (path.stat().st_mtime_ns, path.stat().st_size)
-        return stamps
 
     def _attempts(self) -> set[Path]:
         return set((self.folder / "wandb").glob("run-*"))
@@ -350,8 +310,22 @@ def _load(chatter: _Chatter) -> ModuleType:
     return wandb
 
 
-def _picture_key(path: Path) -> str:
-    return f"figures/{path.stem}"
+def _options(tracked: Tracked) -> dict[str, Any]:
+    """The options of W&B's run. An ablation's table is in the group of the ablation's runs."""
+    given = tracked.options
+    options = {
+        "project": given.get("wandb_project") or os.environ.get("WANDB_PROJECT") or PROJECT,
+        "name": tracked.folder.name,
+        "id": tracked.kept,
+    }
+    if tracked.ablation:
+        return options | {"config": {"ablation": tracked.ablation}, "group": tracked.ablation}
+    return options | {
+        "config": dict(given),
+        "group": given.get("wandb_group") or None,
+        "tags": list(given.get("wandb_tags") or ()) or None,
+        "notes": given.get("wandb_notes") or None,
+    }
 
 
 def _reason(error: BaseException) -> str:
