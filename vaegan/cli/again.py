@@ -34,6 +34,11 @@ def wandb() -> str:
     return "wandb" if _is_at_hand("wandb") else _joined(python(), "-m", "wandb")
 
 
+def tensorboard() -> str:
+    """`tensorboard`, to which arguments are added."""
+    return "tensorboard" if _is_at_hand("tensorboard") else _joined(python(), "-m", "tensorboard.main")
+
+
 def python() -> str:
     """`python` where that is the one that runs now, or else its path."""
     found = shutil.which("python")
