@@ -5,7 +5,7 @@ a term, an alarm and a section of the evaluation each from their own file; what 
 writes is added below. Imports nothing of the package.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -82,6 +82,11 @@ def add(key: str, quantity: Quantity) -> Quantity:
     return _ENTRIES[key]
 
 
+def add_all(prefix: str, by_key: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    """File the quantities of a part of an evaluation under "reconstruction/psnr"; returns them by key."""
+    return {key: add(f"{prefix}/{key}", quantity) for key, quantity in by_key.items()}
+
+
 def find(key: str) -> Quantity:
     """The quantity behind a key of metrics.jsonl or of an evaluation: "test/gen/kl", "eval/likelihood/kl".
 
@@ -142,14 +147,17 @@ def _known(key: str) -> Quantity | None:
 
 
 def _of_weight(term: Quantity) -> Quantity:
-    return Quantity(
-        f"{term.title}, its weight", format=".4g", section=term.section, place=term.place, splits=()
-    )
+    title = f"{_bare(term)}, weight"
+    return Quantity(title, format=".4g", section=term.section, place=term.place, splits=())
 
 
 def _of_product(term: Quantity) -> Quantity:
-    title = f"{term.title.removesuffix(', unweighted')}, weighted"
+    title = f"{_bare(term)}, weighted"
     return Quantity(title, term.unit, term.format, section=term.section, place=term.place)
+
+
+def _bare(term: Quantity) -> str:
+    return term.title.removesuffix(", unweighted")
 
 
 # what the training loop writes beside its terms

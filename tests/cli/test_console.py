@@ -96,5 +96,5 @@ def test_equal_weights_share_a_line():
 def test_the_summary_ends_with_the_run_folder(tmp_path):
     lines = summary_lines(RECORD, {}, 61.0, tmp_path, [tmp_path / "VAE_model.pth"], [])
     assert lines[-1] == f"Run folder: {tmp_path}"
-    assert any("PBP loss" in line and "13.000" in line for line in lines)
+    assert any("PBP loss" in line and "13.00 an image" in line for line in lines)
     assert not any("discriminator" in line for line in lines)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from vaegan.training.alarms import MEANINGS, alarms
+from vaegan.quantities import find
+from vaegan.training.alarms import alarms
 
 
 def record(diversity=0.9, real=0.7, fake=0.7, **more):
@@ -77,7 +78,7 @@ def test_an_unused_posterior(divergences, expected):
     assert over_the_epochs("alarm/posterior", records) == expected
     game = [record(**{"test/gen/kl": kl}) for kl in divergences]
     assert over_the_epochs("alarm/posterior", game) == expected
-    assert set(alarms(game)) == set(MEANINGS)
+    assert set(alarms(game)) == {"alarm/collapse", "alarm/disc_wins", "alarm/posterior"}
 
 
 def test_epochs_without_a_divergence_count_for_none():
@@ -97,4 +98,4 @@ def test_a_vae_of_a_far_too_high_beta_is_told_of_in_words(command, tmp_path):
 
 
 def test_every_alarm_has_its_words():
-    assert set(MEANINGS) == set(alarms([record(**{"test/gen/kl": 1.0})]))
+    assert all(find(key).text for key in alarms([record(**{"test/gen/kl": 1.0})]))

@@ -22,30 +22,13 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from vaegan import quantities
 from vaegan.nets.blocks import parameter_count
 from vaegan.nets.players import Players
 from vaegan.objective.schedule import Phase, Schedule
-from vaegan.training.alarms import MEANINGS
 from vaegan.training.meters import Meter
 
 REFRESH_S = 0.5  # between two looks at the losses; each look waits for the device
-
-SUMMARY = [
-    # key of the last record, what it is called, unit
-    ("test/gen/pbp", "PBP loss", "an image"),
-    ("test/gen/pbp_excess", "PBP loss above the images' own entropy", "nats an image"),
-    ("test/gen/kl", "KL divergence", "nats an image"),
-    ("test/gen/adv", "{gen}'s adversarial loss, unweighted", ""),
-    ("test/gen/total", "VAE's total, weighted", ""),
-    ("test/disc/adv", "discriminator's loss{draw}", ""),
-    ("test/disc/acc_real", "originals the discriminator recognises", "share"),
-    ("test/disc/acc_fake", "fakes it recognises", "share"),
-    ("test/disc/acc_pairs", "pairs in which it prefers the original", "share"),
-    ("test/disc/jsd", "Jensen-Shannon divergence, at least", "nats"),
-    ("test/disc/w1", "Wasserstein-1 distance, estimated", ""),
-    ("test/disc/w1_up_to_scale", "Wasserstein-1 up to an unknown scale", ""),
-    ("test/gen/diversity", "samples' distance over originals'", ""),
-]
 
 
 class _Console(Console):
@@ -153,9 +136,9 @@ class ProgressBar:
             f"train {_losses(record, 'train/')}  |  test {_losses(record, 'test/')}  |  "
             f"{record['time/epoch_s']:.1f} s, {record['time/images_per_s']:,.0f} images/s",
         )
-        alarmed = {key for key in MEANINGS if record.get(key)}
+        alarmed = {key for key, value in record.items() if key.startswith("alarm/") and value}
         for key in sorted(alarmed - self._alarmed):
-            self.console.print(f"note: {MEANINGS[key]}")
+            self.console.print(f"note: {quantities.find(key).text}")
         self._alarmed = alarmed
         self._show(record["epoch"], record["phase"], record["time/images_per_s"], record, "train/")
 
@@ -171,16 +154,9 @@ class ProgressBar:
 
 
 def _losses(record: Mapping[str, float], prefix: str) -> str:
-    shown = (
-        ("pbp", "gen/pbp", ".2f"),
-        ("kl", "gen/kl", ".2f"),
-        ("adv", "gen/adv", ".3f"),
-        ("disc", "disc/adv", ".3f"),
-        ("jsd", "disc/jsd", ".3f"),
-        ("w1", "disc/w1", ".3f"),
-        ("w1*", "disc/w1_up_to_scale", ".2g"),
-    )
-    return "  ".join(f"{name} {record[prefix + key]:{f}}" for name, key, f in shown if prefix + key in record)
+    """The figures that have a short name: "pbp 12.50  kl 3.10"."""
+    shown = ((each, prefix + key) for key, each in quantities.entries() if each.short)
+    return "  ".join(f"{each.short} {record[key]:{each.format}}" for each, key in shown if key in record)
 
 
 def summary_lines(
@@ -196,14 +172,14 @@ def summary_lines(
     draws: of the game's loss. weights: the files of the trained networks. evaluated: the main figures of
     the run's evaluation, if there was one.
     """
-    gen = "generator" if record["phase"] == "gan" else "VAE"
     draw = f" (draw: {draws['disc/adv']:.3f})" if draws else ""
     lines = [f"After epoch {record['epoch'] + 1}, on held-out images:"]
-    lines += [
-        f"  {name.format(gen=gen, draw=draw):42}{record[key]:>10.3f} {unit}".rstrip()
-        for key, name, unit in SUMMARY
-        if key in record and not (gen == "generator" and key == "test/gen/total")  # its one term
-    ]
+    for key, each in quantities.entries():
+        if key == "gen/total" and record["phase"] == "gan":  # its one term
+            continue
+        if each.headline and f"test/{key}" in record:
+            title = each.title + (draw if key == "disc/adv" else "")
+            lines.append(f"  {title:42}{record[f'test/{key}']:>10{each.format}} {each.unit}".rstrip())
     if evaluated:
         lines += ["Evaluated, on held-out images:", *evaluated]
     lines += [

@@ -1,7 +1,11 @@
 """Signs that training has gone wrong, read from the records of the epochs."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
+
+from vaegan import quantities
+from vaegan.quantities import Quantity, add
 
 DIVERSITY = "test/gen/diversity"
 FALL = 0.5  # of the highest diversity so far; below it, it has fallen
@@ -12,13 +16,38 @@ LASTING = 3  # epochs of it in a row
 KL = "test/gen/kl"
 LEAST_KL = 0.1  # nats an image; to tell two equally frequent kinds of images apart takes 0.7
 
-MEANINGS = {
-    "alarm/collapse": "samples have become alike (test/gen/diversity); the generator may be collapsing",
-    "alarm/posterior": f"the KL divergence has been below {LEAST_KL:g} nats an image for {LASTING} epochs: "
-    "latents tell nothing of the image, all reconstructions are alike; a lower --beta is the usual remedy",
-    "alarm/disc_wins": f"D has been right over {WINNING:.0%} of the time for {LASTING} epochs; "
-    "it has little left to teach",
-}
+_alarm = partial(
+    Quantity,
+    unit="1 for on",
+    format=".0f",
+    summary="max,last",
+    section=quantities.WINNING,
+    splits=(),
+    panel="Alarms",
+)
+add(
+    "alarm/collapse",
+    _alarm(
+        "samples have become alike",
+        text="samples have become alike (test/gen/diversity); the generator may be collapsing",
+    ),
+)
+add(
+    "alarm/disc_wins",
+    _alarm(
+        "D is nearly always right",
+        text=f"D has been right over {WINNING:.0%} of the time for {LASTING} epochs; "
+        "it has little left to teach",
+    ),
+)
+add(
+    "alarm/posterior",
+    _alarm(
+        "latents are not used",
+        text=f"the KL divergence has been below {LEAST_KL:g} nats an image for {LASTING} epochs: latents "
+        "tell nothing of the image, all reconstructions are alike; a lower --beta is the usual remedy",
+    ),
+)
 
 
 def alarms(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
