@@ -1,10 +1,15 @@
 """The vocabulary of figures: one entry a key, found under every name that a key has in a record."""
 
-import pytest
+import json
 
-import vaegan.losses  # noqa: F401  its terms bring their entries
+import pytest
+from tiny_runs import tiny_run
+
+import vaegan.losses
+import vaegan.training.alarms  # noqa: F401
 from vaegan import quantities
 from vaegan.quantities import SECTIONS, Quantity, add, entries, find, is_known, recorded
+from vaegan.trackers import wandb_dashboard
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def test_an_evaluation_s_key_is_found_behind_eval(own_entries):
 
 
 def test_weights_and_weighted_terms_follow_from_the_term():
-    assert find("weight/gen/kl").title == "KL divergence, its weight"
+    assert find("weight/gen/kl").title == "KL divergence, weight"
     assert find("train/gen/kl_weighted").title == "KL divergence, weighted"
     assert find("test/disc/gp_weighted").title == "gradient penalty, weighted"
     for key in ("weight/gen/kl", "train/gen/kl_weighted", "weight/disc/r1"):
@@ -59,3 +64,46 @@ def test_entries_come_by_section_and_place(own_entries):
 def test_a_title_becomes_a_heading_by_its_first_letter_alone():
     assert find("gen/kl").heading == "KL divergence"
     assert find("disc/adv").heading == "Discriminator's loss"
+
+
+@pytest.mark.parametrize(
+    "key, summary",
+    [
+        ("train/gen/pbp", "min,last"),
+        ("test/gen/pbp_excess", "min,last"),
+        ("test/gen/kl", "min,last"),
+        ("weight/gen/pbp", None),
+        ("train/gen/pbp_weighted", None),
+        ("test/disc/total", None),
+        ("train/disc/grad_norm", "max,last"),
+        ("time/test_s", "mean"),
+        ("memory/peak_mib", "max"),
+        ("alarm/collapse", "max,last"),
+        ("eval/distances/samples/fid", None),
+    ],
+)
+def test_summaries_in_w_and_b_s_table_of_runs(key, summary):
+    assert find(key).summary == summary
+
+
+SMALL = "--image-size 16 --latent-dim 3 --hidden-dim 8 --epochs 2 --batch-size 32 --train-images 64"
+RUNS = (
+    "--vae dense --disc dense --disc-hidden-dim 8 --solo-epochs 1",
+    "--vae dense --pbp gaussian",
+    "--gan dense --disc dense --disc-hidden-dim 8 --disc-steps 1 --adv wgan-gp --r1 1 --r2 1",
+    "--gan dense --disc dense --disc-hidden-dim 8 --disc-steps 1 --adv wgan --weight-clip 1",
+    "--gan dense --disc dense --disc-hidden-dim 8 --adv rpgan --instance-noise 0.1",
+)
+
+
+def test_runs_write_what_the_vocabulary_holds_and_the_dashboard_shows(tmp_path):
+    """Every key of their records has an entry of its own, and the dashboard no key that none of them has."""
+    written = set()
+    for flags in RUNS:
+        folder = tiny_run(tmp_path, f"{SMALL} --evaluate false {flags}")
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        written |= {key for line in lines for key in json.loads(line)}
+        written |= {f"figures/{path.stem}" for path in (folder / "figures").glob("*.png")}
+    figures = {key for key in written if not key.startswith("figures/")} - {"epoch", "phase"}
+    assert [key for key in figures if not is_known(key)] == []
+    assert set(wandb_dashboard.keys()) - written == set()

@@ -20,7 +20,7 @@ from PIL import Image
 
 from vaegan.evals.evaluate import flat_values
 from vaegan.trackers.tracker import Tracked as Subject
-from vaegan.trackers.wandb_tracker import WandbTracker, summary_of, wandb_mode
+from vaegan.trackers.wandb_tracker import WandbTracker, wandb_mode
 
 pytest.importorskip("wandb")
 
@@ -407,25 +407,6 @@ def test_offline_run_writes_no_console_code_or_packages(offline):
     assert {record.WhichOneof("record_type") for record in transaction_log(offline.file())} <= {
         *("header", "run", "telemetry", "metric", "history", "summary", "files", "exit")
     }
-
-
-@pytest.mark.parametrize(
-    "key, summary",
-    [
-        ("train/gen/pbp", "min,last"),
-        ("test/gen/pbp_excess", "min,last"),
-        ("test/gen/kl", "min,last"),
-        ("weight/gen/pbp", None),
-        ("train/gen/pbp_weighted", None),
-        ("test/disc/total", None),
-        ("train/disc/grad_norm", "max,last"),
-        ("time/test_s", "mean"),
-        ("memory/peak_mib", "max"),
-        ("eval/fid", None),
-    ],
-)
-def test_summaries(key, summary):
-    assert summary_of(key) == summary
 
 
 # -- servers

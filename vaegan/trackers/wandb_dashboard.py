@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import vaegan.losses
+import vaegan.training.alarms  # noqa: F401  as these do
+from vaegan import quantities
 from vaegan.errors import UserError
 from vaegan.trackers.wandb_tracker import let_go
 
 NAME = "vaegan"
-SHARE = (0.0, 1.0)
+LIMITS = {"share": (0.0, 1.0), "1 for on": (0.0, 1.0)}  # of an axis, by unit
 PATIENCE_S = 5  # for an answer of W&B's server, seconds
 EXTRA = "wandb-workspaces is missing; pip install 'vaegan[dashboards]'"
 
@@ -41,103 +44,63 @@ class Section:
     panels: tuple[Curves | Pictures, ...]
 
 
-def both(key: str) -> tuple[str, str]:
-    """The key on training and on held-out images."""
-    return f"train/{key}", f"test/{key}"
-
-
-DASHBOARD = (
-    Section(
-        "Pictures",
-        (
-            Pictures("Reference images and their reconstructions", ("figures/reconstructions",)),
-            Pictures("Samples from the prior", ("figures/samples",)),
-            Pictures("Curves of a finished run", ("figures/curves",)),
-        ),
-    ),
-    Section(
-        "VAE or generator",
-        (
-            Curves("PBP loss", both("gen/pbp"), "an image"),
-            Curves("PBP loss above the images' own entropy", both("gen/pbp_excess"), "nats an image"),
-            Curves("KL divergence", both("gen/kl"), "nats an image"),
-            Curves("Adversarial loss, unweighted", both("gen/adv"), ""),
-            Curves(
-                "What each term adds to the total",
-                ("train/gen/pbp_weighted", "train/gen/kl_weighted", "train/gen/adv_weighted"),
-                "an image",
-            ),
-            Curves("Total, weighted", both("gen/total"), "an image"),
-        ),
-    ),
-    Section(
-        "Discriminator",
-        (
-            Curves("Loss on originals", both("disc/real"), ""),
-            Curves("Loss on fakes", both("disc/fake"), ""),
-            Curves("Loss on pairs (rpgan)", both("disc/pairs"), ""),
-            Curves("Without penalties (draw: 1.386 for logistic losses)", both("disc/adv"), ""),
-            Curves("Total", both("disc/total"), ""),
-            Curves(
-                "Penalties, unweighted", ("train/disc/gp", "train/disc/r1", "train/disc/r2"), "", log=True
-            ),
-        ),
-    ),
-    Section(
-        "Distance between originals and fakes",
-        (
-            Curves("Jensen-Shannon divergence, at least", both("disc/jsd"), "nats"),
-            Curves("Wasserstein-1 (gradient penalty)", both("disc/w1"), ""),
-            Curves("Wasserstein-1 up to an unknown scale (clipping)", both("disc/w1_up_to_scale"), ""),
-            Curves("Distance among samples over that among originals", ("test/gen/diversity",), "ratio"),
-        ),
-    ),
-    Section(
-        "Who is winning",
-        (
-            Curves("Originals that D recognises", both("disc/acc_real"), "share", SHARE),
-            Curves("Fakes that D recognises", both("disc/acc_fake"), "share", SHARE),
-            Curves("Pairs in which D prefers the original", both("disc/acc_pairs"), "share", SHARE),
-            Curves("Gap between D's logits of originals and fakes", both("disc/logit_gap"), ""),
-            Curves("Saturated logits", both("disc/saturated"), "share", SHARE),
-            Curves("Alarms", ("alarm/collapse", "alarm/disc_wins", "alarm/posterior"), "", SHARE),
-        ),
-    ),
-    Section(
-        "Gradients",
-        (
-            Curves("Gradient norm of the VAE or generator", ("train/gen/grad_norm",), "", log=True),
-            Curves("Gradient norm of D", ("train/disc/grad_norm",), "", log=True),
-        ),
-    ),
-    Section(
-        "Weights of the terms and learning rates",
-        (
-            Curves("PBP loss", ("weight/gen/pbp",), ""),
-            Curves("KL divergence", ("weight/gen/kl",), ""),
-            Curves("Adversarial loss", ("weight/gen/adv",), ""),
-            Curves("Learning rates", ("lr/gen", "lr/disc"), "", log=True),
-        ),
-    ),
-    Section(
-        "Throughput",
-        (
-            Curves("Images a second", ("time/images_per_s",), "images/s"),
-            Curves("Time of an epoch", ("time/epoch_s", "time/test_s"), "s"),
-            Curves("Peak memory", ("memory/peak_mib",), "MiB"),
-        ),
+PICTURES = Section(
+    "Pictures",
+    (
+        Pictures("Reference images and their reconstructions", ("figures/reconstructions",)),
+        Pictures("Samples from the prior", ("figures/samples",)),
+        Pictures("Curves of a finished run", ("figures/curves",)),
     ),
 )
 
 
+def curves(section: str) -> Section:
+    """The figures of a section of the vocabulary.
+
+    Those on training and on held-out images have a panel each. Others share a panel where they name one.
+    """
+    panels: dict[str, Curves] = {}
+    for key, each in quantities.entries():
+        if each.section == section and not key.startswith("weight/"):
+            title = each.heading if each.splits else each.panel or each.heading
+            before = panels[title].keys if title in panels else ()
+            shown = (*before, *quantities.recorded(key, each))
+            panels[title] = Curves(title, shown, each.unit, LIMITS.get(each.unit), each.log)
+    return Section(section, tuple(panels.values()))
+
+
+def weights() -> Section:
+    """The weight of each term, what it adds to the total, and the learning rates."""
+    terms = [key for key, each in quantities.entries() if each.weighted and key.startswith("gen/")]
+    added = tuple(f"train/{key}_weighted" for key in terms)
+    of_terms = [f"weight/{key}" for key in terms]
+    return Section(
+        "Weights of the terms and learning rates",
+        (
+            Curves("What each term adds to the total", added, "an image"),
+            *(Curves(quantities.find(key).heading, (key,), "") for key in of_terms),
+            *curves(quantities.RATES).panels,
+        ),
+    )
+
+
+def sections() -> tuple[Section, ...]:
+    """The whole dashboard."""
+    import vaegan.losses  # its terms bring their entries, and PyTorch, which --help can do without
+    import vaegan.training.alarms  # noqa: F401  as these do
+
+    shown = map(curves, (*quantities.LOSSES, quantities.GRADIENTS))
+    return (PICTURES, *shown, weights(), curves(quantities.COST))
+
+
 def keys() -> list[str]:
     """Every key of metrics.jsonl and every picture that the dashboard shows."""
-    return [key for section in DASHBOARD for panel in section.panels for key in panel.keys]
+    return [key for section in sections() for panel in section.panels for key in panel.keys]
 
 
 def text() -> Iterator[str]:
     """The dashboard in lines: sections, panels and the keys in them."""
-    for section in DASHBOARD:
+    for section in sections():
         yield section.title
         for panel in section.panels:
             unit = f" [{panel.unit}]" if isinstance(panel, Curves) and panel.unit else ""
@@ -174,7 +137,7 @@ def workspace(entity: str, project: str) -> Any:
         project=project,
         sections=[
             workspaces.Section(name=section.title, panels=[*map(built, section.panels)], is_open=True)
-            for section in DASHBOARD
+            for section in sections()
         ],
         settings=workspaces.WorkspaceSettings(x_axis="epoch"),
     )

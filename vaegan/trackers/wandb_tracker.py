@@ -10,12 +10,12 @@ import shutil
 import sys
 import threading
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from vaegan.cli import again
+from vaegan.quantities import find
 from vaegan.trackers import register_tracker
 from vaegan.trackers.tracker import Tracked, Tracker
 
@@ -34,22 +34,6 @@ MODES = {
     "shared": "shared",
 }
 
-# What W&B's table of runs shows of a curve: the first pattern that fits the key.
-SUMMARIES = [
-    # pattern, summary; None is the last value under the key's own name
-    ("weight/*", None),
-    ("*/gen/pbp", "min,last"),  # the VAE's terms are reported unweighted, so their minima compare
-    ("*/gen/pbp_excess", "min,last"),
-    ("*/gen/kl", "min,last"),
-    ("*/grad_norm", "max,last"),  # a step that blew up
-    ("test/gen/diversity", "min,last"),  # the deepest fall
-    ("alarm/*", "max,last"),
-    ("time/*", "mean"),
-    ("memory/*", "max"),
-    # totals follow the weights, and the players' game has no best epoch: no minimum is worth having
-    ("*", None),
-]
-
 
 def wandb_mode(asked: str) -> str:
     """auto, online, offline, shared or disabled: --wandb, unless $WANDB_MODE says something else.
@@ -62,11 +46,6 @@ def wandb_mode(asked: str) -> str:
     if given not in MODES:
         raise ValueError(f"WANDB_MODE={given} is none of {', '.join(MODES)}")
     return MODES[given]
-
-
-def summary_of(key: str) -> str | None:
-    """The aggregates of a key of metrics.jsonl that W&B's table of runs shows."""
-    return next(summary for pattern, summary in SUMMARIES if fnmatchcase(key, pattern))
 
 
 @register_tracker("wandb")
@@ -238,7 +217,7 @@ class WandbTracker(Tracker):
         if key == "epoch":
             self._run.define_metric(key, hidden=True)  # an axis, no curve
         else:
-            self._run.define_metric(key, step_metric="epoch", summary=summary_of(key))
+            self._run.define_metric(key, step_metric="epoch", summary=find(key).summary)
 
     def _attempts(self) -> set[Path]:
         return set((self.folder / "wandb").glob("run-*"))
