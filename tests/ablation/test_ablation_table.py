@@ -5,21 +5,20 @@ from pathlib import Path
 import pytest
 
 from vaegan.ablation.table import ArmRuns, as_rows, figures_of, make_table
-from vaegan.evals.section import Meaning
 from vaegan.run.reading import RunFiles
 
 PSNR, SHARPNESS, MSE = "reconstruction/psnr", "reconstruction/sharpness", "reconstruction/mse"
 FRECHET = "distances/samples/frechet"
 MEANINGS = {
-    "psnr": Meaning("PSNR of this run", "dB", "higher"),
-    "mse": Meaning("squared error", "", "lower"),
-    "samples/fid": Meaning("FID", "", "lower"),
+    "psnr": {"text": "PSNR of this run", "unit": "dB", "better": "higher"},
+    "mse": {"text": "squared error", "unit": "", "better": "lower"},
+    "samples/fid": {"text": "FID", "unit": "", "better": "lower"},
 }
 ENVIRONMENT = {"commit": "abc", "device_name": "cpu 1", "threads": 1}
 
 
 def section(values, **protocol):
-    meanings = {key: vars(meaning) for key, meaning in MEANINGS.items() if key in values}
+    meanings = {key: meaning for key, meaning in MEANINGS.items() if key in values}
     return {"protocol": {"images": "all", "seed": 0} | protocol, "values": values, "meanings": meanings}
 
 
@@ -158,8 +157,9 @@ def test_arms_with_pixels_of_another_range_have_no_best_loss_and_no_difference_i
     }
     (said,) = table.remarks
     assert said == (
-        "PBP loss; PBP loss, held out; PBP above its floor, held out; -log p(x), at most: does not compare: "
-        "other pixel_range. None is best, and there are no differences to arms with another."
+        "PBP loss; PBP loss, held out; PBP loss above the images' own entropy, held out; -log p(x), "
+        "at most: does not compare: other pixel_range. None is best, and there are no differences to arms "
+        "with another."
     )
     assert entries(table, "likelihood/iw_bound")["b"].doubt == "does not compare: other pixel_range"
 
@@ -243,7 +243,7 @@ def test_columns_mean_what_the_runs_say_or_else_what_is_known():
         "doubt": "",
     }  # fmt: skip
     assert (columns["reconstruction/ssim"].title, columns["reconstruction/ssim"].better) == ("SSIM", "higher")
-    assert columns["test/gen/kl"].title == "KL, held out"
+    assert columns["test/gen/kl"].title == "KL divergence, held out"
     assert (columns["wall_s"].unit, columns["wall_s"].better) == ("s", "lower")
 
 

@@ -17,6 +17,7 @@ from vaegan.commands import train as application
 from vaegan.config.make import make_config
 from vaegan.errors import UserError
 from vaegan.evals.evaluate import headline_lines
+from vaegan.quantities import is_known
 
 TINY = "--vae dense --hidden-dim 16 --latent-dim 2 --image-size 16 --train-images 300 --epochs 2"
 EVERY = {"reconstruction", "likelihood", "latents", "distances", "gan_figures", "detectability"}
@@ -47,12 +48,13 @@ def test_a_run_is_evaluated_after_its_last_epoch(made, capsys):
     evaluation = evaluation_of(folder)
     assert (evaluation["run"], evaluation["epochs"]) == ("run", 2)
     assert set(evaluation["sections"]) == EVERY
-    for section in evaluation["sections"].values():
+    for name, section in evaluation["sections"].items():
         protocol = section["protocol"]
         assert protocol["images"] == "all 360 held-out ones"
         assert protocol["weights"] == "as trained, the decoder's averaged (decay 0.9 a step)"
         assert protocol["seed"] == 0
-        assert section["values"].keys() <= section["meanings"].keys()
+        assert section["values"].keys() == section["meanings"].keys()
+        assert all(is_known(f"{name}/{key}") for key in section["values"])  # has an entry of its own
         numbers = [value for value in section["values"].values() if isinstance(value, float)]
         assert numbers and all(map(math.isfinite, numbers))
     assert (

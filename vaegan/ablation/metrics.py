@@ -1,17 +1,29 @@
 """The figures that a table can have: those of evaluations, and the raw terms of metrics.jsonl."""
 
+from dataclasses import replace
 from functools import cache
 
 import vaegan.losses  # noqa: F401  its terms bring their entries
 from vaegan import quantities
 from vaegan.errors import did_you_mean
-from vaegan.evals.section import Meaning
+from vaegan.quantities import Quantity, add
 
 ACCURACY = "disc_accuracy"
 OF_RUNS = {
-    "wall_s": Meaning("wall time of training, held-out images included", "s", "lower"),
-    "images_per_s": Meaning("training images a second", "", "higher"),
-    ACCURACY: Meaning("held-out images or pairs that D tells right after the last epoch, share"),
+    "wall_s": add(
+        "wall_s",
+        Quantity("wall time", "s", better="lower", text="wall time of training, held-out images included"),
+    ),
+    "images_per_s": add(
+        "images_per_s", Quantity("images/s", better="higher", text="training images a second")
+    ),
+    ACCURACY: add(
+        ACCURACY,
+        Quantity(
+            "D's accuracy",
+            text="held-out images or pairs that D tells right after the last epoch, share",
+        ),
+    ),
 }
 DEFAULT_METRICS = (
     "reconstruction/psnr",
@@ -23,41 +35,9 @@ DEFAULT_METRICS = (
     "detectability/accuracy",
     "test/gen/kl",
 )
-LIKELIHOOD = ("pbp", "kl", "bound", "nll_bound", "iw_bound", "bits_per_dim")
 LISTS = ("kl_per_dim", "mig_per_factor", "class_shares")  # no single figures
 # by the network that the distances were taken in, the same figure has two names
 OTHER_NAMES = {"frechet": "fid", "kernel": "kid"}
-SHORT = {  # for the head of a column
-    "reconstruction/psnr": "PSNR",
-    "reconstruction/ssim": "SSIM",
-    "reconstruction/mse": "MSE",
-    "reconstruction/pbp": "PBP loss",
-    "reconstruction/excess_bce": "excess BCE",
-    "reconstruction/sharpness": "sharpness",
-    "reconstruction/edge_correlation": "edge correlation",
-    "reconstruction/high_frequency_ratio": "high frequencies",
-    "likelihood/iw_bound": "-log p(x), at most",
-    "latents/active_units": "active units",
-    "latents/knn_accuracy": "neighbours' accuracy",
-    "distances/reconstructions/frechet": "Fréchet, reconstructions",
-    "distances/samples/frechet": "Fréchet, samples",
-    "distances/reconstructions/kernel": "kernel, reconstructions",
-    "distances/samples/kernel": "kernel, samples",
-    "distances/samples/precision": "precision, samples",
-    "distances/samples/recall": "recall, samples",
-    "distances/samples/coverage": "coverage, samples",
-    "gan_figures/diversity": "diversity",
-    "gan_figures/classes_covered": "classes covered",
-    "detectability/accuracy": "a fresh D is right",
-    "test/gen/pbp": "PBP loss, held out",
-    "test/gen/pbp_excess": "PBP above its floor, held out",
-    "test/gen/kl": "KL, held out",
-    "test/gen/adv": "adversarial term, held out",
-    "test/disc/adv": "D's loss, held out",
-    "wall_s": "wall time",
-    "images_per_s": "images/s",
-    ACCURACY: "D's accuracy",
-}
 
 
 def check_metric(name: str) -> str | None:
@@ -71,31 +51,24 @@ def check_metric(name: str) -> str | None:
 
 
 @cache
-def known_metrics() -> dict[str, Meaning]:
-    """Every figure that a run may have, under its key in a table."""
+def known_metrics() -> dict[str, Quantity]:
+    """Every figure that a run may have, under its key in a table, titled as a column is."""
     # half a second of imports, for what training does not need
-    from vaegan.evals import detectability, distances, gan_figures, latents, reconstruction
+    from vaegan.evals import evaluate  # noqa: F401  its sections bring their entries
 
-    plain = {
-        "reconstruction": reconstruction.MEANINGS,
-        "likelihood": dict.fromkeys(
-            LIKELIHOOD, Meaning("", "", "lower")
-        ),  # what they are depends on the loss
-        "latents": latents.MEANINGS,
-        "gan_figures": gan_figures.MEANINGS,
-        "detectability": detectability.MEANINGS,
-    }
-    known = {
-        f"{name}/{key}": meaning
-        for name, keys in plain.items()
-        for key, meaning in keys.items()
-        if not key.startswith(LISTS)
-    }
-    for of in ("reconstructions", "samples", "training"):
-        known |= {f"distances/{of}/{key}": meaning for key, meaning in distances.MEANINGS.items()}
-    terms = {key: each for key, each in quantities.entries() if each.section in quantities.LOSSES}
-    for split in quantities.SPLITS:
-        for key, each in terms.items():
-            if split in each.splits and not key.endswith("/total"):
-                known[f"{split}/{key}"] = Meaning(each.text or key, each.unit, each.better or "")
-    return known | OF_RUNS
+    evaluated, terms = {}, {}
+    for key, each in quantities.entries():
+        if each.section in quantities.LOSSES and each.splits and not key.endswith("/total"):
+            terms[key] = each
+        elif not each.section and key not in OF_RUNS and not key.rpartition("/")[2].startswith(LISTS):
+            evaluated[key] = each
+    return (
+        evaluated
+        | {
+            f"{split}/{key}": replace(each, title=f"{each.title}, {named}")
+            for split, named in (("test", "held out"), ("train", "training"))
+            for key, each in terms.items()
+            if split in each.splits
+        }
+        | OF_RUNS
+    )

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import Any
 
-from vaegan.ablation.metrics import ACCURACY, OF_RUNS, OTHER_NAMES, SHORT, known_metrics
+from vaegan.ablation.metrics import ACCURACY, OF_RUNS, OTHER_NAMES, known_metrics
 from vaegan.ablation.statistics import bootstrap_interval, mean_and_deviation
+from vaegan.quantities import find
 from vaegan.report.comparable import (
     TIMES,
     differences_in_data,
@@ -197,11 +198,13 @@ def _column(key: str, runs: Mapping[str, RunFiles]) -> Column:
     """The figure's meaning as the runs' own evaluations have it, or else as it is known."""
     section, _, name = key.partition("/")
     of_runs = [sections_of(run).get(section, {}).get("meanings", {}).get(name) for run in runs.values()]
-    meanings = list(filter(None, of_runs)) or [vars(known_metrics()[key])]
+    known = known_metrics().get(key) or find(key)
+    plain = {"text": known.text or known.title, "unit": known.unit, "better": known.better or ""}
+    meanings = list(filter(None, of_runs)) or [plain]
     text, unit = (" or ".join(dict.fromkeys(filter(None, (m[part] for m in meanings)))) for part in PARTS)
     doubt = doubt_of(unlike(key, runs))
     better = "" if doubt else meanings[0]["better"]
-    return Column(key, SHORT.get(key, key), text, unit, better, doubt)
+    return Column(key, known.title, text, unit, better, doubt)
 
 
 def _best(column: Column, found: Found) -> float | None:

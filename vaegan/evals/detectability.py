@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vaegan.evals.material import Material
-from vaegan.evals.section import Meaning, Section
+from vaegan.evals.section import Section
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.pixels import from_uint8
+from vaegan.quantities import Quantity, add_all
 from vaegan.run.trained import BATCH
 from vaegan.seeds import generator_for, seed_for, seed_torch
 from vaegan.training.portions import Portions
@@ -21,15 +22,26 @@ LR = 1e-3
 FEWEST = 2  # images in each half
 FEW = 200  # originals to learn from
 
-MEANINGS = {
-    "accuracy": Meaning(
-        "share of unseen images that a fresh D judges rightly; 0.5: it cannot tell", "", "lower"
-    ),
-    "accuracy_originals": Meaning("the same of originals alone"),
-    "accuracy_fakes": Meaning("the same of fakes alone"),
-    "accuracy_error": Meaning("binomial standard error of the accuracy"),
-    "accuracy_trained_on": Meaning("its accuracy on the images that it was trained on"),
-}
+FIGURES = add_all(
+    "detectability",
+    {
+        "accuracy": Quantity(
+            "a fresh D is right",
+            better="lower",
+            headline=True,
+            text="share of unseen images that a fresh D judges rightly; 0.5: it cannot tell",
+        ),
+        "accuracy_originals": Quantity("a fresh D is right on originals", text="the same of originals alone"),
+        "accuracy_fakes": Quantity("a fresh D is right on fakes", text="the same of fakes alone"),
+        "accuracy_error": Quantity(
+            "standard error of a fresh D's accuracy", text="binomial standard error of the accuracy"
+        ),
+        "accuracy_trained_on": Quantity(
+            "a fresh D is right on what it was trained on",
+            text="its accuracy on the images that it was trained on",
+        ),
+    },
+)
 
 
 def evaluate_detectability(material: Material) -> Section:
@@ -48,9 +60,9 @@ def evaluate_detectability(material: Material) -> Section:
         pixels="8 bits each, of originals and fakes alike",
     )
     if half < FEWEST:
-        values = dict.fromkeys(MEANINGS)
+        values = dict.fromkeys(FIGURES)
         warning = f"{len(originals):,} held-out images are too few to train a discriminator"
-        return Section("detectability", "Detectability", protocol, values, MEANINGS, [warning])
+        return Section("detectability", "Detectability", protocol, values, [warning])
     disc = train_discriminator(originals[:half], fakes[:half], material.seed, material.device)
     on_originals = (logits_of(disc, originals[half:]) > 0).double()
     on_fakes = (logits_of(disc, fakes[half:]) <= 0).double()
@@ -68,7 +80,7 @@ def evaluate_detectability(material: Material) -> Section:
         warnings.append(
             f"The discriminator has learned from {half:,} originals only; more might tell it more"
         )
-    return Section("detectability", "Detectability", protocol, values, MEANINGS, warnings)
+    return Section("detectability", "Detectability", protocol, values, warnings)
 
 
 def train_discriminator(originals: Tensor, fakes: Tensor, seed: int, device: torch.device) -> nn.Module:

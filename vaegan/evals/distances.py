@@ -2,13 +2,15 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from vaegan.evals.features import FeatureNetwork
 from vaegan.evals.material import Material
-from vaegan.evals.section import Meaning, Section
+from vaegan.evals.section import Section
+from vaegan.quantities import Quantity, add_all
 from vaegan.seeds import generator_for, seed_for, seed_torch
 
 NEIGHBOURS = 5
@@ -20,18 +22,47 @@ IMAGES_A_FEATURE = 10_000 / 2_048
 FEW = 100  # images, below which a share has a standard error of up to 0.05
 CHUNK = 250  # rows of a matrix of distances that are in memory at once
 
-MEANINGS = {
-    "fid": Meaning("Fréchet Inception distance", better="lower"),
-    "frechet": Meaning("squared distance between Gaussians fitted to the features", better="lower"),
-    "kid": Meaning("kernel Inception distance", better="lower"),
-    "kernel": Meaning("squared maximum mean discrepancy of the features", better="lower"),
-    "kid_std": Meaning("standard deviation of the kernel Inception distance over subsets"),
-    "kernel_std": Meaning("standard deviation of the kernel distance over subsets"),
-    "precision": Meaning("share of them that lie among held-out images", better="higher"),
-    "recall": Meaning("share of held-out images that lie among them", better="higher"),
-    "density": Meaning("held-out neighbourhoods that each lies in; 1 is expected", better="higher"),
-    "coverage": Meaning("share of held-out images that have one near them", better="higher"),
+MEASURES = {
+    "fid": Quantity("FID", format=".2f", better="lower", headline=True, text="Fréchet Inception distance"),
+    "frechet": Quantity(
+        "Fréchet distance",
+        format=".4g",
+        better="lower",
+        headline=True,
+        text="squared distance between Gaussians fitted to the features",
+    ),
+    "kid": Quantity("KID", format=".4g", better="lower", text="kernel Inception distance"),
+    "kernel": Quantity(
+        "kernel distance",
+        format=".4g",
+        better="lower",
+        text="squared maximum mean discrepancy of the features",
+    ),
+    "kid_std": Quantity(
+        "KID's deviation",
+        format=".2g",
+        text="standard deviation of the kernel Inception distance over subsets",
+    ),
+    "kernel_std": Quantity(
+        "kernel distance's deviation",
+        format=".2g",
+        text="standard deviation of the kernel distance over subsets",
+    ),
+    "precision": Quantity("precision", better="higher", text="share of them that lie among held-out images"),
+    "recall": Quantity("recall", better="higher", text="share of held-out images that lie among them"),
+    "density": Quantity(
+        "density", better="higher", text="held-out neighbourhoods that each lies in; 1 is expected"
+    ),
+    "coverage": Quantity(
+        "coverage", better="higher", text="share of held-out images that have one near them"
+    ),
 }
+SETS = {"reconstructions": "reconstructions", "samples": "samples", "training": "training images"}
+for each, named in SETS.items():
+    add_all(
+        f"distances/{each}",
+        {key: replace(quantity, title=f"{quantity.title} of {named}") for key, quantity in MEASURES.items()},
+    )
 
 
 def evaluate_distances(material: Material, network: FeatureNetwork) -> Section:
@@ -68,9 +99,8 @@ def evaluate_distances(material: Material, network: FeatureNetwork) -> Section:
         kernel=f"cubic polynomial, {subsets}",
         neighbours=NEIGHBOURS,
     )
-    meanings = {f"{name}/{key}": meaning for name in sets for key, meaning in MEANINGS.items()}
     doubts = sample_warnings(n, len(floor), network)
-    return Section("distances", "Distributions", protocol, values, meanings, doubts)
+    return Section("distances", "Distributions", protocol, values, doubts)
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from vaegan import quantities
 from vaegan.evals.classifier import find_classifier
 from vaegan.evals.detectability import evaluate_detectability
 from vaegan.evals.distances import evaluate_distances
@@ -26,24 +27,6 @@ from vaegan.run.trained import Trained
 
 FILE = "evaluation.json"
 RUN_FILES = ("config.yaml", "environment.json", "metrics.jsonl")  # what a report reads beside it
-HEADLINES = (
-    # section, key, what it is called, format: what the terminal and the top of the page show
-    ("reconstruction", "psnr", "PSNR", ".2f"),
-    ("reconstruction", "ssim", "SSIM", ".3f"),
-    ("reconstruction", "sharpness", "sharpness, 1 as originals", ".3f"),
-    ("reconstruction", "edge_correlation", "edge correlation", ".3f"),
-    ("likelihood", "iw_bound", "-log p(x), at most", ".2f"),
-    ("latents", "active_units", "active units", ".0f"),
-    ("latents", "knn_accuracy", "neighbours' accuracy", ".3f"),
-    ("distances", "reconstructions/fid", "FID of reconstructions", ".2f"),
-    ("distances", "samples/fid", "FID of samples", ".2f"),
-    ("distances", "training/fid", "FID of training images", ".2f"),
-    ("distances", "reconstructions/frechet", "Fréchet distance of reconstructions", ".4g"),
-    ("distances", "samples/frechet", "Fréchet distance of samples", ".4g"),
-    ("distances", "training/frechet", "Fréchet distance of training images", ".4g"),
-    ("gan_figures", "classes_covered", "classes covered by samples", ".0f"),
-    ("detectability", "accuracy", "a fresh D is right", ".3f"),
-)
 
 
 def evaluate_run(
@@ -138,12 +121,14 @@ def flat_values(evaluation: dict[str, Any]) -> dict[str, float]:
 def headlines(sections: dict[str, Any]) -> list[dict[str, str]]:
     """The main figures as text: "label", "value" and "unit" of each that there is."""
     found = []
-    for name, key, label, form in HEADLINES:
-        section = sections.get(name, {"values": {}})
-        value = section["values"].get(key)
-        if value is not None:
-            unit = section["meanings"][key]["unit"]
-            found.append({"label": label, "value": format(value, form), "unit": unit})
+    main = {key: each for key, each in quantities.entries() if each.headline}
+    for name, section in sections.items():
+        for key, each in main.items():
+            rest = key.removeprefix(f"{name}/")
+            value = section["values"].get(rest) if rest != key else None
+            if value is not None:
+                unit = section["meanings"][rest]["unit"]
+                found.append({"label": each.title, "value": format(value, each.format), "unit": unit})
     return found
 
 

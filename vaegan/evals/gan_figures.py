@@ -8,8 +8,9 @@ from torch import Tensor
 
 from vaegan.evals.classifier import Classifier
 from vaegan.evals.material import Material
-from vaegan.evals.section import Meaning, Section
+from vaegan.evals.section import Section
 from vaegan.pixels import from_uint8
+from vaegan.quantities import Quantity, add_all
 from vaegan.seeds import generator_for
 from vaegan.training.pictures import spread
 
@@ -20,19 +21,53 @@ TRUSTED = 0.9  # a classifier's accuracy
 IMAGES_A_CLASS = 10
 SHOWN = 20  # classes that are named
 
-MEANINGS = {
-    "jsd": Meaning("Jensen-Shannon divergence as D bounds it from below", "nats", "lower"),
-    "w1": Meaning("Wasserstein-1 distance as the critic bounds it from below", "", "lower"),
-    "w1_up_to_scale": Meaning("the critic's estimate of Wasserstein-1, up to an unknown factor", "", "lower"),
-    "diversity": Meaning("mean distance of two samples over that of two originals; 1 when alike"),
-    "classes": Meaning("classes that the classifier finds among held-out originals"),
-    "classes_covered": Meaning(
-        "of these, classes with at least a tenth of their share among samples", better="higher"
-    ),
-    "class_shares": Meaning("share of samples in each class, by the classifier"),
-    "class_shares_of_originals": Meaning("share of held-out originals in each class, by the classifier"),
-    "class_kl": Meaning("divergence of samples' class shares from the originals'", "nats", "lower"),
-}
+add_all(
+    "gan_figures",
+    {
+        "jsd": Quantity(
+            "Jensen-Shannon divergence, at least",
+            "nats",
+            better="lower",
+            text="Jensen-Shannon divergence as D bounds it from below",
+        ),
+        "w1": Quantity(
+            "Wasserstein-1 distance, estimated",
+            better="lower",
+            text="Wasserstein-1 distance as the critic bounds it from below",
+        ),
+        "w1_up_to_scale": Quantity(
+            "Wasserstein-1 up to an unknown scale",
+            format=".2g",
+            better="lower",
+            text="the critic's estimate of Wasserstein-1, up to an unknown factor",
+        ),
+        "diversity": Quantity(
+            "diversity", text="mean distance of two samples over that of two originals; 1 when alike"
+        ),
+        "classes": Quantity(
+            "classes", format=".0f", text="classes that the classifier finds among held-out originals"
+        ),
+        "classes_covered": Quantity(
+            "classes covered by samples",
+            format=".0f",
+            better="higher",
+            headline=True,
+            text="of these, classes with at least a tenth of their share among samples",
+        ),
+        "class_shares": Quantity(
+            "class shares of samples", text="share of samples in each class, by the classifier"
+        ),
+        "class_shares_of_originals": Quantity(
+            "class shares of originals", text="share of held-out originals in each class, by the classifier"
+        ),
+        "class_kl": Quantity(
+            "class shares' KL divergence",
+            "nats",
+            better="lower",
+            text="divergence of samples' class shares from the originals'",
+        ),
+    },
+)
 
 
 def evaluate_gan_figures(
@@ -68,7 +103,7 @@ def evaluate_gan_figures(
             more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
             how["class_names"] = ", ".join(names[:SHOWN]) + more
         warnings = class_warnings(classifier, len(material.originals))
-    return Section("gan_figures", "Samples", material.protocol(**how), values, MEANINGS, warnings)
+    return Section("gan_figures", "Samples", material.protocol(**how), values, warnings)
 
 
 def class_figures(samples: Tensor, originals: Tensor, n_classes: int) -> dict[str, Any]:

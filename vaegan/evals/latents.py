@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vaegan.evals.material import ImageSet, Material
-from vaegan.evals.section import Meaning, Section
+from vaegan.evals.section import Section
 from vaegan.losses.kl import kl_to_standard_normal
+from vaegan.quantities import Quantity, add_all
 
 FEW = 100  # images, below which a mean over them is doubted
 LEAST_VARIANCE = 0.01  # of an active unit's posterior mean over images
@@ -19,23 +20,46 @@ MOST_STEPS = 1000  # of the linear probe's optimiser
 ENOUGH_FOR_ACCURACY = 1000  # images; with fewer, a standard error is a per cent or two
 ENOUGH_FOR_MIG = 2000  # images; with fewer, chance alone informs by a tenth of a nat
 
-MEANINGS = {
-    "active_units": Meaning(
-        f"latents whose posterior mean varies over images by more than {LEAST_VARIANCE}", "latents"
-    ),
-    "kl_per_dim": Meaning("each latent's divergence from the prior", "nats per image"),
-    "knn_accuracy": Meaning(
-        f"share of labels that the {NEIGHBOURS} nearest training images tell", better="higher"
-    ),
-    "probe_accuracy": Meaning("share of labels that a linear classifier tells", better="higher"),
-    "majority_share": Meaning("share of labels told by always naming the commonest: the floor"),
-    "mig": Meaning(
-        "mutual information gap, mean over factors: 1 where each is told by one latent, and by that alone",
-        "share of the factor's entropy",
-        "higher",
-    ),
-    "mig_per_factor": Meaning("each factor's gap", "share of the factor's entropy", "higher"),
-}
+add_all(
+    "latents",
+    {
+        "active_units": Quantity(
+            "active units",
+            "latents",
+            format=".0f",
+            headline=True,
+            text=f"latents whose posterior mean varies over images by more than {LEAST_VARIANCE}",
+        ),
+        "kl_per_dim": Quantity(
+            "KL divergence of each latent", "nats per image", text="each latent's divergence from the prior"
+        ),
+        "knn_accuracy": Quantity(
+            "neighbours' accuracy",
+            better="higher",
+            headline=True,
+            text=f"share of labels that the {NEIGHBOURS} nearest training images tell",
+        ),
+        "probe_accuracy": Quantity(
+            "linear probe's accuracy", better="higher", text="share of labels that a linear classifier tells"
+        ),
+        "majority_share": Quantity(
+            "commonest label's share", text="share of labels told by always naming the commonest: the floor"
+        ),
+        "mig": Quantity(
+            "mutual information gap",
+            "share of the factor's entropy",
+            better="higher",
+            text="mutual information gap, mean over factors: 1 where each is told by one latent, and by that "
+            "alone",
+        ),
+        "mig_per_factor": Quantity(
+            "mutual information gap of each factor",
+            "share of the factor's entropy",
+            better="higher",
+            text="each factor's gap",
+        ),
+    },
+)
 
 
 def evaluate_latents(material: Material) -> Section | None:
@@ -51,7 +75,7 @@ def evaluate_latents(material: Material) -> Section | None:
     warnings = [] if len(mu) >= FEW else [f"Means and variances over {len(mu)} images only."]
     _add_labels(material, values, protocol, warnings)
     _add_factors(material, values, protocol, warnings)
-    return Section("latents", "Latents", protocol, values, MEANINGS, warnings)
+    return Section("latents", "Latents", protocol, values, warnings)
 
 
 def _add_labels(

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from vaegan.evals.material import Material
-from vaegan.evals.section import Meaning, Section
+from vaegan.evals.section import Section
 from vaegan.losses.kl import kl_to_standard_normal
 from vaegan.pixels import PixelRange, from_uint8, to_model_range
+from vaegan.quantities import Quantity, add_all
 from vaegan.seeds import generator_for
 
 FEW = 100  # images, below which a mean over them is doubted
@@ -18,6 +20,47 @@ MOST_IMAGES = 400  # in that bound: 25,600 images to decode, 14 s of a CPU core 
 LEVEL = 1 / 255  # one 8-bit level of pixels in [0, 1]
 
 NO_LIKELIHOOD = "none: the loss is not a likelihood of these images"
+
+FIGURES = add_all(
+    "likelihood",
+    {
+        "pbp": Quantity(
+            "PBP loss of a sample",
+            better="lower",
+            text="pixel-by-pixel loss of a reconstruction from a posterior's sample",
+        ),
+        "kl": Quantity("KL divergence", "nats per image", text="divergence of the posterior from the prior"),
+        "bound": Quantity(
+            "PBP loss + KL", better="lower", text="pbp + kl, unweighted, of the images as stored"
+        ),
+        "nll_bound": Quantity(
+            "minus the ELBO",
+            "nats per image",
+            better="lower",
+            text="minus the ELBO of images as the likelihood takes them, above -log p(x)",
+        ),
+        "iw_bound": Quantity(
+            "-log p(x), at most",
+            "nats per image",
+            format=".2f",
+            better="lower",
+            headline=True,
+            text="minus the importance-weighted bound, of the same images and samples; closer to -log p(x)",
+        ),
+        "iw_standard_error": Quantity(
+            "standard error of -log p(x), at most",
+            "nats per image",
+            text="standard error of iw_bound over images, which are the same in every run",
+        ),
+        "bits_per_dim": Quantity(
+            "bits per dimension",
+            "bits per dimension",
+            better="lower",
+            text="the importance-weighted bound per value of a pixel, of 8 bits where the likelihood is a "
+            "density",
+        ),
+    },
+)
 
 
 def evaluate_likelihood(material: Material) -> Section | None:
@@ -42,36 +85,18 @@ def evaluate_likelihood(material: Material) -> Section | None:
     if observed is not None:
         protocol["likelihood_images"] = f"the first {len(images):,}"
         protocol["likelihood_samples"] = f"K = {N_SAMPLES} of each posterior"
-    return Section("likelihood", "Likelihood", protocol, values, _meanings(material), warnings)
+    return Section("likelihood", "Likelihood", protocol, values, warnings, _own(material))
 
 
-def _meanings(material: Material) -> dict[str, Meaning]:
+def _own(material: Material) -> dict[str, Quantity]:
+    """The quantities whose unit and text depend on the run's loss."""
     kind = getattr(material.players.pbp, "likelihood", None)
     unit = "nats per image" if kind else "units of the loss per image"
     is_bound = kind == "density" or (kind == "binary" and black_and_white(material.originals))
-    bound = "minus the ELBO" if is_bound else "not a bound on any likelihood"
+    text = f"{FIGURES['bound'].text}: {'minus the ELBO' if is_bound else 'not a bound on any likelihood'}"
     return {
-        "pbp": Meaning("pixel-by-pixel loss of a reconstruction from a posterior's sample", unit, "lower"),
-        "kl": Meaning("divergence of the posterior from the prior", "nats per image"),
-        "bound": Meaning(f"pbp + kl, unweighted, of the images as stored: {bound}", unit, "lower"),
-        "nll_bound": Meaning(
-            "minus the ELBO of images as the likelihood takes them, above -log p(x)",
-            "nats per image",
-            "lower",
-        ),
-        "iw_bound": Meaning(
-            "minus the importance-weighted bound, of the same images and samples; closer to -log p(x)",
-            "nats per image",
-            "lower",
-        ),
-        "iw_standard_error": Meaning(
-            "standard error of iw_bound over images, which are the same in every run", "nats per image"
-        ),
-        "bits_per_dim": Meaning(
-            "the importance-weighted bound per value of a pixel, of 8 bits where the likelihood is a density",
-            "bits per dimension",
-            "lower",
-        ),
+        "pbp": replace(FIGURES["pbp"], unit=unit),
+        "bound": replace(FIGURES["bound"], unit=unit, text=text),
     }
 
 

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from vaegan.evals.material import Material
-from vaegan.evals.section import Meaning, Section
+from vaegan.evals.section import Section
 from vaegan.losses.pbp import BernoulliNLL
 from vaegan.nets.players import Players
 from vaegan.pixels import to_model_range, to_unit_range
+from vaegan.quantities import Quantity, add_all
 
 FEW = 100  # images, below which a mean over them is doubted
 SSIM_WINDOW = 11  # pixels a side, as published; the Gaussian in it has a sigma of 1.5
@@ -20,30 +21,51 @@ HIGH_FREQUENCY = 0.4  # cycles per pixel; rows and columns can hold up to 0.5
 # CIFAR-10, 0.026 in drawn faces at 64 pixels a side, 0.028 in MNIST
 LEAST_HIGH_FREQUENCY = 0.005
 
-MEANINGS = {
-    "pbp": Meaning("the run's pixel-by-pixel loss", "summed over pixels, per image", "lower"),
-    "excess_bce": Meaning(
-        "binary cross-entropy above that of perfect reconstructions, whatever the run's loss",
-        "nats per image",
-        "lower",
-    ),
-    "mse": Meaning("squared error of pixels in [0, 1]", "per pixel", "lower"),
-    "psnr": Meaning("peak signal-to-noise ratio, the mean over images of each image's", "dB", "higher"),
-    "ssim": Meaning("structural similarity, 1 for equal images", "", "higher"),
-    "sharpness": Meaning(
-        "gradient magnitude of reconstructions over that of originals: 1 is as sharp, below 1 blurred; noise "
-        "and checkerboards raise it too, but not the edge correlation",
-    ),
-    "edge_correlation": Meaning(
-        "correlation of the gradient maps of reconstruction and original: 1 with all edges in place",
-        "",
-        "higher",
-    ),
-    "high_frequency_ratio": Meaning(
-        f"energy above {HIGH_FREQUENCY} cycles per pixel in reconstructions over that in originals: 1 is as "
-        "much detail, or noise in its place",
-    ),
-}
+add_all(
+    "reconstruction",
+    {
+        "pbp": Quantity(
+            "PBP loss", "summed over pixels, per image", better="lower", text="the run's pixel-by-pixel loss"
+        ),
+        "excess_bce": Quantity(
+            "excess BCE",
+            "nats per image",
+            better="lower",
+            text="binary cross-entropy above that of perfect reconstructions, whatever the run's loss",
+        ),
+        "mse": Quantity(
+            "MSE", "per pixel", format=".4g", better="lower", text="squared error of pixels in [0, 1]"
+        ),
+        "psnr": Quantity(
+            "PSNR",
+            "dB",
+            format=".2f",
+            better="higher",
+            headline=True,
+            text="peak signal-to-noise ratio, the mean over images of each image's",
+        ),
+        "ssim": Quantity(
+            "SSIM", better="higher", headline=True, text="structural similarity, 1 for equal images"
+        ),
+        "sharpness": Quantity(
+            "sharpness, 1 as originals",
+            headline=True,
+            text="gradient magnitude of reconstructions over that of originals: 1 is as sharp, below 1 "
+            "blurred; noise and checkerboards raise it too, but not the edge correlation",
+        ),
+        "edge_correlation": Quantity(
+            "edge correlation",
+            better="higher",
+            headline=True,
+            text="correlation of the gradient maps of reconstruction and original: 1 with all edges in place",
+        ),
+        "high_frequency_ratio": Quantity(
+            "high frequencies",
+            text=f"energy above {HIGH_FREQUENCY} cycles per pixel in reconstructions over that in originals: "
+            "1 is as much detail, or noise in its place",
+        ),
+    },
+)
 
 
 def evaluate_reconstruction(material: Material) -> Section | None:
@@ -82,7 +104,7 @@ def evaluate_reconstruction(material: Material) -> Section | None:
         high_frequency=f"radially above {HIGH_FREQUENCY} cycles per pixel, Hann window, mean taken off",
         high_frequency_share_of_originals=share,
     )
-    return Section("reconstruction", "Reconstruction", protocol, values, MEANINGS, warnings)
+    return Section("reconstruction", "Reconstruction", protocol, values, warnings)
 
 
 @torch.no_grad()

@@ -48,6 +48,8 @@ def options_behind_figures() -> dict[str, tuple[str, ...]]:
         **dict.fromkeys(("disc/gp", "disc/r1", "disc/r2"), ("pixel_range",)),  # slopes by a pixel's value
         **dict.fromkeys(("gan_figures/jsd", "disc/jsd"), own_d),
         **dict.fromkeys(distances, (*own_d, "pixel_range")),
+        "disc/logit_gap": GAME,
+        "gen/sigma": ("pixel_range",),
         "gen/total": (*PBP_LOSS, *GAME, *gen_weights),
         "disc/total": (*GAME, *disc_weights, "pixel_range"),
         "disc_accuracy": ("adv",),  # of images, or of pairs
