@@ -1,13 +1,18 @@
-"""Files that are written whole or not at all."""
+"""Files and folders written whole or not at all, under free names, in places that have room for them."""
 
+import itertools
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from vaegan.errors import OptionError, UserError
+
 TEMPORARY = re.compile(r"\..+\.\d+")
+BLOCK = 4096  # bytes, the least that a file takes on most disks
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
@@ -72,3 +77,95 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(opened)
         finally:
             os.close(opened)
+
+
+def check_writable(folder: Path) -> None:
+    """Raises: OSError where a folder, there or to be made, cannot be written into or its disk is full."""
+    folder = folder.expanduser().resolve()
+    there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    with tempfile.TemporaryFile(dir=there) as file:
+        file.write(bytes(BLOCK))
+        file.flush()
+
+
+def check_new_folder(given: Path, option: str | None = "out") -> None:
+    """Whether `new_folder` can make it, before anything is computed for it. Raises: as `new_folder`."""
+    try:
+        folder = given.expanduser().resolve()
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise _refused(given, option, "exists already; name a new or an empty folder")
+        check_writable(folder)
+    except OSError as error:
+        raise _refused(given, option, _unwritable(error)) from None
+
+
+def check_new_file(given: Path, option: str) -> None:
+    """Whether a file can be made there, before anything is computed for it.
+
+    Raises: OptionError for a file that exists, for one in a folder that does not, and for one that cannot be
+    written.
+    """
+    try:
+        file = given.expanduser()
+        if os.path.lexists(file):
+            raise OptionError(option, "exists already; name another file")
+        if not file.resolve().parent.is_dir():
+            raise OptionError(option, f"no folder {file.parent}")
+        check_writable(file.resolve().parent)
+    except OSError as error:
+        raise OptionError(option, _unwritable(error)) from None
+
+
+@contextmanager
+def new_folder(given: Path, option: str | None = "out") -> Iterator[Path]:
+    """A temporary folder to fill, beside `given`: in its place when all went well, else gone again.
+
+    Raises: OptionError for a folder that has something in it and one that cannot be made or written into;
+    UserError without an option, for a folder that was typed by itself. OSError as it came about other files.
+    """
+    check_new_folder(given, option)
+    folder = given.expanduser().resolve()
+    beginning = f".{folder.name[:50]}-"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=beginning, dir=folder.parent) as temporary:
+            unfinished = Path(temporary) / "new"  # whose name can be taken away from what is cleaned up
+            unfinished.mkdir()
+            yield unfinished
+            unfinished.rename(folder)
+    except OSError as error:
+        about = str(error.filename or folder)
+        if Path(about) not in (folder, *folder.parents) and not about.startswith(
+            str(folder.parent / beginning)
+        ):
+            raise
+        raise _refused(given, option, _unwritable(error)) from None
+
+
+@contextmanager
+def new_files_in(folder: Path) -> Iterator[Path]:
+    """A temporary folder in `folder` to fill, whose files get their places there when all went well.
+
+    Raises: OSError, where nothing can be written at once.
+    """
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as temporary:
+        check_writable(Path(temporary))
+        yield Path(temporary)
+        made = [path.relative_to(temporary) for path in Path(temporary).rglob("*") if path.is_file()]
+        for path in sorted(made, key=lambda path: (-len(path.parts), path)):  # what speaks of others last
+            (folder / path).parent.mkdir(exist_ok=True)
+            (temporary / path).replace(folder / path)
+
+
+def free_name(stem: str, *endings: str) -> str:
+    """`stem`, or else with the first number behind it, so that nothing here has that name with an ending."""
+    names = itertools.chain([stem], (f"{stem}-{i}" for i in itertools.count(2)))
+    return next(name for name in names if not any(Path(name + ending).exists() for ending in endings))
+
+
+def _unwritable(error: OSError) -> str:
+    return f"cannot be written ({error.strerror or error})"
+
+
+def _refused(given: Path, option: str | None, problem: str) -> UserError:
+    return UserError(f"{given}: {problem}") if option is None else OptionError(option, problem)

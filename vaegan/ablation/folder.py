@@ -11,8 +11,7 @@ import yaml
 from vaegan.ablation.plan import options_of
 from vaegan.config.schema import Config
 from vaegan.errors import OptionError
-from vaegan.files import write_whole
-from vaegan.new_paths import check_room
+from vaegan.files import check_writable, write_whole
 from vaegan.run.tracker_notes import tracker_notes, with_tracker_note
 
 
@@ -49,7 +48,7 @@ class Folder:
         """Raises: OptionError where there is no right or no room to write the table, or runs."""
         for option, path in (("out", self.path), ("runs_dir", runs_dir)):
             try:
-                check_room(path)
+                check_writable(path)
             except OSError as error:
                 raise OptionError(option, f"cannot write into {path} ({error.strerror or error})") from None
 

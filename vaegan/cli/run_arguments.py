@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from vaegan.errors import UserError
-from vaegan.new_paths import check_room
+from vaegan.files import check_writable
 from vaegan.run.trained import Trained, open_run
 
 
@@ -44,7 +44,7 @@ def open_typed_run(arguments: argparse.Namespace) -> Trained:
 def check_run_folder(folder: Path) -> None:
     """Raises: UserError for a run that there is no right or no room to add to, in a command with --out."""
     try:
-        check_room(folder)
+        check_writable(folder)
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{folder}: cannot be written ({reason}); name another folder with --out") from None

@@ -38,7 +38,7 @@ from vaegan.config.published import find_config
 from vaegan.config.schema import Config
 from vaegan.devices import cores, pick_device
 from vaegan.errors import UserError, flag
-from vaegan.new_paths import free_name, new_folder
+from vaegan.files import free_name, new_folder
 from vaegan.report.rendering import duration
 from vaegan.run.warm_start import find_start
 from vaegan.seeds import LARGEST_SEED

@@ -21,8 +21,8 @@ from vaegan.datasets.folder import Folder
 from vaegan.datasets.survey import NEAR, Look, Twins, across_split, survey
 from vaegan.errors import OptionError, UserError
 from vaegan.figures.grids import grid
+from vaegan.files import check_new_file, free_name
 from vaegan.marks import save_picture
-from vaegan.new_paths import check_new_file, free_name
 from vaegan.pixels import from_uint8
 from vaegan.seeds import LARGEST_SEED
 

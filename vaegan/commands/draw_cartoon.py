@@ -11,7 +11,7 @@ from vaegan.cli.parser import whole_number
 from vaegan.datasets.cartoon.drawing import LARGEST_SIZE, SMALLEST_SIZE, sample_factors
 from vaegan.datasets.cartoon.source import LARGEST_COUNT, OWN_COUNT, OWN_SIZE, drawn
 from vaegan.datasets.factors import Factors
-from vaegan.new_paths import new_folder
+from vaegan.files import new_folder
 from vaegan.progress import with_progress
 from vaegan.seeds import LARGEST_SEED
 

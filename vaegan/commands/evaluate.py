@@ -20,7 +20,7 @@ from vaegan.errors import OptionError
 from vaegan.evals.evaluate import evaluate_run, flat_values, headline_lines
 from vaegan.evals.features import check_features
 from vaegan.evals.material import MOST_IMAGES
-from vaegan.new_paths import check_new_folder
+from vaegan.files import check_new_folder
 from vaegan.run.tracker_notes import tracker_notes
 from vaegan.run.trained import Trained
 from vaegan.seeds import LARGEST_SEED

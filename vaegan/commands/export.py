@@ -14,7 +14,7 @@ from vaegan.cli.run_arguments import add_out_argument, add_run_arguments, open_t
 from vaegan.errors import UserError, did_you_mean
 from vaegan.export.guide import example, readme
 from vaegan.export.programs import FORMATS, export, programs, saved, state_dicts
-from vaegan.new_paths import free_name, new_folder
+from vaegan.files import free_name, new_folder
 from vaegan.progress import with_progress
 from vaegan.run.trained import Trained
 

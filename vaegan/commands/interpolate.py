@@ -22,7 +22,7 @@ from vaegan.commands.inputs.run_data import images_of
 from vaegan.errors import OptionError, UserError
 from vaegan.evals.latent_paths import PATHS
 from vaegan.figures.grids import save_grid
-from vaegan.new_paths import check_new_file, free_name
+from vaegan.files import check_new_file, free_name
 from vaegan.pixels import from_uint8
 from vaegan.run.trained import Trained
 from vaegan.seeds import LARGEST_SEED, generator_for

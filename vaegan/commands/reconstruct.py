@@ -27,8 +27,8 @@ from vaegan.datasets import Request
 from vaegan.datasets.decode import decode, in_parallel
 from vaegan.errors import OptionError, UserError
 from vaegan.figures.image_files import in_channels, save_png
+from vaegan.files import free_name, new_folder
 from vaegan.marks import mark_folder
-from vaegan.new_paths import free_name, new_folder
 from vaegan.progress import with_progress
 from vaegan.run.trained import BATCH, Trained
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vaegan.cli.run_arguments import check_run_folder
 from vaegan.errors import OptionError
-from vaegan.new_paths import new_folder
+from vaegan.files import new_folder
 from vaegan.report.comparison import compare
 from vaegan.report.page import write_report
 

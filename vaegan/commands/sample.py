@@ -22,8 +22,8 @@ from vaegan.commands.inputs.images import read_image
 from vaegan.errors import OptionError
 from vaegan.figures.grids import save_grid
 from vaegan.figures.image_files import save_png
+from vaegan.files import free_name, new_folder
 from vaegan.marks import mark_folder
-from vaegan.new_paths import free_name, new_folder
 from vaegan.pixels import from_uint8
 from vaegan.progress import with_progress
 from vaegan.run.trained import Trained

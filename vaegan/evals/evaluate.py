@@ -18,8 +18,7 @@ from vaegan.evals.material import MOST_IMAGES, ImageSet, Material
 from vaegan.evals.pictures import draw_pictures
 from vaegan.evals.reconstruction import evaluate_reconstruction
 from vaegan.evals.section import Section
-from vaegan.files import put_beside, write_whole
-from vaegan.new_paths import added_to, new_folder
+from vaegan.files import new_files_in, new_folder, put_beside, write_whole
 from vaegan.report.page import write_report
 from vaegan.run.folder import package_versions
 from vaegan.run.reading import read_records
@@ -49,7 +48,7 @@ def evaluate_run(
     out: a new folder to write into in place of the run's, with what `report` reads of a run.
     Raises: OptionError for features that cannot be had, OSError when something cannot be written.
     """
-    with added_to(trained.folder) if out is None else new_folder(out) as unfinished:
+    with new_files_in(trained.folder) if out is None else new_folder(out) as unfinished:
         material = Material(trained, train, test, seed, most)
         evaluation = _written(material, features, cache_dir, say, unfinished)
         page = write_report(trained.folder, unfinished)

@@ -24,10 +24,9 @@ from vaegan.datasets import is_registered
 from vaegan.errors import OptionError
 from vaegan.figures.curves import save_curves
 from vaegan.figures.grids import save_animation, save_reconstructions, save_samples
-from vaegan.files import append_line, remove_unfinished, write_whole
+from vaegan.files import append_line, check_writable, remove_unfinished, write_whole
 from vaegan.nets.blocks import parameter_count, without_spectral_norm
 from vaegan.nets.players import Players
-from vaegan.new_paths import check_room
 from vaegan.run.tracker_notes import tracker_notes, with_tracker_note
 from vaegan.training.budget import FEW_EPOCHS, Budget
 from vaegan.training.pictures import Pictures
@@ -64,7 +63,7 @@ def plan_folder(config: Config) -> Path:
 def check_place(folder: Path, resumed: bool) -> None:
     """Whether a run can be written there, before its images are read. Raises: OptionError as `Run`."""
     try:
-        check_room(folder)
+        check_writable(folder)
     except OSError as error:
         raise _refused(folder, resumed, error) from None
 

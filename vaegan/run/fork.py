@@ -9,8 +9,7 @@ from typing import Any
 from vaegan.config.build import build_players, build_schedule
 from vaegan.config.paths import config_text
 from vaegan.config.schema import Config
-from vaegan.files import write_whole
-from vaegan.new_paths import new_folder
+from vaegan.files import new_folder, write_whole
 from vaegan.run.reading import read_records
 from vaegan.run.warm_start import find_start
 from vaegan.training.checkpoint import Checkpoints, Progress, read
