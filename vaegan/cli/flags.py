@@ -45,6 +45,10 @@ class Given:
             if file:
                 self.files[name] = file
 
+    def typed(self) -> set[str]:
+        """The options that stand on the command line itself."""
+        return {name for name, origin in self.origins.items() if origin == flag(name)}
+
     def config(self) -> Config:
         """The config. Raises: OptionErrors with everything that is wrong with what was given."""
         return make_config(self.values)

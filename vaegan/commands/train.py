@@ -1,17 +1,14 @@
 """Train a VAE, a VAE with a learned loss, or a GAN."""
 
 import contextlib
-import shlex
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from rich.console import Console
 
 from vaegan import datasets
@@ -19,45 +16,39 @@ from vaegan.cli import again
 from vaegan.cli import console as terminal
 from vaegan.cli.flags import Given, parse
 from vaegan.cli.parser import print_any_text
+from vaegan.cli.plan import network_names, say_fitted, say_where_it_goes_on, show_plan
 from vaegan.cli.skipped import list_problems, problem_lines
 from vaegan.config.build import (
     build_adversarial,
-    build_objective,
     build_players,
     build_schedule,
-    single_images_problem,
     try_parts,
 )
-from vaegan.config.make import changes, fitting_batch_size, resolved
-from vaegan.config.schema import DEFAULT_BATCH_SIZE, ENDING, LEAST_BATCHES, Config
-from vaegan.config.yaml_files import read_config
+from vaegan.config.make import fitting_batch_size, resolved
+from vaegan.config.schema import Config
 from vaegan.datasets.batches import Batches
 from vaegan.datasets.checksums import as_text, checksums, difference
 from vaegan.devices import bf16_is_emulated, pick_device
 from vaegan.errors import (
     NotFinite,
     OptionError,
-    OptionErrors,
     TrainingError,
     UserError,
-    did_you_mean,
-    flag,
 )
 from vaegan.failures import in_a_line
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
-from vaegan.objective.schedule import Schedule
-from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave_group
+from vaegan.parallel import Ranks, has_launcher, join, launched_ranks, leave_group
+from vaegan.run.checks import check_keep_best, check_size, check_warmup
 from vaegan.run.folder import Run, check_place, new_run, plan_folder
+from vaegan.run.resuming import find_checkpoint
 from vaegan.run.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
 from vaegan.run.warm_start import find_start
 from vaegan.trackers import TRACKERS
 from vaegan.trackers.open import Trackers, check_trackers, open_trackers
-from vaegan.training.alarms import DIVERSITY
 from vaegan.training.background import Background, BackgroundWatcher
-from vaegan.training.checkpoint import Best, Checkpoints, Found, last_checkpoint, newest
-from vaegan.training.held_out import evaluate
-from vaegan.training.loop import loss_record, train
+from vaegan.training.checkpoint import Checkpoints, last_checkpoint
+from vaegan.training.loop import train
 from vaegan.training.pictures import N_REFERENCE
 from vaegan.training.precision import faster_precision
 from vaegan.training.signals import Stopped, StopSignals, heed_ctrl_c
@@ -117,7 +108,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     fits = config.batch_size is None  # to however many images there are
     config = resolved(config, description.shape[1], description.n_train, description.value_range)
     try_parts(config, description.shape)
-    check_size(given, config, description.shape, description.n_train, ranks)
+    check_size(given.origins, config, description.shape, description.n_train, ranks)
     device = pick_device(config.device)
     folder = given.resume or (plan_folder(config) if ranks.first else Path())
     last_seen = found = None
@@ -125,7 +116,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
         if config.run_name is not None:
             raise OptionError("run_name", "a run that goes on keeps its folder")
         last_seen = last_checkpoint(folder / "checkpoints")
-        found = find_checkpoint(given, config, folder)
+        found = find_checkpoint(given.typed(), config, folder)
     elif ranks.first:
         check_warmup(config)
     goes_on = given.resume and any((folder / "checkpoints").glob("*.safetensors"))
@@ -148,7 +139,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     if fits:  # files that cannot be read are known by now
         config = config.model_copy(update={"batch_size": fitting_batch_size(n_train)})
         say_fitted(config, n_train, console)
-    check_size(given, config, description.shape, n_train, ranks)
+    check_size(given.origins, config, description.shape, n_train, ranks)
     config = with_precision(config, description.shape, device, ranks, console)
     players = prepare_players(config, description.shape, device, ranks, console)
     if start is not None:
@@ -185,7 +176,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
             saved.note_start(players, device, command, ranks.size, description.shape, start and start.note())
             if list_problems(saved.folder / SKIPPED, splits.skipped):
                 console.print(f"all skipped files are named in {saved.folder / SKIPPED}")
-            for line in terminal.network_lines(players, _names(config)):
+            for line in terminal.network_lines(players, network_names(config)):
                 console.print(line)
             console.print(
                 f"{train_set.n_images:,} training and {test_set.n_images:,} held-out images, "
@@ -286,52 +277,6 @@ def load(source: datasets.Source, ranks: Ranks, console: Console) -> datasets.Sp
     return splits
 
 
-def find_checkpoint(given: Given, config: Config, folder: Path) -> Found | None:
-    """What a run is to go on from; None when it was ended before its first checkpoint.
-
-    Raises: OptionErrors with the options that the run was not made with, UserError when no checkpoint
-    can be read.
-    """
-    found = newest(folder / "checkpoints")
-    if found is None:
-        made_with = dict(read_config(folder / "config.yaml", origin=f"--resume {folder}")[-1][1])
-    else:
-        made_with = found.facts["config"]
-    if errors := changes(config, made_with):
-        hint = f"; to start a new run from its weights: --init-from {shlex.quote(str(folder))}"
-        raise OptionErrors([OptionError(each.option, each.problem + hint) for each in errors])
-    if found is not None and config.epochs < found.epochs:
-        raise OptionError("epochs", f"{found.epochs} are done already; at least as many are accepted")
-    check_lr_epochs(given, config, made_with)
-    return found
-
-
-def check_lr_epochs(given: Given, config: Config, made_with: Mapping[str, Any]) -> None:
-    """Whether the learning rates' schedule lasts as long as the run, if it did before.
-
-    made_with: the options of the run that goes on. Raises: OptionError with the choices there are.
-    """
-    typed = [name for name in ("epochs", "lr_epochs") if given.origins.get(name) == flag(name)]
-    if config.lr_epochs is not None and typed != ["epochs"]:  # chosen now, or with the epochs in its file
-        return
-    length = made_with.get("lr_epochs", made_with["epochs"])
-    if config.lr_schedule in ENDING and made_with["epochs"] <= length < config.epochs:
-        raise OptionError(
-            "epochs",
-            f"the {config.lr_schedule} schedule of the learning rates ends after {length}; add --lr-epochs "
-            f"{config.epochs} to go on as if it had been made for {config.epochs} (the rates jump there), or "
-            f"--lr-epochs {length} to stay at its end (a rate of 0 after {length} epochs)",
-        )
-
-
-def check_warmup(config: Config) -> None:
-    """Raises: OptionError where D would play in no epoch with its whole learning rate."""
-    played = config.epochs - config.solo_epochs if config.disc else 0
-    if config.warmup_epochs >= played > 1 or config.warmup_epochs > played > 0:
-        problem = f"all of the {played} epochs that D plays, or more; lower it, or --solo-epochs"
-        raise OptionError("warmup_epochs", problem)
-
-
 def with_precision(
     config: Config,
     image_shape: tuple[int, int, int],
@@ -373,20 +318,6 @@ def prepare_players(
     return players.to(device, memory_format=torch.channels_last)
 
 
-def check_keep_best(config: Config, players: Players, schedule: Schedule, test_set: Batches) -> None:
-    """Raises: OptionError for a --keep-best that no epoch of the run will have."""
-    if config.keep_best is None:
-        return
-    best = Best.parse(config.keep_best)
-    phase = schedule.at(config.epochs - 1)
-    few = Batches(test_set.first(LEAST_SHARE), LEAST_SHARE, device=test_set.device)
-    means = evaluate(players, build_objective(config, players), phase, few, config.seed)
-    keys = [*loss_record("test", means, 0.0 if hasattr(players.pbp, "floor") else None), DIVERSITY]
-    if best.key not in keys:
-        problem = f"no figure on held-out images; {did_you_mean(best.key, keys)}Known: {', '.join(keys)}."
-        raise OptionError("keep_best", problem)
-
-
 def data_facts(splits: datasets.Splits, train_set: Batches, test_set: Batches) -> dict[str, Any]:
     """What tells these images from others, so that no run goes on with others."""
     return {
@@ -417,15 +348,6 @@ def check_data(data: dict[str, Any], before: dict[str, Any]) -> None:
             )
 
 
-def say_where_it_goes_on(found: Found | None, console: Console) -> None:
-    """Which checkpoint a resumed run goes on from, and which ones it could not use."""
-    if found is None:
-        return
-    for path, problem in found.damaged.items():
-        console.print(f"note: {path}: {problem}; it is put aside")
-    console.print(f"going on from {found.path.name}: epoch {found.epochs + 1}, step {found.step + 1}")
-
-
 def say_how_to_go_on(saved: Run, error: BaseException, ranks: Ranks, console: Console) -> None:
     """After an end before the last epoch: what there is, and the command that goes on."""
     with contextlib.suppress(OSError):  # the disk may be what failed
@@ -440,84 +362,3 @@ def say_how_to_go_on(saved: Run, error: BaseException, ranks: Ranks, console: Co
         processes = ranks.on_this_machine if ranks.size > 1 else None
         console.print(f"to go on: {again.training('--resume', saved.folder, processes=processes)}")
     console.print(f"Run folder: {saved.folder}")
-
-
-def show_plan(
-    console: Console,
-    config: Config,
-    description: datasets.Description,
-    folder: Path,
-    found: Found | None,
-) -> None:
-    """Print the config, the networks, the data, the weights over the epochs and where the run would go.
-
-    found: what it would go on from.
-    """
-    update = {"pretrained": None, "disc_pretrained": None, "ema": None}  # no download, no average of noise
-    players = build_players(config.model_copy(update=update), description.shape)
-    console.print("# config")
-    console.print(yaml.safe_dump(config.to_dict(), sort_keys=False))
-    console.print("# networks")
-    for line in terminal.network_lines(players, _names(config)):
-        console.print(line)
-    console.print("\n# data")
-    console.print("image     " + " x ".join(map(str, description.shape)))
-    if description.n_train is None:
-        console.print(f"images    unknown ({description.note})")
-    else:
-        note = f" ({description.note})" if description.note else ""
-        steps = -(-description.n_train // config.batch_size)
-        console.print(f"images    {description.n_train:,} training, {description.n_test:,} held out{note}")
-        console.print(f"steps     {steps:,} an epoch, {steps * config.epochs:,} in all")
-    gated = "" if config.max_disc_loss is None else " while the gate of --max-disc-loss is open"
-    console.print(f"\n# weights{gated}")
-    terms = build_objective(config, players).terms
-    for line in terminal.schedule_lines(build_schedule(config), config.epochs, terms):
-        console.print(line)
-    console.print(f"\n# run folder\n{folder}")
-    say_where_it_goes_on(found, console)
-
-
-def say_fitted(config: Config, n_train: int | None, console: Console) -> None:
-    """The batch size, where the images are too few for the usual one."""
-    if config.batch_size < DEFAULT_BATCH_SIZE:
-        console.print(
-            f"note: batches of {config.batch_size}, not {DEFAULT_BATCH_SIZE}: of {n_train} training images "
-            f"these make two or more; --batch-size sets it"
-        )
-
-
-def _names(config: Config) -> dict[str, str]:
-    return {"encoder": config.encoder_name, "decoder": config.decoder_name, "disc": config.disc or ""}
-
-
-def check_size(
-    given: Given, config: Config, image_shape: tuple[int, int, int], n_train: int | None, ranks: Ranks
-) -> None:
-    """Whether there are images enough.
-
-    Raises: OptionError for fewer than two batches, for steps fewer than gen waits for its turn, for batches
-    too small to be shared out among processes or parts, and for batches of one that go through batch norm.
-    """
-    typed = "batch_size" in given.origins
-    blamed = "batch_size" if typed else "dataset"
-    if n_train is not None and n_train < LEAST_BATCHES * config.batch_size:
-        few = f"there {'is 1 training image' if n_train == 1 else f'are {n_train} training images'}"
-        raise OptionError(blamed, f"{few}, fewer than two batches of {config.batch_size}")
-    if ranks.size > 1 and config.batch_size < LEAST_SHARE * ranks.size * config.accumulate:
-        problem = f"{ranks.size} processes need {LEAST_SHARE} images each"
-        if config.accumulate > 1:
-            problem += f" in each of {config.accumulate} parts"
-        raise OptionError("batch_size", problem)
-    if config.accumulate > 1 and config.batch_size < LEAST_SHARE * config.accumulate:
-        problem = f"a batch of {config.batch_size} has fewer than {LEAST_SHARE} images for each part"
-        raise OptionError("accumulate", problem)
-    if config.batch_size == 1 and (problem := single_images_problem(config, image_shape)):
-        fitted = "" if typed else f"{n_train} training images make batches of one, and "
-        raise OptionError(blamed, fitted + problem)
-    if n_train is not None and config.disc:
-        steps = -(-n_train // config.batch_size) * (config.epochs - config.solo_epochs)
-        if 0 < steps < config.disc_steps:
-            raise OptionError(
-                "disc_steps", f"D plays {steps} steps in all, and gen would never have its turn"
-            )

@@ -1,0 +1,84 @@
+"""The plan of a run on the terminal: config, networks, data, weights over the epochs, folder."""
+
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+from rich.console import Console
+
+from vaegan.cli import console as terminal
+from vaegan.config.build import (
+    build_objective,
+    build_players,
+    build_schedule,
+)
+from vaegan.config.schema import DEFAULT_BATCH_SIZE, Config
+from vaegan.training.checkpoint import Found
+
+
+class Described(Protocol):
+    """Images as a data set describes them before it reads them; n_train: None where that is unknown."""
+
+    shape: tuple[int, int, int]
+    n_train: int | None
+    n_test: int | None
+    note: str
+
+
+def show_plan(
+    console: Console,
+    config: Config,
+    description: Described,
+    folder: Path,
+    found: Found | None,
+) -> None:
+    """Print the config, the networks, the data, the weights over the epochs and where the run would go.
+
+    found: what it would go on from.
+    """
+    update = {"pretrained": None, "disc_pretrained": None, "ema": None}  # no download, no average of noise
+    players = build_players(config.model_copy(update=update), description.shape)
+    console.print("# config")
+    console.print(yaml.safe_dump(config.to_dict(), sort_keys=False))
+    console.print("# networks")
+    for line in terminal.network_lines(players, network_names(config)):
+        console.print(line)
+    console.print("\n# data")
+    console.print("image     " + " x ".join(map(str, description.shape)))
+    if description.n_train is None:
+        console.print(f"images    unknown ({description.note})")
+    else:
+        note = f" ({description.note})" if description.note else ""
+        steps = -(-description.n_train // config.batch_size)
+        console.print(f"images    {description.n_train:,} training, {description.n_test:,} held out{note}")
+        console.print(f"steps     {steps:,} an epoch, {steps * config.epochs:,} in all")
+    gated = "" if config.max_disc_loss is None else " while the gate of --max-disc-loss is open"
+    console.print(f"\n# weights{gated}")
+    terms = build_objective(config, players).terms
+    for line in terminal.schedule_lines(build_schedule(config), config.epochs, terms):
+        console.print(line)
+    console.print(f"\n# run folder\n{folder}")
+    say_where_it_goes_on(found, console)
+
+
+def say_fitted(config: Config, n_train: int | None, console: Console) -> None:
+    """The batch size, where the images are too few for the usual one."""
+    if config.batch_size < DEFAULT_BATCH_SIZE:
+        console.print(
+            f"note: batches of {config.batch_size}, not {DEFAULT_BATCH_SIZE}: of {n_train} training images "
+            f"these make two or more; --batch-size sets it"
+        )
+
+
+def say_where_it_goes_on(found: Found | None, console: Console) -> None:
+    """Which checkpoint a resumed run goes on from, and which ones it could not use."""
+    if found is None:
+        return
+    for path, problem in found.damaged.items():
+        console.print(f"note: {path}: {problem}; it is put aside")
+    console.print(f"going on from {found.path.name}: epoch {found.epochs + 1}, step {found.step + 1}")
+
+
+def network_names(config: Config) -> dict[str, str]:
+    """The registered names of the networks by part."""
+    return {"encoder": config.encoder_name, "decoder": config.decoder_name, "disc": config.disc or ""}

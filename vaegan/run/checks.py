@@ -1,0 +1,79 @@
+"""Checks of a run before it is made: enough images, a warm-up that ends, a figure to keep the best by."""
+
+from collections.abc import Collection
+
+from vaegan.config.build import (
+    build_objective,
+    single_images_problem,
+)
+from vaegan.config.schema import LEAST_BATCHES, Config
+from vaegan.datasets.batches import Batches
+from vaegan.errors import (
+    OptionError,
+    did_you_mean,
+)
+from vaegan.nets.players import Players
+from vaegan.objective.schedule import Schedule
+from vaegan.parallel import LEAST_SHARE, Ranks
+from vaegan.training.alarms import DIVERSITY
+from vaegan.training.checkpoint import Best
+from vaegan.training.held_out import evaluate
+from vaegan.training.loop import loss_record
+
+
+def check_size(
+    given: Collection[str],
+    config: Config,
+    image_shape: tuple[int, int, int],
+    n_train: int | None,
+    ranks: Ranks,
+) -> None:
+    """Check that there are images enough. given: the options that are not left to their defaults.
+
+    Raises: OptionError for fewer than two batches, for steps fewer than gen waits for its turn, for batches
+    too small to be shared out among processes or parts, and for batches of one that go through batch norm.
+    """
+    typed = "batch_size" in given
+    blamed = "batch_size" if typed else "dataset"
+    if n_train is not None and n_train < LEAST_BATCHES * config.batch_size:
+        few = f"there {'is 1 training image' if n_train == 1 else f'are {n_train} training images'}"
+        raise OptionError(blamed, f"{few}, fewer than two batches of {config.batch_size}")
+    if ranks.size > 1 and config.batch_size < LEAST_SHARE * ranks.size * config.accumulate:
+        problem = f"{ranks.size} processes need {LEAST_SHARE} images each"
+        if config.accumulate > 1:
+            problem += f" in each of {config.accumulate} parts"
+        raise OptionError("batch_size", problem)
+    if config.accumulate > 1 and config.batch_size < LEAST_SHARE * config.accumulate:
+        problem = f"a batch of {config.batch_size} has fewer than {LEAST_SHARE} images for each part"
+        raise OptionError("accumulate", problem)
+    if config.batch_size == 1 and (problem := single_images_problem(config, image_shape)):
+        fitted = "" if typed else f"{n_train} training images make batches of one, and "
+        raise OptionError(blamed, fitted + problem)
+    if n_train is not None and config.disc:
+        steps = -(-n_train // config.batch_size) * (config.epochs - config.solo_epochs)
+        if 0 < steps < config.disc_steps:
+            raise OptionError(
+                "disc_steps", f"D plays {steps} steps in all, and gen would never have its turn"
+            )
+
+
+def check_warmup(config: Config) -> None:
+    """Raises: OptionError where D would play in no epoch with its whole learning rate."""
+    played = config.epochs - config.solo_epochs if config.disc else 0
+    if config.warmup_epochs >= played > 1 or config.warmup_epochs > played > 0:
+        problem = f"all of the {played} epochs that D plays, or more; lower it, or --solo-epochs"
+        raise OptionError("warmup_epochs", problem)
+
+
+def check_keep_best(config: Config, players: Players, schedule: Schedule, test_set: Batches) -> None:
+    """Raises: OptionError for a --keep-best that no epoch of the run will have."""
+    if config.keep_best is None:
+        return
+    best = Best.parse(config.keep_best)
+    phase = schedule.at(config.epochs - 1)
+    few = Batches(test_set.first(LEAST_SHARE), LEAST_SHARE, device=test_set.device)
+    means = evaluate(players, build_objective(config, players), phase, few, config.seed)
+    keys = [*loss_record("test", means, 0.0 if hasattr(players.pbp, "floor") else None), DIVERSITY]
+    if best.key not in keys:
+        problem = f"no figure on held-out images; {did_you_mean(best.key, keys)}Known: {', '.join(keys)}."
+        raise OptionError("keep_best", problem)

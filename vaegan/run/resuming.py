@@ -1,0 +1,54 @@
+"""Resuming a run: the checkpoint it goes on from, and the options that may change on the way."""
+
+import shlex
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from vaegan.config.make import changes
+from vaegan.config.schema import ENDING, Config
+from vaegan.config.yaml_files import read_config
+from vaegan.errors import (
+    OptionError,
+    OptionErrors,
+)
+from vaegan.training.checkpoint import Found, newest
+
+
+def find_checkpoint(typed: Collection[str], config: Config, folder: Path) -> Found | None:
+    """What a run is to go on from; None when it was ended before its first checkpoint.
+
+    Raises: OptionErrors with the options that the run was not made with, UserError when no checkpoint
+    can be read.
+    """
+    found = newest(folder / "checkpoints")
+    if found is None:
+        made_with = dict(read_config(folder / "config.yaml", origin=f"--resume {folder}")[-1][1])
+    else:
+        made_with = found.facts["config"]
+    if errors := changes(config, made_with):
+        hint = f"; to start a new run from its weights: --init-from {shlex.quote(str(folder))}"
+        raise OptionErrors([OptionError(each.option, each.problem + hint) for each in errors])
+    if found is not None and config.epochs < found.epochs:
+        raise OptionError("epochs", f"{found.epochs} are done already; at least as many are accepted")
+    check_lr_epochs(typed, config, made_with)
+    return found
+
+
+def check_lr_epochs(typed: Collection[str], config: Config, made_with: Mapping[str, Any]) -> None:
+    """Check that the learning rates' schedule lasts as long as the run, if it did before.
+
+    typed: the options that stand on the command line. made_with: those of the run that goes on.
+    Raises: OptionError with the choices there are.
+    """
+    typed = [name for name in ("epochs", "lr_epochs") if name in typed]
+    if config.lr_epochs is not None and typed != ["epochs"]:  # chosen now, or with the epochs in its file
+        return
+    length = made_with.get("lr_epochs", made_with["epochs"])
+    if config.lr_schedule in ENDING and made_with["epochs"] <= length < config.epochs:
+        raise OptionError(
+            "epochs",
+            f"the {config.lr_schedule} schedule of the learning rates ends after {length}; add --lr-epochs "
+            f"{config.epochs} to go on as if it had been made for {config.epochs} (the rates jump there), or "
+            f"--lr-epochs {length} to stay at its end (a rate of 0 after {length} epochs)",
+        )
