@@ -1,8 +1,8 @@
-"""Data sets: where images come from. Every source yields square uint8 images [N, C, H, W].
+"""Data sets: the sources of images. Every source yields square uint8 images [N, C, H, W].
 
-A source is a class under `@register_dataset(name)`, made with a `Request`, with two methods:
+A source is a class under `@register_dataset(name)`. It is created with a `Request` and has two methods:
 `describe() -> Description`, which reads as little as it can, and `load() -> Splits`. Any other name is
-a path, which one of the readers takes: see `register_reader`. Either way a new source is one new file.
+a path, which one of the readers accepts (see `register_reader`). Either way, a new source is one new file.
 """
 
 import os
@@ -44,9 +44,9 @@ import_siblings(__name__, __path__)
 
 
 def open_source(request: Request) -> Source:
-    """The registered source of that name, or else the one at that path.
+    """The registered source of that name, or else the source at that path.
 
-    Raises: OptionError for a name that is neither, and for options of one's own images with any other.
+    Raises: OptionError for a name that is neither, and for folder options given with a registered data set.
     """
     source = _find(request)
     if request.train_images is None:
@@ -55,12 +55,12 @@ def open_source(request: Request) -> Source:
 
 
 def is_registered(name: str) -> bool:
-    """Whether that is the name of a data set, and not a folder's path."""
+    """True for the name of a registered data set; False for the path of a folder."""
     return name in DATASETS
 
 
 def namesake(name: str) -> str | None:
-    """A line about the folder here that has the name of the data set that is taken, if there is one."""
+    """A notice for when a folder here has the same name as the built-in data set that is used; else None."""
     if not is_registered(name) or not os.path.isdir(name):
         return None
     return (

@@ -1,4 +1,4 @@
-"""An archive of images: .zip and .tar, compressed or not. Nothing of it is unpacked to disk."""
+"""An archive of images: .zip and .tar, compressed or not. Nothing is unpacked to disk."""
 
 import zipfile
 from collections import defaultdict
@@ -25,8 +25,8 @@ ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".
 class Archive(ImageFiles):
     """The images in an archive, as if it were a folder with the same files.
 
-    Members that are encrypted or damaged are named as files that cannot be read. An image in the cache is
-    known by its path and check sum (zip), or by its path and times and the archive's size and time (tar).
+    Members that are encrypted or damaged are listed as files that cannot be read. The cache identifies an
+    image by its path and checksum (zip), or by its path and times and the archive's size and time (tar).
     """
 
     kind = "image files"
@@ -38,12 +38,15 @@ class Archive(ImageFiles):
 
     @cached_property
     def names(self) -> list[Path]:
-        """The archive's path and each image's in it, in their order. Raises: OptionError for none."""
+        """The path of each image: the archive's path, then the path inside it, in order.
+
+        Raises: OptionError for an archive without images.
+        """
         return [self.root / member.path for member in self.files]
 
     @property
     def unopened(self) -> list[tuple[Path, str]]:
-        """The archive itself where it ends too early."""
+        """The archive itself, with the reason, if it ends too early."""
         return self._listing.closed
 
     @property
@@ -84,9 +87,9 @@ class Archive(ImageFiles):
 
     @cached_property
     def _found(self) -> tuple[Listing, list[Member], dict[PurePosixPath, str]]:
-        """What there is: in numbers, all images in the order of their paths, and the texts of tables.
+        """A `Listing` with the counts, all images in the order of their paths, and the texts of label tables.
 
-        Raises: OptionError for what is no archive, for one without images, and where all are encrypted.
+        Raises: OptionError for a file that is no archive, for one without images, and if all are encrypted.
         """
         listing, images, tables = Listing(self.root), {}, {}
         inside = defaultdict(set)  # what lies in each folder
@@ -98,7 +101,7 @@ class Archive(ImageFiles):
                     self._sort(member, start, listing, images, tables)
         except DAMAGE as error:
             if not images:
-                problem = f"cannot be read as an archive ({_reason(error)}); copy or download it anew"
+                problem = f"cannot be read as an archive ({_reason(error)}); copy or download it again"
                 raise OptionError("dataset", problem) from None
             listing.closed.append((self.root, f"its end is missing ({_reason(error)})"))
         made = {folder: what_made(names) for folder, names in inside.items() if folder.name}
@@ -113,7 +116,10 @@ class Archive(ImageFiles):
         return listing, found, tables
 
     def _sort(self, member: Member, start, listing: Listing, images: dict, tables: dict) -> None:
-        """Put a member where it belongs. Of two of one path the later counts, as when one unpacks them."""
+        """Files a member under images, tables, unread or others.
+
+        If two members have the same path, the later one counts, as when the archive is unpacked.
+        """
 
         def read(n: int) -> bytes:
             with suppress(*DAMAGE):

@@ -27,14 +27,14 @@ SPLIT = [  # (to train on, to hold out)
     (("train_images", "train_labels"), ("test_images", "test_labels")),  # as MedMNIST has them
 ]
 CHANNELS = (1, 3, 4)
-LOOKED_AT = 256  # images of 8 bits that tell whether all are dark
+LOOKED_AT = 256  # 8-bit images that are examined to find out whether all are dark
 DARK = 15
 READ = "read is [N, H, W] or [N, H, W, C] with C 1, 3 or 4"
 
 
 @dataclass(frozen=True)
 class Part:
-    """An array of images, its labels if there are any, and whether a ready-made split holds it out."""
+    """An array of images and its labels, if any. held_out: True if a ready-made split holds it out."""
 
     images: StoredArray
     labels: StoredArray | None
@@ -45,8 +45,8 @@ class Part:
 class Array(Collection):
     """The images in an array, grey with one channel, else in colour; transparency becomes white.
 
-    Where they are square and no size is asked for, they keep theirs. One range of values for all of them
-    becomes 0 to 255; images with values that are no numbers are named as ones that cannot be read.
+    Square images keep their size unless another one is requested. One range of values, the same for all
+    images, is scaled to 0 to 255. Images with values that are not numbers are listed as unreadable.
     """
 
     kind = "images"
@@ -58,12 +58,12 @@ class Array(Collection):
         try:
             self._parts = _found(stored_arrays(path), request.split is not None, self._said)
         except DAMAGE as error:
-            raise OptionError("dataset", f"cannot be read ({error}); copy it or save it anew") from None
+            raise OptionError("dataset", f"cannot be read ({error}); copy it or save it again") from None
         first = self._parts[0].images
         self._channels_first, channels, (height, width) = _read_shape(first, self._said)
         for part in self._parts[1:]:
             if part.images.shape[1:] != first.shape[1:] or part.images.dtype != first.dtype:
-                raise OptionError("dataset", f"{part.images.name} is not of {first.name}'s shape and type")
+                raise OptionError("dataset", f"{part.images.name} differs from {first.name} in shape or type")
         own_size = height if height == width and request.crop is None else OWN_SIZE
         super().__init__(request, path, 1 if channels == 1 else 3, own_size)
 
@@ -108,7 +108,7 @@ class Array(Collection):
 
     @cached_property
     def _range_and_remarks(self) -> tuple[ValueRange | None, list[str]]:
-        """The values that become black and white, None for 8 bits as they are; what there is to say of it."""
+        """The values that become black and white, or None for 8-bit images used as they are; and remarks."""
         asked, first = self.request.value_range, self._parts[0].images
         if asked is not None:
             return asked, [f"{asked[0]:g} becomes black and {asked[1]:g} white, as given"]
@@ -116,7 +116,7 @@ class Array(Collection):
             return (0.0, 1.0), []
         if first.dtype == np.uint8:
             greatest = int(Rows(first).read(0, LOOKED_AT).max())
-            dark = f"the first images have no value above {greatest}, and are dark as 8 bits; "
+            dark = f"the first images have no value above {greatest}, so they look dark as 8-bit images; "
             return None, [f"{dark}if {greatest} is white, give --value-range 0,{greatest}"] * (
                 0 < greatest <= DARK
             )
@@ -134,7 +134,7 @@ class Array(Collection):
 
     @cached_property
     def _state(self) -> str:
-        """Changes when any image may have changed."""
+        """A text that changes when any image may have changed."""
         state = self.root.stat()
         arrays = [part.images.name for part in self._parts]
         return f"{arrays} {self.value_range} {state.st_size} {state.st_mtime_ns}"
@@ -147,7 +147,7 @@ class Array(Collection):
 
 @dataclass
 class _Decode:
-    """Makes an image of a row of the arrays, as if they were one. Each process opens them for itself."""
+    """Turns rows of the arrays, counted as one array, into images. Each process opens the files itself."""
 
     arrays: list[StoredArray]
     value_range: ValueRange | None
@@ -158,7 +158,7 @@ class _Decode:
         self._rows = [Rows(array) for array in self.arrays]
 
     def __call__(self, position: int) -> np.ndarray | str:
-        """uint8 [C, size, size], or why there is none."""
+        """uint8 [C, size, size], or the reason why there is no image."""
         for rows in self._rows:
             if position < rows.array.shape[0]:
                 break
@@ -178,9 +178,9 @@ class _Decode:
 
 
 def _found(arrays: dict[str, StoredArray], new_split: bool, remarks: list[str]) -> list[Part]:
-    """Which arrays hold images and labels; says what is guessed, split and left out.
+    """The arrays that hold images and labels. Adds remarks on what is guessed, split and left out.
 
-    Raises: OptionError where none or several could be the images.
+    Raises: OptionError if no array, or more than one, could be the images.
     """
     parts, used = [], set()
     for sides in SPLIT:
@@ -191,8 +191,8 @@ def _found(arrays: dict[str, StoredArray], new_split: bool, remarks: list[str]) 
                 Part(arrays[test], arrays.get(test_labels), held_out=not new_split),
             ]
             counts = f"{arrays[train].shape[0]:,} training, {arrays[test].shape[0]:,} held out"
-            asked = f"split anew, as asked: {train} and {test} are pooled"
-            as_it_is = f"split as it is in the file: {counts} ({test}); --split 80/20 splits all images anew"
+            asked = f"new split, as requested: {train} and {test} are pooled"
+            as_it_is = f"split as in the file: {counts} ({test}); --split 80/20 makes a new split"
             remarks.append(asked if new_split else as_it_is)
     for images, labels in WHOLE:
         if not parts and images in arrays:
@@ -201,7 +201,7 @@ def _found(arrays: dict[str, StoredArray], new_split: bool, remarks: list[str]) 
         likely = [array for array in arrays.values() if len(array.shape) in (3, 4)] or list(arrays.values())
         if len(likely) != 1:
             there = ", ".join(f"{name} {_shown(array)}" for name, array in arrays.items()) or "no array"
-            problem = f"no array called images or x, and not one alone that could be it ({there})"
+            problem = f"no array is called images or x, and no single one could be the images ({there})"
             raise OptionError("dataset", f'{problem}; numpy.savez("set.npz", images=..., labels=...)')
         (array,) = likely
         labels = next((arrays[name] for _, name in WHOLE if name in arrays), None)
@@ -216,9 +216,9 @@ def _found(arrays: dict[str, StoredArray], new_split: bool, remarks: list[str]) 
 
 
 def _read_shape(array: StoredArray, remarks: list[str]) -> tuple[bool, int, tuple[int, int]]:
-    """Whether channels come first, how many there are, and (height, width).
+    """True if channels come first; the number of channels; (height, width).
 
-    Raises: OptionError for what is no array of images.
+    Raises: OptionError for an array that cannot be images.
     """
     what, shape = f"{array.name or 'the array'} is {_shown(array)}", array.shape
     if array.dtype.hasobject:
@@ -227,7 +227,7 @@ def _read_shape(array: StoredArray, remarks: list[str]) -> tuple[bool, int, tupl
     if array.dtype.kind not in "buif":
         raise OptionError("dataset", f"{what}; save whole numbers or floats")
     if 0 in shape:
-        raise OptionError("dataset", f"{what}, without any value")
+        raise OptionError("dataset", f"{what}, without any values")
     if len(shape) == 3 and shape[2] in CHANNELS[1:]:
         raise OptionError("dataset", f"{what}, which looks like one image; {READ}")
     if len(shape) == 3:
@@ -241,22 +241,22 @@ def _read_shape(array: StoredArray, remarks: list[str]) -> tuple[bool, int, tupl
 
 
 def _class_names(labels: StoredArray, images: StoredArray) -> list[str] | str:
-    """Each image's class, or what is wrong with the labels.
+    """The class name of each image, or what is wrong with the labels.
 
-    Raises: OptionError where there are more or fewer labels than images.
+    Raises: OptionError if there are more or fewer labels than images.
     """
     n_images = images.shape[0]
     if labels.shape not in ((n_images,), (n_images, 1)):
         if labels.shape[:1] != (n_images,):
             problem = f"{labels.name} is {_shown(labels)} for {n_images:,} images"
-            raise OptionError("dataset", f"{problem}; save one label an image, or none")
-        return f"is {_shown(labels)}, and one label an image is read"
+            raise OptionError("dataset", f"{problem}; save one label per image, or none")
+        return f"is {_shown(labels)}; one label per image is needed"
     if labels.dtype.kind not in "buifUS":
-        return f"is {_shown(labels)}, and numbers or texts are read"
+        return f"is {_shown(labels)}; labels are numbers or texts"
     values = labels.whole().reshape(-1)
     if values.dtype.kind == "f":
         if not (np.isfinite(values) & (values == values.round())).all():
-            return "has fractions, which are no classes"
+            return "has fractions, which are not classes"
         values = values.astype(np.int64)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")

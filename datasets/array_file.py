@@ -1,4 +1,4 @@
-"""Arrays in .npy and .npz files: what they are, and a few of their rows at a time."""
+"""Arrays in .npy and .npz files: their headers, and access to a few rows at a time."""
 
 import math
 import zipfile
@@ -10,15 +10,15 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-CHUNK = 2**22  # bytes of rows that are looked at at once
+CHUNK = 2**22  # bytes of rows that are read at once
 
 
 @dataclass(frozen=True)
 class StoredArray:
-    """An array in a file. name: within an .npz; "" for an .npy's.
+    """An array in a file. name: its name within an .npz; "" for an .npy.
 
-    start: where in the file, or in the unpacked member, its values begin. fortran: whether a row's values do
-    not lie together.
+    start: position of the first value in the file, or in the unpacked member. fortran: True if the values
+    are stored column by column, so that those of one row are not next to each other.
     """
 
     file: Path
@@ -36,15 +36,15 @@ class StoredArray:
         return _open_member(self.file, self.name) if self.name else self.file.open("rb")
 
     def whole(self) -> np.ndarray:
-        """All of it, in memory. Raises: ValueError for an array of Python objects."""
+        """The whole array in memory. Raises: ValueError for an array of Python objects."""
         with self.open() as file:
             return npy.read_array(file, allow_pickle=False)
 
 
 def stored_arrays(file: Path) -> dict[str, StoredArray]:
-    """The arrays of an .npy (under "") or an .npz file by their names.
+    """The arrays of an .npy file (under the name "") or of an .npz file, by their names.
 
-    Raises: ValueError, OSError or BadZipFile for a file that is none, or not whole.
+    Raises: ValueError, OSError or BadZipFile for a file that is neither, or that is incomplete.
     """
     if not zipfile.is_zipfile(file):
         return {"": _headed(file, "", file.stat().st_size)}
@@ -55,17 +55,17 @@ def stored_arrays(file: Path) -> dict[str, StoredArray]:
 
 
 def _headed(path: Path, name: str, size: int) -> StoredArray:
-    """The array by its header. size: bytes of its file or member."""
+    """The array that a header describes. size: bytes of its file or member."""
     with _open_member(path, name) if name else path.open("rb") as file:
         version = npy.read_magic(file)
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
         if read is None:
-            raise ValueError(f"version {version} of the format is not known")
+            raise ValueError(f"format version {version} is unknown")
         shape, fortran, dtype = read(file)
         start = file.tell()
     due = math.prod(shape) * dtype.itemsize
     if size - start < due and not dtype.hasobject:
-        raise ValueError(f"{size - start:,} bytes of values where its header announces {due:,}")
+        raise ValueError(f"{size - start:,} bytes of values, but its header announces {due:,}")
     return StoredArray(path, name, shape, dtype, start, fortran and len(shape) > 1)
 
 
@@ -75,9 +75,9 @@ def _open_member(file: Path, name: str) -> BinaryIO:
 
 
 class Rows:
-    """The rows of an array, best read from the first to the last: a compressed file cannot be read backwards.
+    """The rows of an array. Read them in order: a compressed file cannot be read backwards.
 
-    The file is opened when the first row is read, and kept open.
+    The file is opened when the first row is read, and stays open.
     """
 
     def __init__(self, array: StoredArray):
@@ -97,7 +97,7 @@ class Rows:
         return np.frombuffer(content, array.dtype).reshape(-1, *array.shape[1:])
 
     def chunks(self) -> Iterator[np.ndarray]:
-        """All rows, some at a time."""
+        """All rows in order, in chunks of several rows."""
         n = max(1, CHUNK // max(1, self.array.row_bytes))
         for first in range(0, self.array.shape[0], n):
             yield self.read(first, n)

@@ -1,4 +1,4 @@
-"""What every data set is asked for and what it gives."""
+"""The interface of every data set: the request for images, and the images that it gives."""
 
 import math
 import os
@@ -20,11 +20,11 @@ from vaegan.registry import DATASETS
 register_dataset = DATASETS.register
 
 OWN_IMAGES = {"own_images": True}  # of a field of Request: for folders, archives and arrays of images alone
-TRAIN_SHARE = 0.8  # of a data set that comes without a split of its own
+TRAIN_SHARE = 0.8  # for data sets without a ready-made split
 
 
 def default_cache_dir() -> Path:
-    """$VAEGAN_CACHE, or else `vaegan` in the user's folder for caches, or in that for temporary files."""
+    """$VAEGAN_CACHE; else the folder `vaegan` in the user's cache folder, or in that for temporary files."""
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     try:
         return Path(os.environ.get("VAEGAN_CACHE") or Path(caches) / "vaegan").expanduser()
@@ -34,17 +34,17 @@ def default_cache_dir() -> Path:
 
 @dataclass(frozen=True)
 class Request:
-    """Which images are wanted. name: a registered data set, or a folder's path.
+    """A request for images. name: a registered data set, or a folder's path.
 
     image_size: pixels a side; None for the data set's own. data_dir: the folder that holds the files
-    of data sets that have some. split_seed: for data sets without a split of their own; not the run's
+    of data sets that have some. split_seed: for data sets without a ready-made split; it is not the run's
     seed, so that all runs share one test set. crop: pixels a side of the square that is cut out of the
-    middle of a folder's images; None for the largest there is. memory_limit: MiB; sets of images that
-    take more are read from `cache_dir` as they are needed. train_images: how many of the images to train on
-    are wanted; None for all. split: the shares to train on and to hold out, as "80/20", of a folder's images,
-    whose own split is then left aside; None for its own, or else 80/20. labels: whether a folder's classes
-    are wanted ("auto" or "none"). value_range: the values that become black and white in images of more than
-    8 bits; None for what is found from all of them.
+    middle of a folder's images; None for the largest possible. memory_limit: MiB; larger sets of images
+    are read from `cache_dir` as they are needed. train_images: how many of the training images to use;
+    None for all. split: percentages of training and held-out images, as "80/20", for a folder of images;
+    its ready-made split is then ignored. None for the ready-made split, or else 80/20. labels: "auto" to look
+    for the folder's classes, "none" to ignore them. value_range: the values that become black and white in
+    images of more than 8 bits; None for the range found from all of them.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Request:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "Request":
-        """What a run's options ask for; a folder that is not named is the default one."""
+        """The request that a run's options make. The default folders stand in for those not given."""
         names = [each.name for each in fields(cls)]
         given = {name: options[name] for name in names if options.get(name) is not None}
         given["name"] = options["dataset"]
@@ -76,23 +76,23 @@ class Request:
 
     @property
     def train_share(self) -> float:
-        """The share of images to train on where there is no ready-made split."""
+        """The share of training images if there is no ready-made split."""
         if self.split is None:
             return TRAIN_SHARE
         train, held_out = map(int, self.split.split("/"))
         return train / (train + held_out)
 
     def fits_memory(self, n_images: int, image_shape: tuple[int, int, int]) -> bool:
-        """Whether so many images [C, H, W] may be held in memory."""
+        """True if `n_images` images [C, H, W] fit into the memory limit."""
         return n_images * math.prod(image_shape) <= self.memory_limit * MIB
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a data set will give: the images' shape [C, H, W] and how many; None where that is unknown.
+    """The shape [C, H, W] and the number of the images that a data set will give; None for unknown numbers.
 
-    remarks: what was left out, changed or guessed, a sentence each. value_range: the values that become
-    black and white in images of more than 8 bits; None where there are none.
+    remarks: one sentence for each thing left out, changed or guessed. value_range: the values that become
+    black and white in images of more than 8 bits; None if there are no such images.
     """
 
     shape: tuple[int, int, int]
@@ -105,10 +105,10 @@ class Description:
 
 @dataclass(frozen=True)
 class Images:
-    """images: uint8 [N, C, H, W]. labels: int64 [N]. factors: what the images were made from.
+    """images: uint8 [N, C, H, W]. labels: int64 [N]. factors: the ground-truth factors of the images.
 
-    Labels and factors are None where there are none. classes: what the labels 0, 1, ... stand for; None
-    where they have no names but their numbers.
+    Labels and factors are None if there are none. classes: the names of the labels 0, 1, ...; None if the
+    classes have only their numbers.
     """
 
     images: Tensor | StoredImages
@@ -120,7 +120,7 @@ class Images:
         return len(self.images)
 
     def part(self, indices: Tensor) -> "Images":
-        """Some of the images with all that belongs to them, in that order."""
+        """The images at `indices`, in that order, with their labels and factors."""
         stored = isinstance(self.images, StoredImages)
         return Images(
             self.images.part(indices) if stored else self.images[indices],
@@ -132,7 +132,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Splits:
-    """The images to train on and those held out. skipped: files that could not be read, each with why."""
+    """The training and the held-out images. skipped: files that could not be read, each with the reason."""
 
     train: Images
     test: Images
@@ -141,15 +141,15 @@ class Splits:
 
 class Source(Protocol):
     def describe(self) -> Description:
-        """Shape and counts, from as little reading as possible."""
+        """Shape and counts, found with as little reading as possible."""
 
     def load(self) -> Splits:
-        """The images. Raises: OptionError when they cannot be had."""
+        """The images. Raises: OptionError if they cannot be loaded."""
 
 
 @dataclass(frozen=True)
 class FewerToTrainOn:
-    """A source of which fewer images are trained on: the first of an order that follows the split's seed."""
+    """Wraps a source and keeps only `n_train` training images, chosen by the split's seed."""
 
     source: Source
     n_train: int
@@ -174,25 +174,25 @@ class FewerToTrainOn:
 
 
 def train_count(n_images: int, share: float = TRAIN_SHARE) -> int:
-    """How many of `n_images` are trained on; the rest is held out."""
+    """The number of training images among `n_images`; the rest are held out."""
     return int(n_images * share)
 
 
 def split_positions(n_images: int, split_seed: int, share: float = TRAIN_SHARE) -> tuple[Tensor, Tensor]:
-    """Which of `n_images` are trained on, the first 80 % after a shuffle, and which are held out."""
+    """Positions of training and of held-out images: `n_images` are shuffled, and the first 80 % train."""
     order = torch.randperm(n_images, generator=torch.Generator().manual_seed(split_seed))
     n_train = train_count(n_images, share)
     return order[:n_train], order[n_train:]
 
 
 def shuffled_split(images: Images, split_seed: int) -> tuple[Images, Images]:
-    """The images to train on and those to hold out."""
+    """The training and the held-out images, after a shuffle."""
     train, test = split_positions(len(images), split_seed)
     return images.part(train), images.part(test)
 
 
 def resized(images: Tensor, size: int) -> Tensor:
-    """uint8 [N, C, H, W] at `size` pixels a side, bicubic and anti-aliased; untouched at their own size."""
+    """uint8 [N, C, H, W] at `size` pixels a side, bicubic and anti-aliased; unchanged if of that size."""
     if images.shape[-1] == size:
         return images
     from torchvision.transforms.v2 import InterpolationMode

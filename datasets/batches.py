@@ -1,4 +1,4 @@
-"""Batches of images, on whichever device they are wanted."""
+"""Batches of images on the requested device."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ from vaegan.seeds import generator_for
 
 
 class Batches:
-    """uint8 images [N, C, H, W] in batches [B, C, H, W] on `device`; the last may be smaller.
+    """uint8 images [N, C, H, W] in batches [B, C, H, W] on `device`; the last batch may be smaller.
 
-    Images in memory are moved to the device once and for all; those on disk as they are read. A last
-    batch too small for every process to have two images of it joins the one before.
-    shuffle_seed: the order of an epoch follows from it and the epoch alone; None keeps the images'
-    own order. ranks: the processes that share out each batch; what is given here is this one's part.
-    sizes: of an epoch's whole batches, in order.
+    Images in memory are moved to the device once; images on disk are moved as they are read. If the last
+    batch is too small to give every process two images, it joins the batch before.
+    shuffle_seed: the order of an epoch depends on this seed and the epoch alone; None keeps the images'
+    own order. ranks: the processes that share each batch; `epoch` yields the part of this process.
+    sizes: the full batch sizes of an epoch, in order.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Batches:
 
     @property
     def n_images(self) -> int:
-        """Images in an epoch."""
+        """Number of images in an epoch."""
         return len(self.images)
 
     def first(self, n: int) -> Tensor:
@@ -50,7 +50,7 @@ class Batches:
         return self.images[:n].to(self.device)
 
     def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Tensor]:
-        """The batches of one epoch from that number on, each image in exactly one."""
+        """The batches of one epoch, from batch number `start` on. Each image is in exactly one batch."""
         if self.shuffle_seed is None:
             order = torch.arange(self.n_images)
         else:
@@ -59,7 +59,7 @@ class Batches:
             order = order.to(self.device)  # once, not batch by batch
         for indices in order.split(self.sizes)[start:]:
             mine = self.ranks.share(len(indices)).of(indices)
-            if isinstance(self.images, Tensor):  # an eighth of what indexing takes
+            if isinstance(self.images, Tensor):  # takes an eighth of the time of indexing
                 yield self.images.index_select(0, mine)
             else:
                 yield self.images[mine].to(self.device)

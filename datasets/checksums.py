@@ -1,4 +1,4 @@
-"""One number for each image's pixels, so that a changed image is noticed among any number of others."""
+"""One checksum per image, so that a changed image is noticed among any number of others."""
 
 import base64
 import os
@@ -10,20 +10,20 @@ from torch import Tensor
 
 from vaegan.datasets.store import MIB, StoredImages
 
-AT_ONCE = 64 * MIB  # bytes of images that one thread reads and sums up
+AT_ONCE = 64 * MIB  # bytes of images that one thread reads and processes at a time
 
 
 def checksums(images: Tensor | StoredImages) -> np.ndarray:
     """The CRC-32 of each image's pixels, uint32 [N].
 
-    Of images in the store they are known since these were made; 100,000 images of 64 x 64 in colour in
-    memory take about a second.
+    Images in the store have had theirs since they were made. For images in memory they are computed:
+    100,000 images of 64 x 64 in colour take about a second.
     """
     if isinstance(images, StoredImages) and images.checksums is not None:
         return images.checksums
     n_each = max(1, AT_ONCE // max(1, images[:1].nbytes))
     parts = range(0, len(images), n_each)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # zlib lets other threads run meanwhile
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # zlib releases the lock of the interpreter
         found = list(pool.map(lambda start: _of_part(images[start : start + n_each]), parts))
     return np.concatenate([np.empty(0, np.uint32), *found])
 
@@ -34,12 +34,12 @@ def _of_part(images: Tensor) -> np.ndarray:
 
 
 def as_text(found: np.ndarray) -> str:
-    """Checksums as a text that JSON can hold."""
+    """Checksums as a text that JSON can store."""
     return base64.b64encode(found.astype("<u4").tobytes()).decode()
 
 
 def difference(now: str, before: str) -> str | None:
-    """How images differ from those of before, in words: "1 of 48"; None when all are the same.
+    """The difference between images and earlier ones in words ("1 of 48"); None if all are the same.
 
     now, before: their checksums, from `as_text`.
     """
@@ -47,7 +47,7 @@ def difference(now: str, before: str) -> str | None:
         return None
     ours, theirs = (np.frombuffer(base64.b64decode(text), "<u4") for text in (now, before))
     if len(ours) != len(theirs):
-        return f"{len(ours):,}, where there were {len(theirs):,}"
+        return f"{len(ours):,}, but there were {len(theirs):,}"
     if np.array_equal(np.sort(ours), np.sort(theirs)):
-        return "the same ones in another order"
+        return "the same images in another order"
     return f"{(ours != theirs).sum():,} of {len(ours):,}"

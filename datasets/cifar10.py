@@ -17,13 +17,13 @@ FOLDER = "cifar-10-batches-py"  # as the archive has it
 
 @register_dataset("cifar10")
 class Cifar10:
-    """50,000 and 10,000 photographs in ten classes, 32 x 32 in colour.
+    """Photographs in ten classes, 32 x 32 in colour: 50,000 for training and 10,000 held out.
 
     Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009).
     """
 
     def __init__(self, request: Request):
-        """Raises: OptionError for a data folder that is one level off."""
+        """Raises: OptionError if the data folder is one level too high or too low."""
         self.size = request.image_size or OWN_SIZE
         self.data_dir = request.data_dir
         check_level(self.data_dir, FOLDER)

@@ -1,4 +1,4 @@
-"""Image files to square uint8 pixels: every format that Pillow reads, any mixture of modes and sizes."""
+"""Decodes image files to square uint8 pixels: every format that Pillow reads, in any mode and size."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -18,17 +18,17 @@ from vaegan.devices import cores
 from vaegan.marks import is_marked
 
 WORTH_PROCESSES = 1000  # files; starting processes takes longer than decoding fewer
-DRAWN = "a picture that vaegan has drawn, which is no image for training"
-FILES_AT_ONCE = 64  # that one process decodes before it hands them over
+DRAWN = "a picture drawn by vaegan, which is not a training image"
+FILES_AT_ONCE = 64  # files that one process decodes before it returns them
 
 
 @dataclass(frozen=True)
 class Square:
-    """How an image becomes a square: cut to the centre, then resized.
+    """Makes an image square: crops its centre, then resizes.
 
-    size: pixels a side of what comes out. crop: pixels a side of the central square that is cut out;
-    None for the largest there is, which is also taken where an image is smaller. value_range: what becomes
-    black and white in images of more than 8 bits; None where there are none.
+    size: pixels a side of the result. crop: pixels a side of the central square that is cut out; None for
+    the largest possible, which is also used if an image is smaller. value_range: the values that become
+    black and white in images of more than 8 bits; None if there are no such images.
     """
 
     size: int
@@ -46,13 +46,13 @@ class Square:
 def upright_rgb(image: Image.Image, value_range: ValueRange | None = None) -> Image.Image:
     """The opened image in RGB, turned as its EXIF tag says.
 
-    Raises: ValueError for one of more than 8 bits without the range that it shares with all others.
+    Raises: ValueError for an image of more than 8 bits if the range shared by all images is not given.
     """
     return as_rgb(ImageOps.exif_transpose(in_8_bits(image, value_range)))
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """The image of 8 bits (of an animation: its first frame) in RGB, transparency over white."""
+    """The 8-bit image (the first frame of an animation) in RGB, with transparency over white."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -60,7 +60,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
 
 class Openable(Protocol):
-    """A file that does not lie in a folder."""
+    """A file that is not in a folder, such as a member of an archive."""
 
     name: str
 
@@ -69,17 +69,17 @@ class Openable(Protocol):
 
 
 def decode(file: Path | Openable, square: Square) -> np.ndarray | str:
-    """uint8 [3, size, size], or why the file cannot be read."""
+    """uint8 [3, size, size], or the reason why the file cannot be read."""
     return read(file, lambda image: square.of(upright_rgb(image, square.value_range)).transpose(2, 0, 1))
 
 
 def read(file: Path | Openable, what: Callable[[Image.Image], Any]) -> Any:
-    """what(the opened image), or why the file cannot be read: what is wrong, without where it lies."""
+    """what(the opened image), or the reason why the file cannot be read, without the file's folder."""
     opened = file
     try:
         opened = file if isinstance(file, Path) else file.open("rb")
         with warnings.catch_warnings(), Image.open(opened) as image:
-            warnings.simplefilter("ignore")  # of readers, which do not say which file they speak of
+            warnings.simplefilter("ignore")  # the readers' warnings do not name the file
             return DRAWN if is_marked(image.info) else what(image)
     except UnidentifiedImageError as error:
         return unknown_content(file) or _said(error, file, opened)
@@ -88,12 +88,12 @@ def read(file: Path | Openable, what: Callable[[Image.Image], Any]) -> Any:
 
 
 def _said(error: Exception, file: Path | Openable, opened: Path | Openable | BinaryIO) -> str:
-    name = file.name if opened is file else repr(file.name)  # Pillow names what it was given
+    name = file.name if opened is file else repr(file.name)  # Pillow names the object that it was given
     return f"{type(error).__name__}: {error}".replace(str(opened), name)
 
 
 def unknown_content(file: Path | Openable) -> str | None:
-    """The kind of a file that is called an image, and what to do with such; None where that is unknown."""
+    """The kind of a file that only has an image's name, and what to do; None if the kind is unknown."""
     with file.open("rb") as opened:
         kind = content_kind(opened.read(HEAD))
     return f"its content is {kind}; {UNREAD[kind]}" if kind in UNREAD else None
@@ -112,11 +112,11 @@ class _Results(Dataset):
 
 
 def in_parallel(items: Sequence, function: Callable, n_each: int = FILES_AT_ONCE) -> Iterator:
-    """function(item) of each item, in their order, made by a process for each core where there are many.
+    """function(item) of each item, in order, computed by one process per core if there are many items.
 
-    function: can be pickled. n_each: items that a process takes at once; it is worth to start processes
-    from WORTH_PROCESSES files or a few larger portions on. Processes and not threads, since half the time
-    of a small file is Python's.
+    function: must be picklable. n_each: items that a process takes at once. Starting processes pays off
+    from WORTH_PROCESSES files or from a few larger portions on. They are processes rather than threads,
+    because Python code takes half of the time of a small file.
     """
     many = len(items) >= WORTH_PROCESSES * n_each / FILES_AT_ONCE
     loader = DataLoader(
@@ -124,7 +124,7 @@ def in_parallel(items: Sequence, function: Callable, n_each: int = FILES_AT_ONCE
         batch_size=n_each,
         num_workers=cores() if many else 0,
         collate_fn=list,
-        generator=torch.Generator(),  # else it would take a number from the global one
+        generator=torch.Generator(),  # otherwise it would draw from the global generator
     )
     for batch in loader:
         yield from batch

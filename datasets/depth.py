@@ -1,4 +1,4 @@
-"""Values of more than 8 bits: the range that a whole set of images shares, and how it becomes 0 to 255."""
+"""Values of more than 8 bits: the range that all images of a set share, and its scaling to 0 to 255."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ ValueRange = tuple[float, float]  # the values that become black and white
 
 @dataclass(frozen=True)
 class Extent:
-    """The least and the greatest value of some images. whole: whether they are integers by their type."""
+    """The least and the greatest value of some images. whole: True if the values have an integer type."""
 
     least: float
     greatest: float
@@ -18,7 +18,7 @@ class Extent:
 
     @classmethod
     def of(cls, values: np.ndarray) -> "Extent | None":
-        """Of all finite values; None where there is none."""
+        """The extent of all finite values; None if there are none."""
         whole = values.dtype.kind in "iub"
         if not whole:
             values = values[np.isfinite(values)]
@@ -26,7 +26,7 @@ class Extent:
 
     @classmethod
     def around(cls, extents: Iterable["Extent"]) -> "Extent":
-        """The one that holds all of these; whole only where all are."""
+        """The smallest extent that contains all of these; `whole` only if all are."""
         extents = list(extents)
         return cls(
             min(each.least for each in extents),
@@ -38,9 +38,9 @@ class Extent:
 def range_from(extent: Extent) -> ValueRange:
     """The range of images whose values have this extent.
 
-    Integers: 0 to 2^k - 1 with the smallest k of at least 8 that holds them. Fractions: [0, 1] or [-1, 1]
-    where these hold them; [0, 255] where that does and they reach its upper half. Else, as for integers
-    below 0 (CT images), their own least and greatest.
+    Integers: 0 to 2^k - 1 with the smallest k >= 8 that contains them. Fractions: [0, 1] or [-1, 1] if these
+    contain them; [0, 255] if it contains them and they reach its upper half. All others, such as integers
+    below 0 (CT images): from their own least to their greatest value.
     """
     least, greatest = extent.least, extent.greatest
     if extent.whole:
@@ -54,7 +54,7 @@ def range_from(extent: Extent) -> ValueRange:
 
 
 def to_8_bits(values: np.ndarray, value_range: ValueRange) -> np.ndarray:
-    """The values as uint8: the range's ends become 0 and 255, and what lies outside becomes the nearer end.
+    """The values as uint8: the ends of the range become 0 and 255; values outside become the nearer end.
 
     Raises: ValueError for values that are not finite.
     """

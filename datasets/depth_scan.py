@@ -1,4 +1,4 @@
-"""Which of a folder's files have more than 8 bits a value, and the range that they share."""
+"""Finds the files with more than 8 bits a value in a folder, and the range that they share."""
 
 import json
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from vaegan.progress import with_progress
 
 @dataclass(frozen=True)
 class Depth:
-    """How many image files have more than 8 bits a value, and the extent of all these values.
+    """The number of image files with more than 8 bits a value, and the extent of all their values.
 
-    extent: None where there is none, or where it was not asked for. mixed: whether integers lie beside
-    fractions.
+    extent: None if there are none, or if it was not requested. mixed: True if some files hold integers and
+    others fractions.
     """
 
     n_deep: int = 0
@@ -26,13 +26,13 @@ class Depth:
     mixed: bool = False
 
     def value_range(self, given: ValueRange | None) -> ValueRange | None:
-        """The given range or what is found; None where no file needs one."""
+        """The given range, or else the range found; None if no file needs one."""
         if not self.n_deep:
             return None
         return given or (self.extent and range_from(self.extent))
 
     def remark(self, n_files: int, given: ValueRange | None) -> str | None:
-        """How the files with more than 8 bits are read; None where there is nothing to say."""
+        """A sentence on how files with more than 8 bits are read; None if there is nothing to report."""
         if given and not self.n_deep:
             return f"no image file has more than 8 bits a value; --value-range {said(given)} changes nothing"
         value_range = self.value_range(given)
@@ -42,7 +42,7 @@ class Depth:
         if not given:
             ends = said((self.extent.least, self.extent.greatest)).replace(",", " to ")
             how = f"found from all their values, {ends}; --value-range LO,HI sets others"
-            how += "; integers and fractions are mixed, which one range hardly fits" if self.mixed else ""
+            how += "; integers and fractions are mixed, so one range hardly fits both" if self.mixed else ""
         black, white = said(value_range).split(",")
         others = "; the others stay as they are" if self.n_deep < n_files else ""
         return (
@@ -52,12 +52,11 @@ class Depth:
 
 
 def scan(files: Sequence[Path | Openable], values: bool = True) -> Depth:
-    """The depth of those files, of which only those are decoded that have more than 8 bits.
+    """The depth of those files; decodes only those with more than 8 bits.
 
-    values: whether their extent is asked for; without it, nothing is decoded. A file that cannot be read
-    counts as none.
+    values: True to find their extent; otherwise nothing is decoded. Unreadable files are not counted.
     """
-    # the starts of files in an archive take as long as all of them, which several processes read at once
+    # in an archive, reading the start of a file takes as long as all of it: leave that to several processes
     candidates = [file for file in files if not isinstance(file, Path) or _begins_deep(file)]
     looked_at = in_parallel(candidates, _extent if values else _deep)
     found = list(with_progress(looked_at, len(candidates), "finding the range of values"))
@@ -87,7 +86,7 @@ def _deep(file: Path | Openable) -> bool | str:
 
 
 def remembered(file: Path, state: str) -> Depth | None:
-    """What `remember` wrote for the same state of a folder."""
+    """The depth that `remember` wrote for the same state of a folder; None if there is none."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(file.read_text(encoding="utf-8"))
         if kept["state"] == state:
@@ -97,7 +96,7 @@ def remembered(file: Path, state: str) -> Depth | None:
 
 
 def remember(file: Path, state: str, depth: Depth) -> None:
-    """Keep what was found for the next start; where nothing can be written, that looks again."""
+    """Saves the depth for the next start. If the file cannot be written, the next start scans again."""
     text = json.dumps({"state": state, "depth": asdict(depth)})
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -12,12 +12,12 @@ from vaegan.datasets.base import (
 )
 
 N_IMAGES = 1797
-OWN_SIZE = 32  # the images are 8 x 8; networks and eyes want more
+OWN_SIZE = 32  # the images are 8 x 8, too small for networks and for eyes
 
 
 @register_dataset("digits")
 class Digits:
-    """1,797 handwritten digits, 8 x 8 and grey, that come with scikit-learn, enlarged.
+    """The 1,797 handwritten digits of scikit-learn, 8 x 8 and grey, enlarged.
 
     Source: Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI repository (1998).
     """

@@ -1,4 +1,4 @@
-"""What each of some images was made from, where that is known."""
+"""Ground-truth generative factors of images, if they are known."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class Factors:
     """The ground-truth factors of N images.
 
     continuous: float32 [N, K], a column for each of `continuous_names`. discrete: int64 [N, D], a column
-    for each of `categories`, which maps a factor's name to what its values 0, 1, ... stand for.
+    for each of `categories`, which maps a factor's name to the meanings of its values 0, 1, ...
     """
 
     continuous_names: tuple[str, ...]
@@ -22,5 +22,5 @@ class Factors:
         return len(self.continuous)
 
     def __getitem__(self, index: Tensor | slice) -> "Factors":
-        """The factors of some of the images."""
+        """The factors of the images at that index."""
         return Factors(self.continuous_names, self.continuous[index], self.categories, self.discrete[index])

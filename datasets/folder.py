@@ -1,4 +1,4 @@
-"""A folder of images: flat or nested, every format that Pillow reads, any mixture of modes and sizes."""
+"""A folder of images: flat or nested, every format that Pillow reads, in any mixture of modes and sizes."""
 
 import os
 from functools import cached_property
@@ -23,9 +23,9 @@ FACES = "anime_faces"
 class Folder(ImageFiles):
     """The images below a folder, in colour.
 
-    Each is turned as its EXIF tag says, cut to its central square and resized. `list_images` says which
-    files are taken, `read_layout` how they are split and what their classes are; images that cannot be read
-    are skipped and named. An image in the cache is known by its file's path, size and times.
+    Each is turned as its EXIF tag says, cropped to its central square and resized. `list_images` selects the
+    files; `read_layout` finds their split and their classes. Unreadable images are skipped and listed. The
+    cache identifies an image by its file's path, size and times.
     """
 
     kind = "image files"
@@ -33,12 +33,12 @@ class Folder(ImageFiles):
 
     @cached_property
     def names(self) -> list[Path]:
-        """Image files in the order of their paths. Raises: OptionError when there are none."""
+        """Image files in the order of their paths. Raises: OptionError if there are none."""
         return [self.listing.images[i] for i in self._layout.kept]
 
     @property
     def unopened(self) -> list[tuple[Path, str]]:
-        """Folders that cannot be listed, each with why."""
+        """Folders that cannot be listed, each with the reason."""
         return self.listing.closed
 
     @property
@@ -51,7 +51,7 @@ class Folder(ImageFiles):
 
     @cached_property
     def listing(self) -> Listing:
-        """What lies in the folder. Raises: OptionError when there are no images."""
+        """The contents of the folder. Raises: OptionError if there are no images."""
         listing = list_images(self.root)
         if not listing.images:
             problem = f"no image in {self.root} ({listing.others} other files found)"
@@ -80,18 +80,21 @@ class Folder(ImageFiles):
         try:
             state = file.stat()
         except OSError:
-            return os.fsencode(file)  # gone: opening it will tell
+            return os.fsencode(file)  # the file is gone; opening it will report that
         numbers = f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
         return os.fsencode(file)[self._n_above :] + b"\0" + numbers.encode()
 
     @cached_property
     def _n_above(self) -> int:
-        """Bytes of a path that stand for this folder: many times as fast as a path relative to it."""
+        """Number of bytes of a path up to this folder's contents.
+
+        To cut them off is many times as fast as to compute a relative path.
+        """
         return len(os.fsencode(self.root / "x")) - 1
 
 
 def _content(table: Path) -> bytes:
-    """Nothing of a file that cannot be read, which is then named as one that holds nothing."""
+    """The bytes of a table; none if it cannot be read, so that it is reported as an empty table."""
     try:
         return table.read_bytes()
     except OSError:
@@ -103,7 +106,7 @@ class Faces:
     """The folder `anime_faces` in the data folder."""
 
     def __init__(self, request: Request):
-        """Raises: OptionError for a data folder that is one level off."""
+        """Raises: OptionError if the data folder is one level too high or too low."""
         self.request = request
         self.root = request.data_dir / FACES
         check_level(request.data_dir, FACES)
@@ -115,7 +118,7 @@ class Faces:
         return Description((3, size, size), None, None, note=f"no folder {self.root}")
 
     def load(self) -> Splits:
-        """Raises: OptionError when there is no such folder: it cannot be downloaded."""
+        """Raises: OptionError if there is no such folder, because it cannot be downloaded."""
         if not self.root.is_dir():
             raise OptionError(
                 "dataset",

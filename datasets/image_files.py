@@ -1,4 +1,4 @@
-"""Image files wherever they lie: in a folder, in an archive, in the rows of a table."""
+"""Image files in a folder, in an archive, or in the rows of a table."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,11 @@ from vaegan.datasets.depth_scan import Depth, remember, remembered, scan
 
 
 class ImageFiles(Collection):
-    """A source of files that Pillow reads, with one range of values for all that have more than 8 bits."""
+    """A source of files that Pillow reads, with one range of values for all files of more than 8 bits."""
 
     @property
     def files(self) -> Sequence[Path | Openable]:
-        """Each image's file, in the order of `names`."""
+        """The file of each image, in the order of `names`."""
         raise NotImplementedError
 
     @property
@@ -29,7 +29,7 @@ class ImageFiles(Collection):
 
     @property
     def value_range(self) -> ValueRange | None:
-        """One for all files, found from their values unless it is given."""
+        """One range for all files: the given one, or else the range found from their values."""
         return self._depth.value_range(self.request.value_range)
 
     @cached_property
@@ -44,7 +44,7 @@ class ImageFiles(Collection):
 
     @cached_property
     def _state(self) -> str:
-        """Changes when one of the files does."""
+        """A hash that changes when one of the files does."""
         return hashlib.blake2b(b"\0".join(self.stamps), digest_size=16).hexdigest()
 
     def load(self) -> Splits:

@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes, and by its name where they tell too little."""
+"""Finds a file's kind by its first bytes, and by its name if these are not enough."""
 
 import os
 from collections.abc import Callable
@@ -7,16 +7,16 @@ from functools import cache
 from PIL import Image
 
 IMAGE = "image"
-HEAD = 64  # bytes that tell
-# what looks like images and is not read, and what to do
+HEAD = 64  # bytes that are enough to recognise a kind
+# kinds of files that look like images and are not read, and what to do with them
 UNREAD = {
     "HEIC": "convert them to JPEG or PNG",
     "AVIF": "convert them to JPEG or PNG",
     "JPEG XL": "convert them to JPEG or PNG",
-    "SVG": "draw them into PNGs",
+    "SVG": "convert them to PNG",
     "RAW": "develop them into JPEG, PNG or TIFF",
-    "video": "take images out of them",
-    "parquet": "--dataset takes one of them, or the folder that they lie in",
+    "video": "extract images from them",
+    "parquet": "--dataset accepts one of them, or their folder",
 }
 ENDINGS = {
     "HEIC": (".heic", ".heif", ".hif"),
@@ -33,7 +33,7 @@ ENDINGS = {
         *(".ogv", ".webm", ".wmv"),
     ),
 }
-BRANDS = {  # of a box `ftyp`, at the start of what Apple's and MPEG's formats hold
+BRANDS = {  # of the box `ftyp`, which stands at the start of Apple's and MPEG's formats
     "HEIC": (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
     "AVIF": (b"avif", b"avis"),
     "RAW": (b"crx ",),
@@ -57,22 +57,22 @@ def image_endings() -> set[str]:
 
 
 def kind_of(name: str, head: Callable[[], bytes]) -> str | None:
-    """`IMAGE` for what Pillow reads, a kind of `UNREAD`, or None for any other file.
+    """`IMAGE` for a file that Pillow reads, a kind of `UNREAD`, or None for any other file.
 
-    head: reads the first bytes; it is asked only where the name's ending is not that of an image.
+    head: reads the first bytes; called only if the name's ending is not that of an image.
     """
-    ending = os.path.splitext(name)[1].lower()  # many times as fast as a path
+    ending = os.path.splitext(name)[1].lower()  # many times as fast as `Path.suffix`
     by_name = _kinds().get(ending)
     if by_name == IMAGE:
         return IMAGE
     by_content = content_kind(head())
-    if by_name == "RAW" and by_content == IMAGE:  # most are TIFFs, of which Pillow would see a thumbnail
+    if by_name == "RAW" and by_content == IMAGE:  # most are TIFFs, and Pillow would read only their thumbnail
         return by_name
     return by_content or by_name
 
 
 def content_kind(head: bytes) -> str | None:
-    """The kind that the first bytes tell."""
+    """The kind that the first bytes indicate; None if they indicate none."""
     if head[4:8] == b"ftyp":
         brand = head[8:12]
         kind = next((kind for kind, brands in BRANDS.items() if brand in brands), "video")
@@ -91,10 +91,10 @@ def _kinds() -> dict[str, str]:
     """The kind that each ending stands for."""
     unread = {ending: kind for kind, endings in ENDINGS.items() for ending in endings}
     read = {ending: IMAGE for ending in image_endings()}
-    return unread | read | {ending: "video" for ending in ENDINGS["video"]}  # Pillow knows MPEGs, unread
+    return unread | read | {ending: "video" for ending in ENDINGS["video"]}  # Pillow only lists MPEG
 
 
 @cache
 def _readable() -> set[str]:
-    """The kinds that this Pillow, or an addition to it, reads all the same."""
+    """The kinds of `UNREAD` that this Pillow, or a plug-in of it, can read."""
     return {kind for kind, endings in ENDINGS.items() if kind != "video" and endings[0] in image_endings()}

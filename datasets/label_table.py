@@ -1,4 +1,4 @@
-"""labels.csv: a file and a class in each row."""
+"""Reads labels.csv: a file and a class in each row."""
 
 import csv
 import unicodedata
@@ -12,7 +12,7 @@ SEPARATORS = (",", ";", "\t")
 
 
 def table_text(content: bytes) -> str:
-    """The text of such a file, as spreadsheets write it."""
+    """The text of a table, decoded as spreadsheets write it."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -22,10 +22,10 @@ def table_text(content: bytes) -> str:
 def read_label_table(
     paths: Sequence[PurePath], place: PurePath, text: str
 ) -> tuple[dict[int, str], list[str]]:
-    """The classes that a table gives to images, by their positions, and what was odd, a sentence each.
+    """The classes that a table gives to images, by position, and a sentence for each problem found.
 
-    paths: of the images. place: the table's path; its files are relative to its folder. They may lack their
-    endings, or folders where a file's name is that of one image alone.
+    paths: of the images. place: the table's path; its file names are relative to its folder. These names may
+    lack their endings, or their folders if only one image has that name.
     """
     start = text.partition("\n")[0]
     separator = max(SEPARATORS, key=start.count)
@@ -49,14 +49,14 @@ def read_label_table(
             twice += 1
     odd = []
     if unknown:
-        odd.append(f"{unknown:,} rows of {place} name no image, and are passed over")
+        odd.append(f"{unknown:,} rows of {place} name no image and are ignored")
     if twice:
-        odd.append(f"{twice:,} rows of {place} give an image another class than before; the first one counts")
+        odd.append(f"{twice:,} rows of {place} give an image a second, different class; the first one counts")
     return classes, odd
 
 
 def _columns(header: Sequence[str]) -> tuple[int, int] | None:
-    """Which columns hold the file and its class."""
+    """The columns of the file and of its class; None if either is missing."""
     names = [cell.strip().casefold() for cell in header]
     file = next((names.index(known) for known in FILE_COLUMNS if known in names), None)
     name = next((names.index(known) for known in CLASS_COLUMNS if known in names), None)
@@ -77,12 +77,12 @@ def _places(paths: Sequence[PurePath], folder: PurePath) -> tuple[dict[str, int]
 
 
 def _composed(name: str) -> str:
-    """The name with each accented letter as one: a Mac may write them as two, where a table has one."""
+    """The name with each accented letter as one character: a Mac may write two where a table has one."""
     return unicodedata.normalize("NFC", name)
 
 
 def _unique(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """The names that stand for one position alone."""
+    """The names that belong to one position only."""
     found: dict[str, int | None] = {}
     for name, i in pairs:
         found[name] = None if name in found else i

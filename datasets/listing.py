@@ -1,4 +1,4 @@
-"""The image files below a folder, each once, and what else lies there."""
+"""Lists the image files below a folder, each once, and counts everything else there."""
 
 import os
 from collections import Counter
@@ -10,18 +10,18 @@ from vaegan.datasets.kinds import HEAD, IMAGE, UNREAD, kind_of
 from vaegan.datasets.label_table import LABEL_TABLE
 from vaegan.marks import what_made
 
-SHOWN = 3  # folders that are named
+SHOWN = 3  # folders named in a message
 
 
 @dataclass
 class Listing:
-    """What lies below a folder. images: paths of images, in their order. tables: of files called labels.csv.
+    """The contents of a folder. images: paths of images, in order. tables: paths of files called labels.csv.
 
-    others: how many files are neither images nor of a known kind. closed: folders that cannot be listed, each
-    with why. unread: how many files there are of each kind that looks like images and is not read. ours:
-    what vaegan has made, each with what it is. again: how many images are there a second time, by links.
-    needless: links to folders that are read already, or lie around this one. itself: what vaegan has made of
-    the folder, if it has.
+    others: number of files that are neither images nor of a known kind. closed: folders that cannot be
+    listed, each with the reason. unread: number of files of each kind that looks like images and is not read.
+    ours: runs and pictures that vaegan made, each with its kind. again: number of links to images that are
+    already listed. needless: links to folders that are read already, or that contain this one. itself: the
+    kind of the folder, if vaegan made it.
     """
 
     root: Path
@@ -36,22 +36,22 @@ class Listing:
     itself: str | None = None
 
     def remarks(self) -> Iterator[str]:
-        """A sentence for each thing that is left out."""
+        """One sentence for each thing that is left out."""
         for kind, count in sorted(self.unread.items()):
             yield f"not read: {count:,} {kind}; {UNREAD[kind]}"
         for made, plural in MADE.items():
             if folders := [folder for folder, what in self.ours if what == made]:
                 yield f"left out: {self._named(folders, plural)}"
         if self.itself is not None:
-            yield f"{self.root} is one of the {MADE[self.itself]}; its images are read, as asked"
+            yield f"{self.root} is one of the {MADE[self.itself]}; its images are read, as requested"
         if self.again:
             yield f"left out: links to images that are there already, {self.again:,}"
         if self.needless:
-            links = "links to folders that are read already or lie around this one"
+            links = "links to folders that are read already or contain this one"
             yield f"left out: {self._named(self.needless, links)}"
 
     def _named(self, paths: list[Path], what: str) -> str:
-        """How many there are, and the first ones by name."""
+        """The number of paths, and the names of the first ones."""
         shown = ", ".join(str(path.relative_to(self.root)) for path in sorted(paths)[:SHOWN])
         more = f" and {len(paths) - SHOWN:,} more" if len(paths) > SHOWN else ""
         return f"{what}, {len(paths):,} ({shown}{more})"
@@ -65,16 +65,16 @@ MADE = {
 
 
 def list_images(root: Path) -> Listing:
-    """The files below the folder, in linked folders, too.
+    """The files below the folder, including those in linked folders.
 
-    Hidden files and folders, and what vaegan has made, are passed over; the folder itself was asked for,
-    whatever it is. A file that links lead to as well is listed where it lies, or else by the first path.
+    Hidden files and folders, and all that vaegan made, are skipped; the folder itself is always read. If
+    links lead to a file, it is listed at its own place if that is below the folder, else by the first path.
     """
     return _Walk(root).listing
 
 
 class _Walk:
-    """Goes through real folders first, then through links, and into no folder twice."""
+    """Walks through real folders first, then through links, and enters no folder twice."""
 
     def __init__(self, root: Path):
         self.listing = Listing(root)
@@ -82,7 +82,7 @@ class _Walk:
         self._seen: set[str] = set()
         self._folder_links: list[Path] = []
         self._file_links: list[Path] = []
-        self._real: set[str] = set()  # places of image files that are no links
+        self._real: set[str] = set()  # real paths of image files that are not links
         self._made: dict[Path, str | None] = {}
         self._enter(root, str(self.home))
         while self._folder_links:
@@ -92,7 +92,7 @@ class _Walk:
         self.listing.images.sort()
 
     def _enter(self, folder: Path, place: str) -> None:
-        """folder: its path, perhaps through links. place: where it really lies."""
+        """folder: its path, perhaps through links. place: its real path."""
         waiting = [(folder, place)]
         while waiting:
             folder, place = waiting.pop()
@@ -115,7 +115,7 @@ class _Walk:
                 if entry.name.startswith("."):
                     continue
                 path = folder / entry.name
-                if entry.is_symlink() or getattr(entry, "is_junction", bool)():  # Windows has the latter
+                if entry.is_symlink() or getattr(entry, "is_junction", bool)():  # junctions exist on Windows
                     (self._folder_links if path.is_dir() else self._file_links).append(path)
                 elif entry.is_dir():
                     waiting.append((path, f"{place}{os.sep}{entry.name}"))
@@ -123,7 +123,7 @@ class _Walk:
                     self._real.add(f"{place}{os.sep}{entry.name}")
 
     def _follow(self, link: Path) -> None:
-        """Go into a linked folder, unless it holds the folder that was asked for, or is one of ours."""
+        """Enters a linked folder, unless it contains the requested folder or was made by vaegan."""
         place = Path(os.path.realpath(link))
         if str(place) in self._seen or place in self.home.parents:
             self.listing.needless.append(link)
@@ -137,7 +137,7 @@ class _Walk:
             place = os.path.realpath(path)
             if place in self._real:
                 self.listing.again += 1
-            # a link that leads nowhere is listed, to be named as unreadable; a pipe would never end
+            # a broken link is listed, so that it is reported as unreadable; reading a pipe would never end
             elif os.path.isfile(path) or not os.path.exists(path):
                 if (made := self._made_around(Path(place).parent)) is not None:
                     self.listing.ours.append((path, made))
@@ -145,7 +145,7 @@ class _Walk:
                     self._real.add(place)
 
     def _add(self, path: Path) -> bool:
-        """List a file as what it is; whether it is an image."""
+        """Lists a file by its kind; returns True for an image."""
         kind = kind_of(path.name, lambda: first_bytes(path))
         if kind == IMAGE:
             self.listing.images.append(path)
@@ -158,7 +158,7 @@ class _Walk:
         return kind == IMAGE
 
     def _made_around(self, place: Path) -> str | None:
-        """What vaegan has made of that folder or of one around it, but for what was asked for."""
+        """The kind of that folder or of one around it, if vaegan made it and the user did not ask for it."""
         if place == place.parent or place == self.home or place in self.home.parents:
             return None
         if place not in self._made:
@@ -171,13 +171,13 @@ class _Walk:
 
 
 def first_bytes(path: Path) -> bytes:
-    """The first bytes; none of a file that cannot be read, which is then no image."""
+    """The first bytes of a file; b"" if it cannot be read, so that it counts as no image."""
     try:
         file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except OSError:
         return b""
     try:
-        return os.read(file, HEAD)  # a fifth of the time of a buffered file
+        return os.read(file, HEAD)  # takes a fifth of the time of a buffered file
     except OSError:
         return b""
     finally:

@@ -8,13 +8,13 @@ FOLDER = "MNIST/raw"
 
 @register_dataset("mnist")
 class Mnist:
-    """60,000 and 10,000 handwritten digits, 28 x 28 and grey.
+    """Handwritten digits, 28 x 28 and grey: 60,000 for training and 10,000 held out.
 
     Source: LeCun et al., Gradient-based learning applied to document recognition (Proc. IEEE, 1998).
     """
 
     def __init__(self, request: Request):
-        """Raises: OptionError for a data folder that is one level off."""
+        """Raises: OptionError if the data folder is one level too high or too low."""
         self.size = request.image_size or OWN_SIZE
         self.data_dir = request.data_dir
         check_level(self.data_dir, FOLDER)

@@ -1,4 +1,4 @@
-"""Archives as files see them: which files they hold, and the bytes of each. Nothing is unpacked to disk."""
+"""Reads archives: lists their files and returns the bytes of each. Nothing is unpacked to disk."""
 
 import bz2
 import gzip
@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-# what the readers of archives raise on damaged ones
+# exceptions that the readers of archives raise if an archive is damaged
 DAMAGE = (OSError, EOFError, RuntimeError, ValueError, NotImplementedError, tarfile.TarError)
 DAMAGE += (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
-MOST_LINKS = 8  # that one follows to a file of a tar
+MOST_LINKS = 8  # links in a row that are followed to a file of a tar
 
 
 @dataclass(frozen=True)
 class Member:
     """A file in an archive.
 
-    path: within it. key: where its bytes lie. order: less for what can be read sooner. state: changes when
-    the content does. encrypted: it cannot be read without a password.
+    path: within the archive. key: the place of its bytes. order: smaller for members that can be read sooner.
+    state: changes when the content does. encrypted: True if it cannot be read without a password.
     """
 
     archive: "Packed"
@@ -45,11 +45,11 @@ class Member:
         return io.BytesIO(self.archive.read(self))
 
 
-Listed = tuple[Member, Callable[[int], bytes]]  # a file, and what reads so many of its first bytes
+Listed = tuple[Member, Callable[[int], bytes]]  # a file, and a function that reads its first n bytes
 
 
 class Packed:
-    """An archive, opened when something is read and then kept open, by each process for itself."""
+    """An archive. Each process opens it by itself when it first reads from it, and keeps it open."""
 
     def __init__(self, file: Path):
         self.file = file
@@ -57,12 +57,12 @@ class Packed:
         self._process: int | None = None
 
     def members(self) -> Iterator[Listed]:
-        """Its files. Raises: one of DAMAGE."""
+        """The files of the archive. Raises: one of DAMAGE."""
         raise NotImplementedError
 
     def read(self, member: Member) -> bytes:
-        """Raises: one of DAMAGE."""
-        if self._process != os.getpid():  # two processes would move each other's place in the file
+        """The bytes of a member. Raises: one of DAMAGE."""
+        if self._process != os.getpid():  # in a shared file, processes move each other's position
             self._opened, self._process = self._open(), os.getpid()
         return self._read(member.key)
 
@@ -80,7 +80,7 @@ class Zip(Packed):
     """A zip archive."""
 
     def members(self) -> Iterator[Listed]:
-        """Its files. Raises: one of DAMAGE."""
+        """The files of the archive. Raises: one of DAMAGE."""
         with zipfile.ZipFile(self.file) as opened:
             for info in opened.infolist():
                 if not info.is_dir():
@@ -98,10 +98,10 @@ class Zip(Packed):
 
 
 class Tar(Packed):
-    """A tar archive. Of a compressed one the members should be read in their order: there is no way back."""
+    """A tar archive. Read the members of a compressed one in order: it cannot be read backwards."""
 
     def members(self) -> Iterator[Listed]:
-        """Its files and what links in it lead to. Raises: one of DAMAGE."""
+        """The files of the archive, and the targets of its links. Raises: one of DAMAGE."""
         whole = self.file.stat()
 
         def listed(name: str, info: tarfile.TarInfo) -> Listed:
@@ -134,7 +134,7 @@ class Tar(Packed):
 
 
 def _target(name: str, files: dict[str, tarfile.TarInfo]) -> tarfile.TarInfo | None:
-    """The file of that name, or that the link of that name leads to; None where there is none."""
+    """The file of that name, or the file that the link of that name leads to; None if there is none."""
     for _ in range(MOST_LINKS):
         info = files.get(name)
         if info is None or not (info.issym() or info.islnk()):
@@ -145,6 +145,6 @@ def _target(name: str, files: dict[str, tarfile.TarInfo]) -> tarfile.TarInfo | N
 
 
 def inner_path(name: str) -> PurePosixPath:
-    """A member's path below the archive, without what would lead out of it."""
+    """A member's path within the archive, without the parts that would lead out of it."""
     parts = name.replace("\\", "/").split("/")
     return PurePosixPath(*(part for part in parts if part not in ("", ".", "..")))

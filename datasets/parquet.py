@@ -1,4 +1,7 @@
-"""Hugging Face's parquet files with a column of images: one of them, or a folder. Read without `datasets`."""
+"""Parquet files in Hugging Face's format with a column of images: one file or a folder of them.
+
+They are read without the package `datasets`.
+"""
 
 import os
 import re
@@ -18,11 +21,11 @@ from vaegan.datasets.readers import register_reader
 from vaegan.errors import OptionError
 
 ENDING = ".parquet"
-PREFERRED = ("label", "labels", "y", "class")  # of several columns with classes
+PREFERRED = ("label", "labels", "y", "class")  # if several columns hold classes
 
 
 def _reads(path: Path) -> bool:
-    """Takes a parquet file, and a folder that holds some (also in `data`) and no image."""
+    """True for a parquet file, and for a folder that holds some (also in `data`) and no image."""
     if os.path.isdir(path):
         return bool(_files(path)) and not list_images(path).images
     return path.name.lower().endswith(ENDING) and os.path.isfile(path)
@@ -39,10 +42,10 @@ def _files(path: Path) -> list[Path]:
 
 @register_reader("Hugging Face's parquet files (.parquet, or a folder of them)", _reads)
 class Parquet(ImageFiles):
-    """The images in the rows of parquet files, in colour, cut and resized as those of a folder.
+    """The images in the rows of parquet files, in colour, cropped and resized as those of a folder.
 
-    Files called train-... and test-... (or validation-...) are a ready-made split. An image in the cache is
-    known by its file's name, size and time and by its row.
+    Files called train-... and test-... (or validation-...) are a ready-made split. The cache identifies an
+    image by its file's name, size and time and by its row.
     """
 
     kind = "rows"
@@ -57,17 +60,19 @@ class Parquet(ImageFiles):
         if not columns:
             names = ", ".join(self._parts[0][0].schema.names)
             problem = f"no column of images in {self._parts[0][0].path.name} (columns: {names})"
-            raise OptionError("dataset", f"{problem}; needed is one with whole image files, as bytes")
+            raise OptionError("dataset", f"{problem}; one with complete image files, as bytes, is needed")
         self._column = next((name for name in columns if name.casefold() in ("image", "img")), columns[0])
         if len(columns) > 1:
             left = ", ".join(name for name in columns if name != self._column)
             self._said.append(f"the images are taken from the column {self._column}; left out: {left}")
         for file, _ in self._parts:
             if self._column not in file.schema.names:
-                raise OptionError("dataset", f"no column {self._column} in {file.path.name}, unlike others")
+                raise OptionError(
+                    "dataset", f"no column {self._column} in {file.path.name}, unlike in others"
+                )
 
     def _split(self, files: list[ParquetFile]) -> list[tuple[ParquetFile, bool]]:
-        """The files that take part, and whether a ready-made split holds them out; says what is done."""
+        """The files that are used, each with True if a ready-made split holds it out; adds a remark."""
         sides = {"train": [], "test": [], "val": [], "": []}
         for file in files:
             sides[_side(file.path)].append(file)
@@ -75,14 +80,14 @@ class Parquet(ImageFiles):
         if not sides["train"] or not sides[other]:
             return [(file, False) for file in files]
         if self.request.split is not None:
-            self._said.append("split anew, as asked: all files are pooled")
+            self._said.append("new split, as requested: all files are pooled")
             return [(file, False) for file in files]
         n_train, n_other = (sum(map(len, sides[side])) for side in ("train", other))
-        said = f"split as it is in the files: {n_train:,} training, {n_other:,} held out ({other})"
+        said = f"split as in the files: {n_train:,} training, {n_other:,} held out ({other})"
         left = [file for side in sides if side not in ("train", other) for file in sides[side]]
         if left:
             said += f"; left out: {', '.join(file.path.name for file in left)}"
-        self._said.append(f"{said}; --split 80/20 splits all images anew")
+        self._said.append(f"{said}; --split 80/20 makes a new split")
         return [(file, side == other) for side in ("train", other) for file in sides[side]]
 
     @cached_property
@@ -91,7 +96,7 @@ class Parquet(ImageFiles):
 
     @cached_property
     def names(self) -> list[Path]:
-        """Raises: OptionError where there is no row."""
+        """Raises: OptionError if there are no rows."""
         if not self.files:
             raise OptionError("dataset", f"no row in {self.root}")
         return [row.file.path.with_name(row.name) for row in self.files]
@@ -139,7 +144,7 @@ class Parquet(ImageFiles):
 
     @cached_property
     def _states(self) -> dict[Path, str]:
-        """Changes when a file does, by the files."""
+        """A text for each file that changes when the file does."""
         states = {file.path: file.path.stat() for file, _ in self._parts}
         root = self.root if self.root.is_dir() else self.root.parent
         return {
@@ -149,14 +154,14 @@ class Parquet(ImageFiles):
 
 
 def _side(file: Path) -> str:
-    """Which side of a split a file is called after: "train-00000-of-00001.parquet" after train."""
+    """The side of a split that a file is named after: "train-00000-of-00001.parquet" gives train."""
     word = re.split(r"[-_.]", file.name.casefold())[0]
     sides = {"train": TRAIN, "test": TEST, "val": VALIDATION}
     return next((side for side, words in sides.items() if word in words), "")
 
 
 def _class(value: Any, known: list[str] | None) -> str:
-    """The class that a value of a column of labels stands for."""
-    if value is None or value == -1:  # as Hugging Face has what is not labelled
+    """The class name for a value of the labels' column."""
+    if value is None or value == -1:  # Hugging Face's values for "not labelled"
         return UNLABELLED
     return known[value] if known and isinstance(value, int) and value < len(known) else str(value)

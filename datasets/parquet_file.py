@@ -1,4 +1,4 @@
-"""Rows of parquet files whose column of images holds whole image files, as Hugging Face writes them."""
+"""Reads rows of parquet files with a column of complete image files, as Hugging Face writes them."""
 
 import io
 import json
@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 from vaegan.errors import OptionError
 
 ROWS_AT_ONCE = 32  # decoded images are small, the files in these rows may be large
-BUFFER = 2**20  # bytes of a column that are read at once; without a buffer it would be all of a group of rows
+BUFFER = 2**20  # bytes of a column that are read at once; without a buffer, a whole row group would be
 
 
 class ParquetFile:
-    """A parquet file, opened when something is read and then kept open, by each process for itself.
+    """A parquet file. Each process opens it by itself when it first reads from it, and keeps it open.
 
-    Rows are best read in their order: there is no way back within a group of them.
+    Read rows in order: within a row group it cannot be read backwards.
     """
 
     def __init__(self, path: Path):
@@ -38,7 +38,7 @@ class ParquetFile:
 
     @cached_property
     def features(self) -> dict[str, dict[str, Any]]:
-        """What Hugging Face notes of each column; empty where it wrote nothing."""
+        """Hugging Face's description of each column; empty if there is none."""
         try:
             noted = json.loads((self.schema.metadata or {})[b"huggingface"])["info"]["features"]
             return {name: feature for name, feature in noted.items() if isinstance(feature, dict)}
@@ -52,7 +52,7 @@ class ParquetFile:
 
     def value(self, column: str, row: int) -> Any:
         """One value of a column."""
-        if self._process != os.getpid():  # two processes would move each other's place in the file
+        if self._process != os.getpid():  # in a shared file, processes move each other's position
             self._opened, self._process, self._at = self._open(), os.getpid(), None
         group = bisect_right(self._starts, row) - 1
         if self._at != (column, group) or row < self._first:
@@ -69,13 +69,13 @@ class ParquetFile:
         try:
             from pyarrow.parquet import ParquetFile as Opened
         except ImportError:
-            problem = "parquet files are read with pyarrow, which is missing; pip install 'vaegan[parquet]'"
+            problem = "pyarrow, which reads parquet files, is missing; pip install 'vaegan[parquet]'"
             raise OptionError("dataset", problem) from None
         try:
             return Opened(self.path, buffer_size=BUFFER)
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            problem = f"{self.path.name} cannot be read ({reason}); copy or download it anew"
+            problem = f"{self.path.name} cannot be read ({reason}); copy or download it again"
             raise OptionError("dataset", problem) from None
 
     def __reduce__(self):
@@ -84,7 +84,7 @@ class ParquetFile:
 
 @dataclass(frozen=True)
 class ImageRow:
-    """The image file in one row."""
+    """The image file in one row of a parquet file."""
 
     file: ParquetFile
     column: str
@@ -95,7 +95,7 @@ class ImageRow:
         return f"{self.file.path.name}[{self.row}]"
 
     def open(self, mode: str = "rb") -> BinaryIO:
-        """Raises: ValueError for a row without one."""
+        """Raises: ValueError for a row without an image."""
         value = self.file.value(self.column, self.row)
         content = value.get("bytes") if isinstance(value, dict) else value
         if not content:
@@ -105,7 +105,7 @@ class ImageRow:
 
 
 def image_columns(file: ParquetFile) -> Iterator[str]:
-    """The columns of images, by what Hugging Face notes, or else by their types and names."""
+    """The columns of images, by Hugging Face's description, or else by their types and names."""
     from pyarrow import types
 
     for field in file.schema:

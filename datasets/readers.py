@@ -1,4 +1,4 @@
-"""Sources that are given by a path: a reader is a class under `@register_reader`, and says what it reads."""
+"""Readers of paths. A reader is a source class under `@register_reader`, which names what it reads."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,9 +12,10 @@ from vaegan.errors import OptionError, did_you_mean
 
 @dataclass(frozen=True)
 class Reader:
-    """what: that it reads, for messages ("a folder of images"). reads: whether it takes the path.
+    """A source class for paths. what: what it reads, for messages ("a folder of images").
 
-    source: makes the source from a request and the path. last: asked when no other one takes the path.
+    reads: True if it accepts a path. source: creates the source from a request and the path. last: asked
+    only if no other reader accepts the path.
     """
 
     what: str
@@ -27,7 +28,7 @@ _readers: list[Reader] = []
 
 
 def register_reader(what: str, reads: Callable[[Path], bool], *, last: bool = False) -> Callable:
-    """A class decorator that files the class as what reads such paths; for the arguments see `Reader`."""
+    """Class decorator that registers the class as a reader of paths; for the arguments see `Reader`."""
 
     def decorate(source):
         _readers.append(Reader(what, reads, source, last))
@@ -37,19 +38,19 @@ def register_reader(what: str, reads: Callable[[Path], bool], *, last: bool = Fa
 
 
 def readers() -> Iterator[Reader]:
-    """All of them, in the order in which they are asked."""
+    """All readers, in the order in which they are asked."""
     return iter(sorted(_readers, key=lambda reader: (reader.last, reader.what)))
 
 
 def ends_with(*endings: str) -> Callable[[Path], bool]:
-    """Takes a file whose name has one of those endings (".tar.gz"), in upper or lower case."""
+    """A test for file names that end in one of those (".tar.gz"), in upper or lower case."""
     return lambda path: path.name.lower().endswith(endings) and os.path.isfile(path)
 
 
 def open_path(request: Request) -> Source:
     """The source at the path `request.name`.
 
-    Raises: OptionError where there is nothing, or a file that is not read: what it is and what to do.
+    Raises: OptionError if nothing is there, or for a file that is not read, with its kind and what to do.
     """
     path = Path(request.name).expanduser()
     if request.name:

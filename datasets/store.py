@@ -1,4 +1,4 @@
-"""Images kept on disk, each made once: a flat file of uint8 pixels, and an index of what lies where."""
+"""Images kept on disk, each made once: a flat file of uint8 pixels, and an index of their positions."""
 
 import copy
 import math
@@ -22,22 +22,22 @@ from vaegan.progress import with_progress
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS images (key BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID",
-    # apart, since stores from before there were any have none
+    # a separate table, because older stores have none
     "CREATE TABLE IF NOT EXISTS checksums (key BLOB PRIMARY KEY, checksum INTEGER) WITHOUT ROWID",
 )
 MIB = 2**20
-SAVED_AT_ONCE = 32 * MIB  # bytes of images between two savings: all that an interruption can cost
-# Bytes that a reader reads before it gives back the memory that they lie in: the system maps some 64 KiB
-# around each place that is read, so that what it holds is several times this.
+SAVED_AT_ONCE = 32 * MIB  # bytes of images between two saves: the most that an interruption can lose
+# Bytes that are read before their memory is given back: the system maps some 64 KiB
+# around each position that is read, so the memory in use is several times this.
 MAPPED_AT_ONCE = 16 * MIB
 
 
 class StoredImages:
-    """uint8 images [N, C, H, W] in a file, read when they are asked for.
+    """uint8 images [N, C, H, W] in a file, read when they are needed.
 
-    It stands in for a tensor of images that would not fit into memory: it has a `len` and a `shape`,
-    and `images[indices]` or `images[a:b]` gives a tensor. checksums: the CRC-32 of each image's pixels,
-    uint32 [N]; None where they are not known.
+    It replaces a tensor of images that would not fit into memory: it has a `len` and a `shape`, and
+    `images[indices]` or `images[a:b]` gives a tensor. checksums: the CRC-32 of each image's pixels,
+    uint32 [N]; None if they are not known.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class StoredImages:
         image_shape: Sequence[int],
         checksums: np.ndarray | None = None,
     ):
-        """places: int64 [N], where in the file each image lies. image_shape: [C, H, W]."""
+        """places: int64 [N], the position of each image in the file. image_shape: [C, H, W]."""
         self.checksums = checksums
         self._file = file
         with file.open("rb") as opened:
             self._map = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-        _advise(self._map, "MADV_RANDOM")  # a shuffle has no use for what lies next in the file
+        _advise(self._map, "MADV_RANDOM")  # reading ahead is useless in a shuffle
         self._places = places
         self._image_shape = tuple(image_shape)
         self._bytes_read = 0
@@ -66,20 +66,20 @@ class StoredImages:
         return (len(self), *self._image_shape)
 
     def __getitem__(self, index: Tensor | slice) -> Tensor:
-        """uint8 [B, C, H, W] in memory. Raises: OSError when the file has been cut short meanwhile."""
-        if self._map.size() < len(self._map):  # reading what is gone would end the process
+        """uint8 [B, C, H, W] in memory. Raises: OSError if the file has been truncated meanwhile."""
+        if self._map.size() < len(self._map):  # reading past the end would kill the process
             raise OSError(None, "the file was cut short while it was read", str(self._file))
         n_whole = len(self._map) // math.prod(self._image_shape)
         file = np.frombuffer(self._map, np.uint8, n_whole * math.prod(self._image_shape))
         images = file.reshape(n_whole, *self._image_shape)[self._places[index].numpy()]
         self._bytes_read += images.nbytes
-        if self._bytes_read > MAPPED_AT_ONCE:  # what was read counts as the process's until it is given back
+        if self._bytes_read > MAPPED_AT_ONCE:  # pages that were read count as memory of the process
             _advise(self._map, "MADV_DONTNEED")
             self._bytes_read = 0
         return torch.from_numpy(images)
 
     def part(self, indices: Tensor) -> "StoredImages":
-        """Some of the images, in that order, still on disk."""
+        """The images at `indices`, in that order, still on disk."""
         part = copy.copy(self)
         part._places = self._places[indices]
         part.checksums = None if self.checksums is None else self.checksums[indices.numpy()]
@@ -87,14 +87,14 @@ class StoredImages:
 
 
 class ImageStore:
-    """A folder that keeps the images made for some keys, so that none is made twice.
+    """A folder that keeps images by key, so that none is made twice.
 
-    Several runs may use it at once: one adds to it while the others wait, and no pixel that is there
-    is ever changed. What was saved before an interruption stays.
+    Several runs may use it at once: one adds images while the others wait, and no stored pixel is ever
+    changed. Images saved before an interruption stay.
     """
 
     def __init__(self, folder: Path, image_shape: Sequence[int]):
-        """folder: made when it is needed. image_shape: [C, H, W] of every image."""
+        """folder: created when it is needed. image_shape: [C, H, W] of every image."""
         self.folder = folder
         self.image_shape = tuple(image_shape)
         self.image_bytes = math.prod(image_shape)
@@ -105,17 +105,17 @@ class ImageStore:
         make: Callable[[list[int]], Iterable[np.ndarray | str]],
         doing: str,
     ) -> tuple[StoredImages | None, dict[int, str]]:
-        """The images of those keys that have one, in the keys' order, and why the others have none.
+        """The images of those keys that have one, in the keys' order, and the reasons for the others.
 
-        keys: all different; an image's key must change when the image would. make: yields, for positions
-        in `keys`, the images, uint8 [C, H, W], or why there is none; those are asked for again the next
-        time. doing: for the terminal ("decoding"). Returns None for images where there are none, and the
-        reasons by their positions in `keys`.
-        Raises: OptionError when the folder cannot be written or its disk is full.
+        keys: all different; an image's key must change when the image does. make: yields, for positions
+        in `keys`, the images, uint8 [C, H, W], or the reason why there is none; failed ones are tried again
+        the next time. doing: a verb for the terminal ("decoding"). Returns None instead of images if there
+        are none; the reasons are by position in `keys`.
+        Raises: OptionError if the folder cannot be written or its disk is full.
         """
-        # without the lock, so that what is complete can also be read where nothing may be written
+        # without the lock, so that a complete store can also be read from a read-only place
         with suppress(OSError, sqlite3.Error), closing(self._index("ro")) as index:
-            index.execute("BEGIN")  # places and generation of one moment
+            index.execute("BEGIN")  # so that positions and generation are consistent
             places = self._places(index)
             if places.keys() >= set(keys):
                 return self._images(index, places, keys), {}
@@ -143,7 +143,7 @@ class ImageStore:
             return lock.acquire()
 
     def _index(self, mode: str) -> sqlite3.Connection:
-        """Where each image lies; SQLite's user_version is the generation of the file that it speaks of."""
+        """The index of positions; SQLite's user_version is the generation of the file that it describes."""
         return sqlite3.connect(f"{(self.folder / 'index.sqlite').absolute().as_uri()}?mode={mode}", uri=True)
 
     def _file(self, generation: int) -> Path:
@@ -161,38 +161,38 @@ class ImageStore:
     def _images(
         self, index: sqlite3.Connection, places: dict[bytes, int], keys: Sequence[bytes]
     ) -> StoredImages | None:
-        """Raises: OSError when the file is not there or shorter than the index has it."""
+        """Raises: OSError if the file is missing or shorter than the index says."""
         there = [key for key in keys if key in places]
         found = torch.tensor([places[key] for key in there])
         if not len(found):
             return None
         file = self._file(_generation(index))
         if file.stat().st_size < (int(found.max()) + 1) * self.image_bytes:
-            raise OSError(None, "a file is shorter than it was")
+            raise OSError(None, "a file has become shorter")
         known = self._checksums(index)
         checksums = [known[key] for key in there if key in known]
         whole = len(checksums) == len(there)
         return StoredImages(file, found, self.image_shape, np.array(checksums, np.uint32) if whole else None)
 
     def _mend(self, index: sqlite3.Connection) -> None:
-        """Forget a file that has been damaged, and remove those that are no longer spoken of."""
+        """Discards a damaged file, and removes files that the index no longer uses."""
         generations = [int(path.stem.removeprefix("images-")) for path in self.folder.glob("images-*.uint8")]
         end = max(self._places(index).values(), default=-1) + 1
         file = self._file(_generation(index))
         if end == 0 or not file.exists() or file.stat().st_size < end * self.image_bytes:
-            with index:  # never into a file that another run may still be reading
+            with index:  # start a new file: another run may still be reading this one
                 index.execute("DELETE FROM images")
                 index.execute("DELETE FROM checksums")
                 index.execute(f"PRAGMA user_version = {max(generations, default=-1) + 1}")
         for generation in generations:
             if generation != _generation(index):
-                with suppress(PermissionError):  # Windows keeps what another run is reading
+                with suppress(PermissionError):  # Windows does not delete a file that another run is reading
                     self._file(generation).unlink()
 
     def _make_room(self, index: sqlite3.Connection, kept: list[bytes], n_new: int) -> None:
-        """See that the disk has room, and drop the images of other keys when they are more than those kept.
+        """Checks the free disk space, and drops images of other keys if they outnumber those kept.
 
-        Raises: OSError when there is no room.
+        Raises: OSError if there is not enough space.
         """
         places = self._places(index)
         moves = n_new > 0 and len(places) > 2 * len(kept)
@@ -225,17 +225,17 @@ class ImageStore:
         make: Callable[[list[int]], Iterable[np.ndarray | str]],
         doing: str,
     ) -> dict[int, str]:
-        """Make the missing images and save them, some at a time; returns why some could not be made."""
+        """Makes the missing images and saves them in portions. Returns the reasons for those that failed."""
         if not missing:
             return {}
-        print(f"{doing} {len(missing):,} images, to be kept in {self.folder}", flush=True)
+        print(f"{doing} {len(missing):,} images, which will be kept in {self.folder}", flush=True)
         file = self._file(_generation(index))
         place = max(self._places(index).values(), default=-1) + 1
         at_once = max(1, SAVED_AT_ONCE // self.image_bytes)
         problems: dict[int, str] = {}
         rows: list[tuple[bytes, int, int]] = []
         with file.open("r+b" if file.exists() else "w+b") as data:
-            data.seek(place * self.image_bytes)  # over what an interruption left half written
+            data.seek(place * self.image_bytes)  # overwrites what an interruption left half written
             made = with_progress(make(missing), len(missing), doing)
             for position, image in zip(missing, made, strict=True):
                 if isinstance(image, str):
@@ -251,7 +251,7 @@ class ImageStore:
         return problems
 
     def _save(self, index: sqlite3.Connection, data: BinaryIO, rows: list[tuple[bytes, int, int]]) -> None:
-        """Make lasting what has been written, then let the index speak of it; empties the rows."""
+        """Syncs the pixels to disk, then commits their index rows; empties the rows."""
         _sync(data)
         with index:
             index.executemany("INSERT INTO images VALUES (?, ?)", [row[:2] for row in rows])
@@ -260,7 +260,7 @@ class ImageStore:
 
 
 def _generation(index: sqlite3.Connection) -> int:
-    """How often the file has been written anew."""
+    """Number of times the file has been rewritten."""
     return index.execute("PRAGMA user_version").fetchone()[0]
 
 

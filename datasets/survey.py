@@ -1,4 +1,4 @@
-"""What lies in a folder of images: modes, sizes, what cannot be read, what is there twice."""
+"""Surveys a folder of images: modes, sizes, unreadable files, duplicates."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from torch import Tensor
 from vaegan.datasets.decode import Square, in_parallel, read, upright_rgb
 from vaegan.datasets.depth import ValueRange
 
-THUMBNAIL = 16  # pixels a side of what near duplicates are compared by
-# The correlation of two thumbnails from which on eyes, too, take two pictures for copies: all 19 such pairs
-# across a split of 4,000 anime faces were; from 0.9 on, some of 1,000 cartoon faces, all different, would be.
+THUMBNAIL = 16  # pixels a side of the thumbnails by which near duplicates are found
+# The correlation of two thumbnails above which people, too, see copies: all 19 such pairs
+# across a split of 4,000 anime faces were; above 0.9, some of 1,000 different cartoon faces would count.
 NEAR = 0.93
-AT_ONCE = 128  # images whose likeness to all others is held in memory
+AT_ONCE = 128  # images whose correlations with all others are held in memory
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one file has. size: (width, height) in pixels, before it is turned by EXIF.
+    """The survey of one file. size: (width, height) in pixels, before it is turned by EXIF.
 
     digest: the same for images with the same pixels. thumbnail: uint8 [T, T, 3], of the central square.
     """
@@ -36,7 +36,7 @@ class Look:
 
 
 def look(file: Path, crop: int | None = None, value_range: ValueRange | None = None) -> Look | str:
-    """What the file has, or why it cannot be read."""
+    """The survey of a file, or the reason why it cannot be read."""
 
     def seen(image: Image.Image) -> Look:
         rgb = upright_rgb(image, value_range)
@@ -50,15 +50,15 @@ def look(file: Path, crop: int | None = None, value_range: ValueRange | None = N
 def survey(
     files: Sequence[Path], crop: int | None = None, value_range: ValueRange | None = None
 ) -> list[Look | str]:
-    """A look at every file, in their order."""
+    """A `Look` at every file, or the reason why it cannot be read, in their order."""
     return list(in_parallel(files, partial(look, crop=crop, value_range=value_range)))
 
 
 @dataclass(frozen=True)
 class Twins:
-    """A held-out image and the training image most like it, by their positions.
+    """A held-out image and the training image most similar to it, by their positions.
 
-    likeness: the correlation of their thumbnails' values. exact: whether all pixels are the same.
+    likeness: the correlation of their thumbnails' values. exact: True if all pixels are the same.
     """
 
     held_out: int
@@ -68,11 +68,11 @@ class Twins:
 
 
 def across_split(looks: Sequence[Look], train: Tensor, test: Tensor) -> list[Twins]:
-    """For every held-out image the training image that is most like it; the most alike first.
+    """For every held-out image, the training image most similar to it; the most similar pairs first.
 
-    train, test: positions in `looks`. Every one is compared with every other: of 100,000 images about a
-    minute on 2 cores, and 400 MiB. Likeness is a correlation and not a difference, which would take any
-    two pale pictures for the same.
+    train, test: positions in `looks`. All pairs are compared: for 100,000 images this takes about a minute
+    on 2 cores and 400 MiB. The measure is a correlation and not a difference, because any two pale pictures
+    differ little.
     """
     thumbnails = torch.stack([torch.from_numpy(look.thumbnail) for look in looks])
     trained_on = {looks[i].digest: i for i in reversed(train.tolist())}
@@ -87,7 +87,7 @@ def across_split(looks: Sequence[Look], train: Tensor, test: Tensor) -> list[Twi
 
 
 def _standardised(thumbnails: Tensor) -> Tensor:
-    """[N, T * T * 3], each row with mean 0 and length 1; all 0 for a picture of one grey."""
+    """[N, T * T * 3], each row with mean 0 and length 1; all 0 for a picture of a single grey."""
     values = thumbnails.flatten(1).float()
     values -= values.mean(1, keepdim=True)
     return values / values.norm(dim=1, keepdim=True).clamp(min=1e-6)

@@ -1,4 +1,4 @@
-"""Data sets that torchvision reads: from files that are there, from archives beside them, or downloaded."""
+"""Data sets read by torchvision: from existing files, from archives in the same folder, or downloaded."""
 
 import contextlib
 import io
@@ -13,18 +13,19 @@ from vaegan.files import write_whole
 def read_torchvision(
     dataset: type, data_dir: Path, archives: dict[str, str], files: dict[str, str] | None = None
 ) -> tuple:
-    """torchvision's training and test set of that class, from `data_dir`, else downloaded to it.
+    """torchvision's training and test set of that class, from `data_dir`, or else downloaded to it.
 
     archives: the packed files below `data_dir` and their md5 sums; torchvision unpacks them in a
     temporary folder, so that `data_dir` may be read-only, and downloads those that are missing or
-    damaged. files: what is needed instead of archives, likewise, for the message when all fails.
-    Raises: OptionError when files are missing or damaged and cannot be downloaded, and when what was
-    downloaded cannot be kept.
+    damaged. files: names and md5 sums of the files that could replace the archives, named in the message
+    if everything fails.
+    Raises: OptionError if files are missing or damaged and cannot be downloaded, and if the downloaded
+    files cannot be kept.
     """
     try:
         return _both(dataset, data_dir)
     except (OSError, RuntimeError, ValueError):
-        pass  # files that are missing or damaged
+        pass  # files are missing or damaged
     with tempfile.TemporaryDirectory() as temporary:
         workplace = Path(temporary)
         missing = _not_intact(data_dir, archives)
@@ -42,7 +43,7 @@ def read_torchvision(
             lacking = ", ".join(_not_intact(data_dir, files or archives))
             raise OptionError(
                 "dataset",
-                f"missing or damaged in {data_dir}: {lacking}; and no download ({reason}). "
+                f"missing or damaged in {data_dir}: {lacking}; the download failed ({reason}). "
                 "Put the files there, or name the folder that has them with --data-dir.",
             ) from None
         if missing:
@@ -61,7 +62,7 @@ def _both(dataset: type, root: Path) -> tuple:
 
 
 def _keep(workplace: Path, data_dir: Path) -> None:
-    """Copy what torchvision downloaded and unpacked to the data folder."""
+    """Copies the files that torchvision downloaded and unpacked to the data folder."""
     try:
         for file in workplace.rglob("*"):
             target = data_dir / file.relative_to(workplace)
@@ -70,5 +71,5 @@ def _keep(workplace: Path, data_dir: Path) -> None:
                 write_whole(target, lambda temporary, file=file: shutil.copyfile(file, temporary))
     except OSError as error:
         raise OptionError(
-            "data_dir", f"cannot keep what was downloaded in {data_dir} ({error.strerror})"
+            "data_dir", f"cannot save the downloaded files in {data_dir} ({error.strerror})"
         ) from None

@@ -1,4 +1,4 @@
-"""Files that are no data sets as they are: what each is, and what to do."""
+"""Advice on files that are no data sets: the kind of each, and what to do."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from vaegan.datasets.listing import first_bytes
 AS_ARRAY = 'save the images as an array [N, H, W, C]: numpy.savez("set.npz", images=..., labels=...)'
 UNPACK = "unpack it and give the folder"
 KINDS = {
-    # what it is: (what to do, endings of its files' names)
+    # kind: (what to do, endings of file names)
     "a packed archive": (UNPACK, (".7z", ".rar", ".zst", ".lz4", ".z", ".cab", ".iso", ".dmg")),
     "a compressed file": (UNPACK, (".gz", ".bz2", ".xz", ".lzma")),
     "an HDF5 file": (AS_ARRAY, (".h5", ".hdf5", ".hdf", ".nc")),
@@ -17,7 +17,7 @@ KINDS = {
     "a file of PyTorch's": (AS_ARRAY, (".pt", ".pth", ".ckpt", ".safetensors")),
     "a pickled file, which could run any code": (AS_ARRAY, (".pkl", ".pickle", ".joblib")),
     "an Arrow file": (
-        "write its images with Dataset.to_parquet, and give that file",
+        "write its images with Dataset.to_parquet and give that file",
         (".arrow", ".feather"),
     ),
     "a database": (AS_ARRAY, (".lmdb", ".mdb", ".db", ".sqlite")),
@@ -28,7 +28,7 @@ KINDS = {
 
 
 def advice(path: Path) -> str:
-    """What the file is and what to do, in half a sentence."""
+    """The file's kind and what to do, in half a sentence."""
     if not path.exists():
         return "a link that leads nowhere"
     name = path.name.lower()
@@ -37,7 +37,7 @@ def advice(path: Path) -> str:
             return f"{what}, which is not read; {todo}"
     kind = kind_of(name, lambda: first_bytes(path))
     if kind == IMAGE:
-        return "one image; give the folder that it lies in"
+        return "one image; give the folder that contains it"
     if kind is not None:
         return f"{kind}, which is not read; {UNREAD[kind]} and give their folder"
     return f"a file of a kind that is not read; {UNPACK}, or {AS_ARRAY}"

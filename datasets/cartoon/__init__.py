@@ -1,4 +1,4 @@
-"""Drawn faces with known factors, made when they are asked for."""
+"""Drawn faces with known factors, made when they are needed."""
 
 from vaegan.datasets.cartoon import source  # registers it
 

@@ -1,4 +1,4 @@
-"""Cartoon faces, drawn by this project: as many as are wanted, and what each was drawn from is known."""
+"""Cartoon faces drawn by this project, in any number, with known factors."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -24,19 +24,19 @@ from vaegan.datasets.store import ImageStore
 from vaegan.errors import OptionError
 
 OWN_COUNT = 10_000
-LARGEST_COUNT = 10_000_000  # whose factors take a gigabyte
+LARGEST_COUNT = 10_000_000  # their factors take a gigabyte
 OWN_SIZE = 64
-SEED = 0  # of the faces; not the run's seed, so that all runs see the same
+SEED = 0  # of the faces; not the run's seed, so that all runs use the same faces
 AT_ONCE = 64  # faces drawn together
-DRAWN_BY = ("canvas", "drawing", "outlines")  # modules
+DRAWN_BY = ("canvas", "drawing", "outlines")  # modules: any change in them makes a new version of the cache
 
 
 @register_dataset("cartoon")
 class Cartoon:
-    """10,000 cartoon faces in colour, or as many as are asked for, split by a shuffle with `split_seed`.
+    """10,000 cartoon faces in colour, or the requested number, split by a shuffle with `split_seed`.
 
-    They are drawn once for each size and kept in the cache; a larger set adds to a smaller one. Each
-    comes with its factors.
+    They are drawn once for each size and kept in the cache; a larger set reuses the faces of a smaller one.
+    Each comes with its factors.
     """
 
     def __init__(self, request: Request, count: int = OWN_COUNT):
@@ -66,11 +66,11 @@ class Cartoon:
 
 @register_dataset("cartoon:COUNT")
 class CartoonCount(Cartoon):
-    """So many cartoon faces."""
+    """A given number of cartoon faces."""
 
     def __init__(self, request: Request, count: str):
         if not count.isdecimal() or not 2 <= int(count) <= LARGEST_COUNT:
-            raise OptionError("dataset", f"the count of faces is a whole number from 2 to {LARGEST_COUNT:,}")
+            raise OptionError("dataset", f"the number of faces is a whole number from 2 to {LARGEST_COUNT:,}")
         super().__init__(request, int(count))
 
 
@@ -86,6 +86,6 @@ def _draw(factors: Factors, size: int, positions: Sequence[int]) -> np.ndarray:
 
 
 def _version() -> str:
-    """Changes with the code that draws, so that no face of another version is taken from the cache."""
+    """Changes with the drawing code, so that no face of another version is taken from the cache."""
     sources = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in DRAWN_BY]
     return hashlib.blake2b(b"".join(sources), digest_size=6).hexdigest()

@@ -275,7 +275,7 @@ def test_of_a_tar_that_was_cut_short_the_start_is_read_and_the_loss_named(tmp_pa
 @pytest.mark.parametrize("content", [b"", b"not an archive " * 100])
 def test_what_is_no_archive_is_refused(tmp_path, ending, content):
     (tmp_path / f"set{ending}").write_bytes(content)
-    with pytest.raises(OptionError, match=r"cannot be read as an archive .*download it anew") as caught:
+    with pytest.raises(OptionError, match=r"cannot be read as an archive .*download it again") as caught:
         source(tmp_path / f"set{ending}").describe()
     assert "\n" not in caught.value.problem
 

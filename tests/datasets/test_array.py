@@ -1,4 +1,4 @@
-"""Images in .npy and .npz files: shapes, ranges of values, labels, splits, and what is refused."""
+"""Images in .npy and .npz files: shapes, ranges of values, labels, splits, and refused files."""
 
 import os
 import time
@@ -160,7 +160,7 @@ def test_labels_belong_to_their_images(tmp_path, labels, classes, name):
 
 
 @pytest.mark.parametrize(
-    ("labels", "why"), [(RNG.random(20), "fractions"), (np.zeros((20, 40)), "one label an image")]
+    ("labels", "why"), [(RNG.random(20), "fractions"), (np.zeros((20, 40)), "one label per image")]
 )
 def test_labels_that_are_no_classes_are_left_out_and_said(tmp_path, labels, why):
     np.savez(tmp_path / "a.npz", images=GREY, labels=labels)
@@ -187,7 +187,7 @@ def test_a_ready_made_split_is_kept(tmp_path, names):
     assert torch.equal(splits.test.images[:, 0], torch.from_numpy(GREY[12:]))
     assert splits.test.labels.tolist() == [0, 1] * 4
     anew = source(tmp_path / "a.npz", split="50/50")
-    assert any("split anew" in remark for remark in anew.describe().remarks)
+    assert any("new split" in remark for remark in anew.describe().remarks)
     assert len(anew.load().train) == 10
 
 
@@ -200,9 +200,9 @@ REFUSED = {
     "none": (dict(images=GREY[:0]), "without any value"),
     "texts": (dict(images=np.full((5, 8, 8), "a")), "whole numbers or floats"),
     "complex numbers": (dict(images=np.zeros((5, 8, 8), complex)), "whole numbers or floats"),
-    "two that could be it": (dict(a=GREY, b=GREY), r"not one alone .*a uint8 \[20, 8, 8\], b"),
+    "two that could be it": (dict(a=GREY, b=GREY), r"no single one could .*a uint8 \[20, 8, 8\], b"),
     "other labels": (dict(images=GREY, labels=np.arange(7)), r"labels is int64 \[7\] for 20 images"),
-    "two sizes": (dict(x_train=GREY, x_test=GREY[:, :4]), "x_test is not of x_train's shape"),
+    "two sizes": (dict(x_train=GREY, x_test=GREY[:, :4]), "x_test differs from x_train in shape"),
     "no numbers": (dict(images=np.full((5, 8, 8), np.nan)), "no finite value"),
 }
 
@@ -222,7 +222,7 @@ def test_a_damaged_file_is_refused(tmp_path, name, content):
         np.savez(tmp_path / name, images=GREY) if name == "a.npz" else np.save(tmp_path / name, GREY)
         content = (tmp_path / name).read_bytes()[:900]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(OptionError, match=r"cannot be read .*copy it or save it anew") as caught:
+    with pytest.raises(OptionError, match=r"cannot be read .*copy it or save it again") as caught:
         source(tmp_path / name).describe()
     assert "\n" not in caught.value.problem
 

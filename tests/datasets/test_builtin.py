@@ -1,4 +1,4 @@
-"""The data sets that have a name: what they describe is what they load, and missing files are named."""
+"""Built-in data sets: descriptions equal the loaded data, and missing files are named."""
 
 import gzip
 import hashlib
@@ -41,7 +41,7 @@ def contents(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def load_as_described(request: Request):
-    """What the data set loads, after a check that it is what it describes."""
+    """The loaded data set, after a check that it matches its description."""
     description = open_source(request).describe()
     splits = open_source(request).load()
     assert splits.train.images.shape == (description.n_train, *description.shape)
@@ -173,7 +173,9 @@ def test_missing_files_are_named_and_nothing_is_made(tmp_path, name, folder, fil
         open_source(Request(name, data_dir=tmp_path)).load()
     assert caught.value.option == "dataset"
     named = ", ".join(f"{folder}/{file}" for file in files)
-    assert caught.value.problem.startswith(f"missing or damaged in {tmp_path}: {named}; and no download (")
+    assert caught.value.problem.startswith(
+        f"missing or damaged in {tmp_path}: {named}; the download failed ("
+    )
     assert "no network in tests" in caught.value.problem
     assert "--data-dir" in caught.value.problem
     assert "\n" not in caught.value.problem
@@ -266,5 +268,5 @@ def test_only_the_archive_that_is_missing_or_damaged_is_downloaded(toy, tmp_path
 
 def test_a_data_folder_that_cannot_be_written_is_a_users_error(toy, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OptionError, match="--data-dir: cannot keep what was downloaded"):
+    with pytest.raises(OptionError, match="--data-dir: cannot save the downloaded files"):
         read_toy(toy, tmp_path / "file")

@@ -1,4 +1,4 @@
-"""Checksums of images: one for each, the same wherever the images are."""
+"""Checksums of images: one per image, the same in memory and on disk."""
 
 import sqlite3
 
@@ -66,7 +66,7 @@ def test_the_difference_is_said_in_words(images):
 
     before = text(images)
     assert difference(text(images.clone()), before) is None
-    assert difference(text(images.flip(0)), before) == "the same ones in another order"
-    assert difference(text(images[:39]), before) == "39, where there were 40"
+    assert difference(text(images.flip(0)), before) == "the same images in another order"
+    assert difference(text(images[:39]), before) == "39, but there were 40"
     images[[5, 7]] += 1
     assert difference(text(images), before) == "2 of 40"

@@ -1,4 +1,4 @@
-"""A folder of images as people have them: mixed formats, modes and sizes, broken files, other files."""
+"""Folders of images as users have them: mixed formats, modes and sizes, broken files, other files."""
 
 import json
 import os
@@ -188,7 +188,7 @@ def test_the_command_goes_on_without_broken_files_and_names_them(mess, broken, c
 
 
 def shades(images: torch.Tensor) -> list[int]:
-    """What tells the images of `many` apart, in their order."""
+    """Values that identify the images of `many`, in their order."""
     return images[:, 0, 0, 0].tolist()
 
 
@@ -334,8 +334,8 @@ def test_the_limit_decides_between_memory_and_disk(many, tmp_path):
         return open_source(Request(str(many), 256, memory_limit=limit)).describe().note
 
     assert bytes_in_all < 5 * 2**20
-    assert note(5).endswith("to be read from memory")
-    assert note(4).endswith("to be read from the cache")
+    assert note(5).endswith("be read from memory")
+    assert note(4).endswith("be read from the cache")
     assert isinstance(images(5), torch.Tensor)
     assert isinstance(images(4), StoredImages)
 
@@ -401,7 +401,7 @@ def test_a_ready_made_split_is_taken_as_it_is(ready, tmp_path, memory_limit):
         assert sorted(shades(splits.train.images[:])) == [10 * i for i in range(12)]
         assert sorted(shades(splits.test.images[:])) == [120, 130, 140]
         assert (description.n_train, description.n_test) == (12, 3)
-        assert "split as it is in the folders: 12 training, 3 held out (test)" in description.remarks[0]
+        assert "split as in the folders: 12 training, 3 held out (test)" in description.remarks[0]
         assert splits.test.labels.tolist() == [1, 1, 1]
         pairs = zip(shades(splits.train.images[:]), splits.train.labels.tolist(), strict=True)
         assert all(label == grey // 10 % 2 for grey, label in pairs)

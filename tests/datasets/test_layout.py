@@ -1,4 +1,4 @@
-"""What the paths of images say: ready-made splits, class folders, labels.csv."""
+"""Information from the paths of images: ready-made splits, class folders, labels.csv."""
 
 import unicodedata
 from pathlib import PurePath
@@ -26,7 +26,7 @@ def held_out(paths, found) -> list[str]:
 
 
 def classes(paths, found) -> dict[str, str]:
-    """What each image's class is called."""
+    """The class name of each image."""
     codes, names = found.labels
     return {str(paths[i]): names[code] for i, code in zip(found.kept, codes.tolist(), strict=True)}
 
@@ -39,7 +39,7 @@ def test_two_folders_are_a_split_as_they_are(train, test, above):
     assert held_out(paths, found) == [f"{above}{test}/0.png", f"{above}{test}/1.png"]
     assert found.labels is None
     (remark,) = found.remarks
-    assert remark.startswith("split as it is in the folders: 3 training, 2 held out (")
+    assert remark.startswith("split as in the folders: 3 training, 2 held out (")
     assert "--split 80/20" in remark
 
 
@@ -91,7 +91,7 @@ def test_numbers_are_in_their_own_order():
         (["a/{}.png*9"], None),
         (
             ["a/{}.png*9", "b/{}.png*9", "c.png"],
-            "no labels: beside the 2 folders, which could be classes, lie images (1)",
+            "no labels: 2 folders could be classes, but images (1) lie next to them",
         ),
         ([f"{i}/a.png" for i in range(30)], "no labels: 30 class folders for 30 images"),
         ([f"{i}/{{}}.png*3" for i in range(1001)], "no labels: 1,001 class folders"),
@@ -172,7 +172,7 @@ def test_the_share_of_training_images(split, share):
 def test_a_split_that_lies_deeper_is_said_and_not_taken(names):
     _, found = layout(*names)
     assert found.held_out is None
-    assert any("are taken for no ready-made split" in remark for remark in found.remarks)
+    assert any("are not used as a ready-made split" in remark for remark in found.remarks)
 
 
 def test_a_table_and_the_files_may_write_accents_in_two_ways():

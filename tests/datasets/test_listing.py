@@ -1,4 +1,4 @@
-"""Which files below a folder are images: links, other names, what is not read, what vaegan made."""
+"""Image files below a folder: links, other names, files that are not read, files that vaegan made."""
 
 import os
 from pathlib import Path
@@ -27,7 +27,7 @@ def files(folder: Path, *names: str, content: bytes = b"x") -> Path:
 
 
 def run_folder(folder: Path) -> Path:
-    """What a run leaves, with two pictures."""
+    """A run's folder with two pictures."""
     files(folder, "config.yaml", "metrics.jsonl", "environment.json", "checkpoints/step-1.safetensors")
     return images(folder, "figures/samples.png", "figures/samples/epoch-0001.png")
 
@@ -72,7 +72,7 @@ def test_each_file_is_read_once_where_it_lies(tmp_path):
     assert found(listing) == ["first.png", "z/1.png", "z/2.png"]
     assert list(listing.remarks()) == [
         "left out: links to images that are there already, 2",
-        "left out: links to folders that are read already or lie around this one, 1 (again)",
+        "left out: links to folders that are read already or contain this one, 1 (again)",
     ]
 
 
@@ -179,5 +179,5 @@ def test_what_is_asked_for_is_read_whatever_it_is(tmp_path):
     run = run_folder(tmp_path / "digits-1")
     listing = list_images(run)
     assert len(listing.images) == 2
-    assert "is one of the folders of runs; its images are read, as asked" in only_remark(listing)
+    assert "is one of the folders of runs; its images are read, as requested" in only_remark(listing)
     assert len(list_images(run / "figures" / "samples").images) == 1

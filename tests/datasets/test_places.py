@@ -1,4 +1,4 @@
-"""Where data sets are looked for: a data folder that is one level off, a folder called like a data set."""
+"""Search for data sets: a data folder one level off, and a folder with the name of a data set."""
 
 import shutil
 from dataclasses import fields
@@ -49,7 +49,7 @@ def photos(folder: Path, count: int = 12) -> Path:
 def test_a_data_folder_one_level_off_is_named_before_anything_is_downloaded(name, given, here):
     with pytest.raises(OptionError) as caught:
         open_source(Request(name, data_dir=Path(given)))
-    assert str(caught.value) == (f"--data-dir: did you mean all/data? {INSIDE[name]} lies in it")
+    assert str(caught.value) == (f"--data-dir: did you mean all/data? It contains {INSIDE[name]}")
 
 
 def test_from_within_the_folder_the_right_one_is_named_whole(here, monkeypatch):

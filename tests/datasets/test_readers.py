@@ -1,4 +1,4 @@
-"""Data sets that are given by a path: which reader takes it, and what is said of all that none takes."""
+"""Data sets given by a path: the reader that accepts it, and the message if none does."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from vaegan.errors import OptionError
 
 # a file's name, what it is called, what to do
 UNREAD = [
-    ("photo.png", "one image", "the folder that it lies in"),
+    ("photo.png", "one image", "the folder that contains it"),
     ("photo.heic", "HEIC", "convert"),
     ("faces.7z", "packed archive", "unpack"),
     ("faces.rar", "packed archive", "unpack"),
@@ -22,7 +22,7 @@ UNREAD = [
     ("set.pt", "PyTorch", "numpy.savez"),
     ("set.PKL", "pickled", "numpy.savez"),
     ("set.csv", "table", "folder of images"),
-    ("film.mp4", "video", "take images out"),
+    ("film.mp4", "video", "extract images"),
     ("run.yaml", "config", "--config"),
     ("anything", "not read", "numpy.savez"),
 ]

@@ -1,4 +1,4 @@
-"""Batches shared out among processes, and begun in the middle of an epoch."""
+"""Batches shared among processes, and batches that start in the middle of an epoch."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The store: each image made once, whatever stops or changes in between."""
+"""The store: each image is made once, despite interruptions and changes."""
 
 import multiprocessing
 import os

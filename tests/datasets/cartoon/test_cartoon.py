@@ -1,4 +1,4 @@
-"""The data set of cartoon faces: counts, cache, factors beside the images."""
+"""The data set of cartoon faces: counts, cache, and the factors of each image."""
 
 import pytest
 import torch
@@ -80,7 +80,7 @@ def test_many_are_drawn_in_parallel(cartoon, monkeypatch):
 @pytest.mark.parametrize("count", ["", "1", "0", "-5", "many", "1.5", "9" * 20])
 def test_a_count_that_is_none_is_refused(count):
     with pytest.raises(
-        OptionError, match="--dataset: the count of faces is a whole number from 2 to 10,000,000"
+        OptionError, match="--dataset: the number of faces is a whole number from 2 to 10,000,000"
     ):
         open_source(Request(f"cartoon:{count}"))
 

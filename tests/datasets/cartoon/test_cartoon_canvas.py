@@ -1,4 +1,4 @@
-"""The canvas that cartoon faces are painted on: right distances, and edges that cover what they should."""
+"""The canvas for cartoon faces: correct distances, and edges with the correct coverage."""
 
 import math
 from dataclasses import replace
@@ -118,7 +118,7 @@ def test_a_spline_goes_through_its_points_with_corners_where_asked():
 
 
 def test_pictures_do_not_mix():
-    """What is a number of one picture changes that picture alone."""
+    """A number of one picture changes that picture alone."""
     page = Canvas.blank(2, 32, 1.0, 0.0)
     page.paint(page.circle(0.0, 0.0, torch.tensor([0.2, 0.6])[:, None, None]), (1.0, 1.0, 1.0))
     for i, radius in enumerate((0.2, 0.6)):

@@ -1,4 +1,4 @@
-"""The drawing of cartoon faces: the same for the same seed, and every factor to be seen."""
+"""The drawing of cartoon faces: the same for the same seed, and every factor is visible."""
 
 from dataclasses import replace
 
