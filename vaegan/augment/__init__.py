@@ -1,1 +1,1 @@
-"""Random changes to images: those that are trained on, and all that D sees."""
+"""Random changes to images: to training images, and to the discriminator's input."""

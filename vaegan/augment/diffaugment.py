@@ -1,12 +1,12 @@
-"""DiffAugment: random changes to what the discriminator sees, with gradients through them, by kornia.
+"""DiffAugment: differentiable random changes to the discriminator input, by kornia.
 
-A class registered here takes x [B, C, H, W] in [-1, 1] to the same shape and dtype, each image changed by a
-draw of its own; what is left empty is 0, a mid-grey. All are affine in x and clip nothing, so that colours
-may leave the range and gradients of any order are exact. They hold no state. Draws come from torch's global
-generator on the CPU, wherever x is, so that a seed means the same changes on every device.
-
+A class registered here maps x [B, C, H, W] in [-1, 1] to the same shape and dtype. Each image gets its own
+random change; empty areas are filled with 0, a mid-grey. All changes are affine in x and clip nothing, so
+colours may leave the range and gradients of any order are exact. They hold no state. Random numbers come
+from torch's global generator on the CPU, wherever x is, so that a seed gives the same changes on every
+device.
 Source: Zhao et al., Differentiable Augmentation for Data-Efficient GAN Training (arXiv 2006.10738), and its
-DiffAugment_pytorch.py (mit-han-lab/data-efficient-gans), whose strengths and rounding these are.
+DiffAugment_pytorch.py (mit-han-lab/data-efficient-gans); strengths and rounding are taken from there.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ register_diffaugment = DIFFAUGMENTS.register
 
 
 def build_diffaugment(names: Sequence[str]) -> nn.Sequential:
-    """The policies of those names ("colour", "cutout"), one after the other; none leaves x as it is.
+    """The policies of those names ("colour", "cutout"), applied in order; without names x stays as it is.
 
     Raises: ValueError for an unknown name.
     """
@@ -30,7 +30,7 @@ def build_diffaugment(names: Sequence[str]) -> nn.Sequential:
 
 @register_diffaugment("colour")
 class Colour(nn.Module):
-    """Brightness shifted by up to 0.5, contrast times 0.5 to 1.5, saturation, in colour, times 0 to 2."""
+    """Brightness shifted by up to 0.5, contrast times 0.5 to 1.5 and, in colour, saturation times 0 to 2."""
 
     def forward(self, x: Tensor) -> Tensor:
         from kornia.enhance import adjust_brightness
@@ -43,7 +43,7 @@ class Colour(nn.Module):
 
 
 def _spread(x: Tensor, centre: Tensor, factor: Tensor) -> Tensor:
-    """x with its distance from `centre` times `factor` [B]; kornia's own ways to do this clip to [0, 1]."""
+    """Multiplies the distance of x from `centre` by `factor` [B]. kornia's versions would clip to [0, 1]."""
     from kornia.enhance import adjust_contrast
 
     return centre + adjust_contrast(x - centre, factor, clip_output=False)
@@ -51,10 +51,11 @@ def _spread(x: Tensor, centre: Tensor, factor: Tensor) -> Tensor:
 
 @register_diffaugment("translation")
 class Translation(nn.Module):
-    """Moved by whole pixels, up to about an eighth of the side along each axis; what is left empty is 0.
+    """Shifts by whole pixels, up to about an eighth of the side along each axis; empty areas become 0.
 
-    A random crop of the padded image: slices interpolate nothing, and their gradients can be differentiated
-    again, as penalties on them demand; those of grid_sample, behind kornia's translate, not in every torch.
+    It is a random crop of the padded image. Slicing does not interpolate, and its gradients can be
+    differentiated again, as gradient penalties need. For grid_sample, which kornia's translate uses, not
+    every version of torch can do this.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,14 +68,14 @@ class Translation(nn.Module):
 
 @register_diffaugment("cutout")
 class Cutout(nn.Module):
-    """A square of half the side set to 0, its centre anywhere in the image: some of it may lie outside."""
+    """Sets a square of half the side to 0. Its centre is anywhere in the image, so part may lie outside."""
 
     def forward(self, x: Tensor) -> Tensor:
         from kornia.augmentation import RandomErasing
 
         height, width = x.shape[2:]
         top, left = height // 4, width // 4
-        # kornia's squares lie inside: this one in a mask of 3/2 the side, of which it takes a ninth
+        # kornia's squares lie inside the image: use a mask of 3/2 the side, a ninth of which is the square
         erase = RandomErasing(scale=(1 / 9, 1 / 9), ratio=(1.0, 1.0), value=0.0, p=1.0)
         mask = erase(x.new_ones(len(x), 1, height + 2 * top, width + 2 * left))
         return x * mask[:, :, top : top + height, left : left + width]

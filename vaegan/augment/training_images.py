@@ -1,8 +1,9 @@
 """Random changes to training images, on their device, through kornia.
 
-A function registered here gives a module that takes images [B, C, H, W] in [0, 1] to images of the same
-shape and range, each changed by a draw of its own. Its argument, if it has one, is the strength that a
-user may set: `rotate:20`. What a turn or a shift leaves empty is filled by reflection.
+A function registered here returns a module that maps images [B, C, H, W] in [0, 1] to images of the same
+shape and range. Each image gets its own random change. The function's argument, if it has one, is the
+strength that a user may set: `rotate:20`. Areas left empty by a rotation or a shift are filled by
+reflection.
 """
 
 import inspect
@@ -19,7 +20,7 @@ register_augmentation = AUGMENTATIONS.register
 
 
 def build_augmentation(names: Sequence[str]) -> nn.Sequential:
-    """The augmentations of those names ("hflip", "rotate:20"), one after the other.
+    """The augmentations of those names ("hflip", "rotate:20"), applied in order.
 
     Raises: ValueError for an unknown name, and for a strength that is out of range or cannot be set.
     """
@@ -27,7 +28,7 @@ def build_augmentation(names: Sequence[str]) -> nn.Sequential:
 
 
 class UnitRange(nn.Module):
-    """Values in [0, 1]: interpolation may overshoot by a rounding error, which an entropy cannot take."""
+    """Clips to [0, 1]: interpolation may overshoot by a rounding error, which no cross-entropy accepts."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.clamp(0, 1)
@@ -39,7 +40,7 @@ def _build(given: str) -> nn.Module:
     if not colon:
         return function()
     if not inspect.signature(function).parameters:
-        raise ValueError(f"{name} has no strength that could be set")
+        raise ValueError(f"{name} has no strength to set")
     try:
         value = float(strength)
     except ValueError:
@@ -52,7 +53,7 @@ def _build(given: str) -> nn.Module:
 
 @register_augmentation("hflip")
 def horizontal_flip() -> nn.Module:
-    """Half of the images with left and right exchanged."""
+    """Flips half of the images from left to right."""
     from kornia.augmentation import RandomHorizontalFlip
 
     return RandomHorizontalFlip(p=0.5)
@@ -60,7 +61,7 @@ def horizontal_flip() -> nn.Module:
 
 @register_augmentation("vflip")
 def vertical_flip() -> nn.Module:
-    """Half of the images upside down."""
+    """Flips half of the images upside down."""
     from kornia.augmentation import RandomVerticalFlip
 
     return RandomVerticalFlip(p=0.5)
@@ -68,28 +69,28 @@ def vertical_flip() -> nn.Module:
 
 @register_augmentation("rotate")
 def rotation(degrees: float = 10.0) -> nn.Module:
-    """Turned about the centre by up to so many degrees either way."""
+    """Rotates about the centre by up to this many degrees in either direction."""
     _check(degrees, 180)
     return _moved(degrees=degrees)
 
 
 @register_augmentation("shift")
 def shift(share: float = 0.1) -> nn.Module:
-    """Moved along each axis by up to this share of the side."""
+    """Shifts along each axis by up to this share of the side."""
     _check(share, 0.5)
     return _moved(translate=(share, share))
 
 
 @register_augmentation("zoom")
 def zoom(share: float = 0.1) -> nn.Module:
-    """Enlarged or made smaller by up to this share."""
+    """Enlarges or shrinks by up to this share."""
     _check(share, 0.5)
     return _moved(scale=(1 - share, 1 + share))
 
 
 @register_augmentation("colour")
 class Colour(nn.Module):
-    """Brightness, contrast and, in colour, saturation times a factor from 1 - share to 1 + share."""
+    """Multiplies brightness, contrast and, in colour, saturation by factors from 1 - share to 1 + share."""
 
     def __init__(self, share: float = 0.2):
         from kornia.augmentation import ColorJiggle

@@ -1,1 +1,1 @@
-"""Programs that run without vaegan, made from trained networks."""
+"""Trained networks as programs that run without vaegan."""

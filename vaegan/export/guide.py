@@ -1,4 +1,4 @@
-"""What stands beside exported networks: how to load them, as a text and as a program that does it."""
+"""Documentation of exported networks: a README and an example program that loads them."""
 
 import textwrap
 from collections.abc import Sequence
@@ -44,20 +44,20 @@ for path in sorted(Path(__file__).resolve().parent.iterdir()):
 
 
 def example(trained: Trained) -> str:
-    """example.py: a program that loads what lies beside it, without this package."""
+    """example.py: a program that loads all files in its folder without this package."""
     channels, size, _ = trained.image_shape
     return EXAMPLE.format(channels=channels, size=size, latent_dim=trained.players.latent_dim)
 
 
 def readme(trained: Trained, files: Sequence[str]) -> str:
-    """README.md: what each file is, what goes in and what comes out. files: their names."""
+    """README.md: the inputs and outputs of each file. files: their names."""
     channels, size, _ = trained.image_shape
     latent_dim = trained.players.latent_dim
     images = f"uint8 [B, {channels}, {size}, {size}]"
     of_programs = {
         "encode": (f"images, {images}", f"mu and logvar of the posterior, each float32 [B, {latent_dim}]"),
         "decode": (f"z, float32 [B, {latent_dim}]", f"images, {images}"),
-        "reconstruct": (f"images, {images}", f"what mu decodes to, {images}"),
+        "reconstruct": (f"images, {images}", f"images decoded from mu, {images}"),
         "discriminate": (
             f"images, {images}",
             'logits, float32 [B]; above 0 means "an original"; of a D with maps of logits, their means',
@@ -79,7 +79,7 @@ def _origin(trained: Trained) -> str:
 
 
 def _programs(trained: Trained, rows: Sequence[str]) -> str:
-    """The table of programs, and what to know about them."""
+    """The table of programs, and notes on using them."""
     if not rows:
         return ""
     channels, size, _ = trained.image_shape
@@ -90,7 +90,7 @@ def _programs(trained: Trained, rows: Sequence[str]) -> str:
         cut = "values from {:g} to {:g} scaled to 0 to 255, ".format(*trained.config.value_range) + cut
     colours = "grey" if channels == 1 else "red, green, blue"
     notes = [
-        f"{endings}. B, the batch, is any number from 1 on. Everything is computed in float32. "
+        f"{endings}. B, the batch size, is any number from 1 on. Everything is computed in float32. "
         "PyTorch has deprecated TorchScript in favour of torch.export.",
         f"Images hold 0 to 255 ({colours}), as in a file: {cut} out of the middle, resized to "
         f"{size} x {size}. Scaling to the networks' range and back, and rounding, are part of the programs.",
@@ -101,7 +101,7 @@ def _programs(trained: Trained, rows: Sequence[str]) -> str:
     if trained.players.disc is not None and any(map(is_batch_norm, trained.players.disc.modules())):
         notes.append(
             "discriminate normalises by the batch that it is given, as in training: a logit depends on the "
-            "other images of its batch. Give it originals and fakes in separate, large batches."
+            "other images in its batch. Give it originals and fakes in separate, large batches."
         )
     table = ["| program | takes | gives |", "|---|---|---|", *rows]
     return "\n\n".join(["## Programs", "\n".join(table), *(textwrap.fill(note, 110) for note in notes)])
@@ -113,5 +113,5 @@ def _weights(files: Sequence[str]) -> str:
     if not names:
         return ""
     text = f"{', '.join(names)}: plain state dictionaries, for `torch.load(path, weights_only=True)`; "
-    text += "spectral norm, where there was any, is divided out."
+    text += "spectral norm, if any, is already applied to them."
     return "\n\n".join(["## Weights", textwrap.fill(text, 110)])

@@ -1,4 +1,4 @@
-"""A run's networks as weights and programs that work without this package: uint8 images in and out."""
+"""A run's networks as weights and as programs that work without this package: uint8 images in and out."""
 
 import copy
 import importlib.util
@@ -17,7 +17,7 @@ from vaegan.nets.blocks import without_spectral_norm
 from vaegan.nets.players import Players, image_logits
 from vaegan.pixels import PixelRange, output_activation, to_model_range, to_unit_range
 
-BATCHES = (2, 1, 3)  # the first is not 1, which torch.export takes for one that stays 1
+BATCHES = (2, 1, 3)  # the first is not 1, because torch.export would take 1 as fixed
 
 
 class Encode(nn.Module):
@@ -46,7 +46,7 @@ class Decode(nn.Module):
 
 
 class Reconstruct(nn.Module):
-    """images, uint8 [B, C, H, W] -> what the posterior's mean decodes to, uint8 [B, C, H, W]."""
+    """images, uint8 [B, C, H, W] -> images decoded from the posterior's mean, uint8 [B, C, H, W]."""
 
     def __init__(self, encode: Encode, decode: Decode):
         super().__init__()
@@ -71,9 +71,10 @@ class Discriminate(nn.Module):
 
 
 class _OfImages(nn.Module):
-    """A traced program of images that refuses other batches, as the other formats do by themselves.
+    """A traced program of images that refuses other inputs, as the other formats do by themselves.
 
-    It is scripted, since a trace keeps no condition: one of uint8 images would divide floats by 255 as well.
+    It is scripted, because a trace drops conditions: traced for uint8 images, it would divide floats by 255
+    as well.
     """
 
     def __init__(self, traced: nn.Module, example: Tensor):
@@ -82,7 +83,7 @@ class _OfImages(nn.Module):
         self.shape: list[int] = list(example.shape[1:])
         self.expected = f"images: expected uint8 [B, {', '.join(map(str, self.shape))}], from 0 to 255"
 
-    def forward(self, images: Tensor):  # TorchScript infers what comes out
+    def forward(self, images: Tensor):  # TorchScript infers the return type
         if images.dtype != torch.uint8:
             raise ValueError(self.expected + ", given another type")
         if images.dim() != 4 or list(images.shape[1:]) != self.shape:
@@ -94,8 +95,8 @@ class _OfImages(nn.Module):
 class Program:
     """A function of one batch, in evaluation mode, on the CPU and in float32.
 
-    input, outputs: the names of what goes in and comes out. examples: batches of 2, which it is followed
-    with, and of other sizes, which it is tried on.
+    input, outputs: their names. examples: a batch of 2, with which the program is traced, and batches of
+    other sizes, with which it is tested.
     """
 
     name: str
@@ -106,14 +107,14 @@ class Program:
 
     @cached_property
     def exported(self) -> ExportedProgram:
-        """The program as `torch.export` has it, for any batch of at least 1."""
+        """The program exported by `torch.export`, for any batch size of at least 1."""
         return torch.export.export(
             self.module, (self.examples[0],), dynamic_shapes=({0: Dim("batch", min=1)},), strict=False
         )
 
 
 def programs(players: Players, image_shape: tuple[int, int, int]) -> list[Program]:
-    """What the networks can do, by averaged weights where there are any; the players stay as they are."""
+    """All programs of the networks, with averaged weights if there are any; the players are not changed."""
     pixel_range = players.pixel_range
     decode = Decode(_plain(players.trained_decoder), pixel_range)
     generator = torch.Generator().manual_seed(0)
@@ -132,27 +133,27 @@ def programs(players: Players, image_shape: tuple[int, int, int]) -> list[Progra
 
 
 def state_dicts(players: Players) -> dict[str, dict[str, Tensor]]:
-    """The weights of each network, by averaged weights where there are any, spectral norm divided out."""
+    """The state dictionary of each network: averaged weights if there are any, spectral norm applied."""
     networks = players.networks() | {"decoder": players.trained_decoder}
     return {name: _plain(network).state_dict() for name, network in networks.items()}
 
 
 def saved(weights: dict[str, Tensor]) -> bytes:
-    """A file for `torch.load`."""
-    content = io.BytesIO()  # into a file, a full disk would not be an OSError
+    """The bytes of a file for `torch.load`."""
+    content = io.BytesIO()  # written directly to a file, a full disk would not raise an OSError
     torch.save(weights, content)
     return content.getvalue()
 
 
 def as_torch_export(program: Program) -> bytes:
-    """A file for `torch.export.load`."""
+    """The bytes of a file for `torch.export.load`."""
     content = io.BytesIO()
     torch.export.save(program.exported, content)
     return content.getvalue()
 
 
 def as_onnx(program: Program) -> bytes:
-    """A file for ONNX runtimes. Raises: UserError without the packages that make it."""
+    """The bytes of a file for ONNX runtimes. Raises: UserError if the packages for ONNX are missing."""
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(f"needs {' and '.join(missing)}; pip install 'vaegan[export]'")
@@ -167,11 +168,11 @@ def as_onnx(program: Program) -> bytes:
 
 
 def as_torchscript(program: Program) -> bytes:
-    """A file for `torch.jit.load`. Raises: UserError where PyTorch has no TorchScript any more."""
+    """The bytes of a file for `torch.jit.load`. Raises: UserError for a PyTorch without TorchScript."""
     if not hasattr(torch.jit, "trace"):
         raise UserError(f"PyTorch {torch.__version__} has no TorchScript any more")
     traced = torch.jit.trace(program.module, program.examples[0], check_trace=False)
-    for example in program.examples:  # else a batch size met on the way may have become a constant
+    for example in program.examples:  # otherwise the batch size of the example might stay as a constant
         torch.testing.assert_close(traced(example), program.module(example))
     made = traced if program.input != "images" else torch.jit.script(_OfImages(traced, program.examples[0]))
     content = io.BytesIO()
@@ -181,7 +182,7 @@ def as_torchscript(program: Program) -> bytes:
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file that programs come in. title: its name for readers; make: its content."""
+    """A file format for programs. title: its name for readers; make: creates the file's bytes."""
 
     title: str
     ending: str
@@ -196,10 +197,10 @@ FORMATS = {
 
 
 def export(program: Program, name: str) -> bytes:
-    """The program as a file of that format. Raises: UserError, with the reason, where it cannot be one."""
+    """The program as a file of that format. Raises: UserError with the reason if that is not possible."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of exporters, about themselves and what will be deprecated
+            warnings.simplefilter("ignore")  # exporters warn about themselves and about deprecations
             return FORMATS[name].make(program)
     except UserError:
         raise
@@ -209,6 +210,6 @@ def export(program: Program, name: str) -> bytes:
 
 
 def _plain(network: nn.Module) -> nn.Module:
-    """A copy on the CPU without what exporters cannot follow; in evaluation mode it computes the same."""
+    """An export-ready CPU copy (no spectral norm, contiguous, eval mode) that computes the same."""
     plain = copy.deepcopy(without_spectral_norm(network)).cpu()
     return plain.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)

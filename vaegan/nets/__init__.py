@@ -1,1 +1,1 @@
-"""Networks: encoders, decoders, discriminators, and the two players made of them."""
+"""Networks: encoders, decoders, discriminators, and the two players built from them."""

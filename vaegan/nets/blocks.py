@@ -1,4 +1,4 @@
-"""Layers that the networks share."""
+"""Layers and helper functions that the networks share."""
 
 import copy
 import math
@@ -10,8 +10,8 @@ from torch.nn.utils import parametrize
 
 from vaegan.errors import OptionError
 
-SMALLEST_MAP = 4  # pixels a side; where halving stops when no depth is given
-SMALLEST_SIZED = 16  # pixels a side, of networks whose depth follows from the size
+SMALLEST_MAP = 4  # pixels a side; halving stops here if no depth is given
+SMALLEST_SIZED = 16  # pixels a side, for networks whose depth is set by the image size
 
 
 def activation(name: str) -> nn.Module:
@@ -37,12 +37,12 @@ def norm(name: str, channels: int) -> nn.Module:
 
 
 def halvings(size: int, depth: int | None) -> int:
-    """How often a network halves images `size` pixels a side: `depth`, or down to 4 pixels.
+    """Number of times a network halves images of `size` pixels a side: `depth`, or else down to 4 pixels.
 
-    Raises: OptionError for a size that the halvings do not divide, since the decoder could not
-    arrive at the size again.
+    Raises: OptionError for a size that cannot be halved so often without a remainder, since the decoder
+    could not double its way back to that size.
     """
-    deepest = (size & -size).bit_length() - 1  # how often 2 divides the size
+    deepest = (size & -size).bit_length() - 1  # number of times that 2 divides the size
     if deepest == 0:
         raise OptionError("image_size", f"{size} pixels cannot be halved; this network needs an even size")
     if depth is None:
@@ -55,30 +55,30 @@ def halvings(size: int, depth: int | None) -> int:
 
 
 def halvings_to(side: int, size: int) -> int:
-    """How often images `size` pixels a side are halved until maps of `side` pixels are left.
+    """Number of halvings from images of `size` pixels a side to maps of `side` pixels a side.
 
-    Raises: OptionError for a size that the published networks have no depth for.
+    Raises: OptionError for a size for which the published networks define no depth.
     """
     if size < SMALLEST_SIZED or size & (size - 1):
         raise OptionError(
             "image_size",
-            f"{size} pixels: this network's depth follows from sizes that are powers of two, "
-            f"from {SMALLEST_SIZED} on",
+            f"{size} pixels: this network needs an image size that is a power of two, "
+            f"at least {SMALLEST_SIZED}",
         )
     return (size // side).bit_length() - 1
 
 
 def widths(base_channels: int, depth: int) -> list[int]:
-    """Channels of each stage, from the largest map to the smallest: doubled each time, 8 times at most."""
+    """Channels of each stage, from the largest map to the smallest: doubled at each stage, up to 8 times."""
     return [base_channels * min(2**stage, 8) for stage in range(depth)]
 
 
 def conv(
     in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, bias: bool = True
 ) -> nn.Conv2d:
-    """A convolution that keeps the map's size, or halves an even one with stride 2.
+    """A convolution that keeps the map's size, or halves an even size with stride 2.
 
-    An even kernel keeps no size at stride 1: it is made smaller by one there.
+    At stride 1 an even kernel cannot keep the size, so a kernel smaller by one is used.
     """
     if stride == 1 and kernel_size % 2 == 0:
         kernel_size -= 1
@@ -104,9 +104,9 @@ def conv_trunk(
     *,
     norm_first: bool = True,
 ) -> tuple[list[nn.Module], int]:
-    """Stages of stride-2 convolution, normalisation and activation, and how many features come out.
+    """Stages of stride-2 convolution, normalisation and activation, and the number of output features.
 
-    norm_first: whether the first stage normalises; DCGAN's discriminator does not.
+    norm_first: True if the first stage normalises; that of DCGAN's discriminator does not.
     """
     in_channels, size, _ = image_shape
     depth = halvings(size, depth)
@@ -136,7 +136,7 @@ def doubling_stage(
 
 
 def dense_layers(in_features: int, hidden_dim: int, num_layers: int, activation_name: str) -> list[nn.Module]:
-    """`num_layers` linear layers of `hidden_dim` units, each with its activation."""
+    """`num_layers` linear layers of `hidden_dim` units, each followed by its activation."""
     layers = []
     for _ in range(num_layers):
         layers.append(nn.Sequential(nn.Linear(in_features, hidden_dim), activation(activation_name)))
@@ -145,7 +145,7 @@ def dense_layers(in_features: int, hidden_dim: int, num_layers: int, activation_
 
 
 class FeatureNorm(nn.BatchNorm1d):
-    """Batch norm of [B, F] that takes one image alone by its running statistics: it has no spread."""
+    """Batch norm of [B, F]. A batch of one image has no spread, so it uses the running statistics."""
 
     def forward(self, features: Tensor) -> Tensor:
         if not self.training or len(features) > 1:
@@ -155,7 +155,7 @@ class FeatureNorm(nn.BatchNorm1d):
 
 
 class GaussianHead(nn.Module):
-    """The posterior's mean and log variance from features: [B, ...] -> two of [B, latent_dim]."""
+    """Maps features [B, ...] to the posterior's mean and log variance, each [B, latent_dim]."""
 
     def __init__(self, in_features: int, latent_dim: int):
         super().__init__()
@@ -180,7 +180,7 @@ class ToMap(nn.Module):
 
 
 class StagedDiscriminator(nn.Module):
-    """A discriminator made of stages and a head, which can hand out what each stage computes."""
+    """A discriminator made of stages and a head, which can also return the output of each stage."""
 
     def __init__(self, stages: list[nn.Module], head: nn.Module):
         super().__init__()
@@ -201,10 +201,10 @@ class StagedDiscriminator(nn.Module):
 
 
 def forget_running_statistics(module: nn.Module) -> nn.Module:
-    """Make every batch norm inside use the batch's own statistics, in training and in evaluation.
+    """Makes every batch norm inside use the statistics of the batch, in training and in evaluation.
 
-    For discriminators: originals and fakes come in separate batches, so running means are a blend
-    that fits neither, and a discriminator judged with them scores far from what it scored in training.
+    For discriminators: originals and fakes come in separate batches, so running statistics are a mixture
+    that fits neither. With them, a discriminator's logits would be far from those in training.
     """
     for layer in module.modules():
         if is_batch_norm(layer):
@@ -214,17 +214,17 @@ def forget_running_statistics(module: nn.Module) -> nn.Module:
 
 
 def is_batch_norm(layer: nn.Module) -> bool:
-    """Whether the layer is a batch norm, of whatever dimension."""
+    """True for a batch norm layer of any dimension."""
     return isinstance(layer, nn.modules.batchnorm._BatchNorm)
 
 
 def is_norm(layer: nn.Module) -> bool:
-    """Whether the layer divides by the spread of what passes through it."""
+    """True for a layer that divides by the spread of its input."""
     return is_batch_norm(layer) or isinstance(layer, (nn.GroupNorm, nn.LayerNorm))
 
 
 def dcgan_init(layer: nn.Module) -> None:
-    """DCGAN's initial weights: N(0, 0.02), around 1 for a normalisation's factors; biases 0.
+    """DCGAN's initial weights: N(0, 0.02), or N(1, 0.02) for the scales of normalisation layers; biases 0.
 
     Source: Radford et al., Unsupervised Representation Learning with DCGANs (arXiv 1511.06434), section 4;
     the normalisation's as in the authors' code.
@@ -238,7 +238,7 @@ def dcgan_init(layer: nn.Module) -> None:
 
 
 def with_spectral_norm(layer: nn.Module) -> None:
-    """Divide the layer's weights by their largest singular value, found by power iteration, in every use.
+    """Divides the layer's weights by their largest singular value at each use, found by power iteration.
 
     Source: Miyato et al., Spectral Normalization for GANs (arXiv 1802.05957), section 2.1.
     """
@@ -247,26 +247,29 @@ def with_spectral_norm(layer: nn.Module) -> None:
 
 
 def without_spectral_norm(module: nn.Module) -> nn.Module:
-    """The same network with its weights as they are used; the module itself where there is nothing to do."""
+    """A copy of the network with the normalised weights stored as plain weights.
+
+    Returns the module itself if it has no spectral norm.
+    """
     normed = [name for name, layer in module.named_modules() if parametrize.is_parametrized(layer)]
     if not normed:
         return module
-    plain = copy.deepcopy(module).eval()  # in training a look at a weight is a step of the power iteration
+    plain = copy.deepcopy(module).eval()  # in training mode, reading a weight steps the power iteration
     for name in normed:
         layer = plain.get_submodule(name)
-        # the normed weight is a property of the layer's class, which the copy has in common with the original
+        # the normalised weight is a property of the layer's class, which the copy shares with the original
         layer.__class__ = type(type(layer).__name__, type(layer).__bases__, dict(vars(type(layer))))
         parametrize.remove_parametrizations(plain.get_submodule(name), "weight")
     return plain
 
 
 def parameter_count(module: nn.Module) -> int:
-    """How many numbers training adjusts."""
+    """Number of trainable parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def features_of(module: nn.Module, in_shape: tuple[int, int, int]) -> tuple[int, ...]:
-    """The shape [C, H, W] or [C] that a module makes of one image, found by running it on zeros."""
+    """The shape [C, H, W] or [C] of a module's output for one image, found by running it on zeros."""
     device = next(module.parameters()).device
     training = module.training
     with torch.no_grad():

@@ -1,7 +1,7 @@
-"""The knobs that networks share, as types for their constructors' keyword arguments.
+"""Types for the knobs that networks share: keyword arguments of their constructors.
 
-A constructor's keyword-only arguments are its knobs: flags, YAML keys, help and errors are made from
-its signature. One that is annotated with a type from here brings its meaning and limits along; any
+A constructor's keyword-only arguments are its knobs. Flags, YAML keys, help and errors are derived from
+its signature. A knob annotated with a type from here gets the meaning and the limits given here; any
 other gets them from its own annotation.
 """
 

@@ -1,4 +1,4 @@
-"""The two players of a run: `gen` (encoder, decoder, what the PBP loss learns, or a decoder) and `disc`."""
+"""The two players of a run: `gen` (encoder, decoder and PBP loss; a decoder alone in a GAN) and `disc`."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ from vaegan.pixels import PixelRange, output_activation
 
 
 class Players(nn.Module):
-    """The networks of both players, called in the run's precision; what they return is float32.
+    """The networks of both players. They run in the run's precision and return float32.
 
-    encoder, pbp: None in a GAN, whose decoder is fed with noise.
+    encoder, pbp: None in a GAN, whose decoder gets noise.
     precision: "fp32", or "bf16" for autocast (parameters stay float32).
-    ema: decay per step, once it has warmed up, of an average of the decoder's weights, which decodes in
-    evaluation mode; its batch-norm statistics are copies. None for no average.
+    ema: decay per step, after warm-up, of an average of the decoder's weights. The averaged decoder is used
+    in evaluation mode; its batch-norm statistics are copies. None for no average.
     """
 
     def __init__(
@@ -41,27 +41,27 @@ class Players(nn.Module):
         self.ema = None if ema is None else _average_of(decoder, ema)
 
     def networks(self) -> dict[str, nn.Module]:
-        """The networks that are there, by part."""
+        """The existing networks, by part."""
         parts = {"encoder": self.encoder, "decoder": self.decoder, "disc": self.disc}
         return {name: network for name, network in parts.items() if network is not None}
 
     def parameters_of(self, player: str) -> Iterator[nn.Parameter]:
-        """What this player's optimiser adjusts."""
+        """The parameters that this player's optimiser updates."""
         parts = [self.disc] if player == "disc" else [self.encoder, self.decoder, self.pbp]
         for part in filter(None, parts):
             yield from part.parameters()
 
     def average(self, step: int) -> None:
-        """Take the decoder's weights into their average, if there is one, after `gen`'s step (from 1).
+        """Updates the average of the decoder's weights, if there is one, after `gen`'s step (from 1).
 
-        The first are copied, so that the initial weights, which are noise, are no part of it.
+        The first step's weights are copied, so that the random initial weights are not part of the average.
         """
         if self.ema is not None:
             self.ema.update(self.decoder, step)
 
     @property
     def trained_decoder(self) -> nn.Module:
-        """The decoder that a run is worth: the averaged one, if there is one."""
+        """The decoder to evaluate a run with: the averaged one, if there is one."""
         return self.decoder if self.ema is None else self.ema.module
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,7 +93,7 @@ class Players(nn.Module):
         Raises: UserError for a GAN, which has no encoder.
         """
         if self.encoder is None:
-            raise UserError("a GAN has no encoder and reconstructs nothing; train a VAE for reconstructions")
+            raise UserError("a GAN has no encoder and cannot reconstruct; train a VAE for reconstructions")
         return self.pixels(self.decode(self.encode(x)[0]))
 
     def _autocast(self, tensor: Tensor) -> torch.autocast:

@@ -1,4 +1,4 @@
-"""The residual networks' parts: ResNet-18's blocks and the four-stage trunk that follows the image's size.
+"""Parts of residual networks: ResNet-18's blocks and a trunk of four stages that adapts to the image size.
 
 Source: He et al., Deep Residual Learning for Image Recognition (arXiv 1512.03385), table 1.
 """
@@ -28,7 +28,7 @@ class ResidualBlock(nn.Module):
         )
         self.shortcut = nn.Identity()
         if stride != 1 or in_channels != out_channels:
-            # A 1 x 1 convolution with a stride, split in two: as one, in channels-last order and below
+            # A 1 x 1 convolution with a stride, split in two. As one layer, in channels-last order and below
             # 8 channels, it corrupts memory on the CPU (seen with PyTorch 2.15).
             self.shortcut = nn.Sequential(
                 nn.MaxPool2d(1, stride) if stride != 1 else nn.Identity(),
@@ -42,7 +42,7 @@ class ResidualBlock(nn.Module):
 
 
 def default_base_channels(size: int) -> int:
-    """64 channels from 64 pixels a side on, as in ResNet-18; 16 below, as in the same paper's CIFAR networks.
+    """64 channels from 64 pixels a side on, as in ResNet-18; 16 for smaller images, as in its CIFAR networks.
 
     Source: sections 4.1 and 4.2 of the paper.
     """
@@ -52,9 +52,9 @@ def default_base_channels(size: int) -> int:
 def stem(
     in_channels: int, out_channels: int, size: int, *, norm_name: str, activation_name: str
 ) -> nn.Module:
-    """What comes before the residual stages: ResNet-18's from 64 pixels a side on, less reduction below.
+    """The layers before the residual stages: ResNet-18's from 64 pixels a side on, less reduction below.
 
-    Reduces by 4 from 64 pixels on, by 2 above 16, else not at all, so that the stages work on maps
+    They reduce by 4 from 64 pixels on, by 2 above 16, else not at all, so that the stages work on maps
     that begin at 14 to 32 pixels and end above 1.
     """
     kernel_size, stride = (3, 1) if size <= 16 else (7, 2)
@@ -71,7 +71,7 @@ def stem(
 def residual_stages(
     image_shape: tuple[int, int, int], base_channels: int, depth: int, *, norm_name: str, activation_name: str
 ) -> list[nn.Module]:
-    """A stem and `depth` residual stages, each after the first with half the side and twice the channels."""
+    """A stem and `depth` residual stages; each after the first halves the side and doubles the channels."""
     channels, size, _ = image_shape
     options = {"norm_name": norm_name, "activation_name": activation_name}
     stages = [stem(channels, base_channels, size, **options)]

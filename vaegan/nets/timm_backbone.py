@@ -14,16 +14,16 @@ STATISTICS = ("pretrained_mean", "pretrained_std")  # of a backbone, kept with i
 
 
 class TimmBackbone(nn.Module):
-    """A timm backbone without its classifier: x [B, C, H, W] -> features, `out_shape` an image.
+    """A timm backbone without its classifier: x [B, C, H, W] -> features of `out_shape` per image.
 
-    pooled: features [B, F] as its classifier would see them; otherwise the last map or all tokens.
-    Images that a backbone cannot take (below 64 pixels, or of a size that its windows or position
-    embeddings do not allow) are enlarged to the next size that it can.
-    Pretrained weights are given images with the mean and deviation that they were trained with. Those are
-    part of the state, so that networks that are loaded do as they did, whatever they were made with.
-    Raises: ValueError for a name that timm does not know (training another one silently would be
-    worse) and for the few backbones that give several maps at once, OptionError for pretrained weights
-    that cannot be had.
+    pooled: True for features [B, F], the input of its classifier; False for the last map or all tokens.
+    Images that a backbone cannot process (below 64 pixels, or of a size that its windows or position
+    embeddings do not allow) are enlarged to the next size that it accepts.
+    Pretrained weights get images normalised with the mean and deviation of their training. These statistics
+    are part of the state, so that loaded networks compute the same, whatever they were constructed with.
+    Raises: ValueError for a name that timm does not know (training another network silently would be
+    worse) and for the few backbones that return several maps at once; OptionError for pretrained weights
+    that cannot be loaded.
     """
 
     def __init__(self, name: str, image_shape: tuple[int, int, int], pretrained: bool, pooled: bool = False):
@@ -32,7 +32,7 @@ class TimmBackbone(nn.Module):
         super().__init__()
         if not timm.is_model(name):
             hint = did_you_mean(name, timm.list_models())
-            raise ValueError(f'timm has no backbone "{name}"; {hint}timm.list_models() names them all')
+            raise ValueError(f'timm has no backbone "{name}"; {hint}timm.list_models() lists all')
         channels, size, _ = image_shape
         self.pooled = pooled
         for statistic in STATISTICS:
@@ -42,21 +42,19 @@ class TimmBackbone(nn.Module):
             self.body = _create(name, channels, self.side, pretrained)
             self.out_shape = features_of(self, image_shape)
         except (TypeError, ValueError, RuntimeError, AssertionError):
-            # fixed windows or embeddings: fall back to the size that the backbone was made for
+            # fixed windows or embeddings: fall back to the backbone's own size
             self.body = _create(name, channels, None, pretrained)
             self.side = self.body.pretrained_cfg["input_size"][-1]
             self.out_shape = features_of(self, image_shape)
         if not pooled and hasattr(self.body, "prune_intermediate_layers"):
-            self.body.prune_intermediate_layers(
-                prune_head=True
-            )  # layers of the head that nothing would train
+            self.body.prune_intermediate_layers(prune_head=True)  # the head would never be trained
         if pretrained:
             self.normalise("01", channels)
 
     def normalise(self, pixel_range: PixelRange, channels: int) -> None:
-        """Have images in that range normalised as those that the pretrained weights have seen.
+        """Normalises images of that range as in the training of the pretrained weights.
 
-        For grey images timm adds up the first layer's weights, and the statistics are the colours' means.
+        For grey images timm adds up the first layer's weights, and the statistics are averaged over colours.
         """
         config = self.body.pretrained_cfg
         mean, std = (torch.tensor(config[name])[None, :, None, None] for name in ("mean", "std"))
@@ -67,7 +65,7 @@ class TimmBackbone(nn.Module):
         self.pretrained_mean, self.pretrained_std = mean, std
 
     def _load_from_state_dict(self, state_dict, prefix, *rest) -> None:
-        for name in STATISTICS:  # as the state has them, which may be none at all
+        for name in STATISTICS:  # as in the state, which may have none
             value = state_dict.get(prefix + name)
             device = next(self.parameters()).device
             setattr(self, name, None if value is None else torch.empty_like(value, device=device))
@@ -76,7 +74,9 @@ class TimmBackbone(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features = self.body.forward_features(self._prepared(x))
         if not isinstance(features, Tensor):
-            raise ValueError("this backbone gives several feature maps at once; choose one that gives one")
+            raise ValueError(
+                "this backbone returns several feature maps at once; choose one that returns one"
+            )
         return self._pool(features)
 
     def with_intermediates(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -88,7 +88,7 @@ class TimmBackbone(nn.Module):
         return self.body.forward_head(features, pre_logits=True) if self.pooled else features
 
     def _prepared(self, x: Tensor) -> Tensor:
-        """The images normalised, and at the size that the backbone takes."""
+        """The images, normalised and resized to the backbone's input size."""
         if self.pretrained_mean is not None:
             x = (x - self.pretrained_mean) / self.pretrained_std
         if x.shape[-1] == self.side:
@@ -97,7 +97,7 @@ class TimmBackbone(nn.Module):
 
 
 def _create(name: str, channels: int, side: int | None, pretrained: bool) -> nn.Module:
-    """The backbone without a classifier, for inputs `side` pixels wide, or for its own size."""
+    """The backbone without a classifier, for inputs `side` pixels wide; None for its own size."""
     import timm
 
     options = {"in_chans": channels, "num_classes": 0, "pretrained": pretrained}
@@ -108,7 +108,7 @@ def _create(name: str, channels: int, side: int | None, pretrained: bool) -> nn.
     except TypeError:
         if side is None:
             raise
-        return _create(name, channels, None, pretrained)  # takes any size, so has no such argument
+        return _create(name, channels, None, pretrained)  # accepts any size, so it has no such argument
     except (OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         if pretrained:

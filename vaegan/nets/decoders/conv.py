@@ -10,8 +10,9 @@ from vaegan.nets.knob_types import Activation, BaseChannels, Depth, KernelSize, 
 class ConvDecoder(nn.Module):
     """The conv encoder mirrored: a linear layer to the smallest map, transposed convolutions to full size.
 
-    A kernel that the stride of 2 divides reaches every pixel equally often; 3 does not, and the lattice
-    that it leaves gives a discriminator an easy game. A closing convolution at full size evens out more.
+    A kernel size that is divisible by the stride of 2 covers every pixel equally often. A kernel of 3 does
+    not: it leaves a checkerboard, which a discriminator recognises easily. A last convolution at full size
+    smooths more of it.
     Source: Odena et al., Deconvolution and Checkerboard Artifacts (Distill, 2016).
     """
 

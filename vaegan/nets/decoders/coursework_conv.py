@@ -10,7 +10,7 @@ from vaegan.nets.knob_types import HiddenDim
 class CourseworkConvDecoder(nn.Module):
     """The coursework encoder mirrored: two linear layers, two transposed convolutions.
 
-    Its widths, 256 hidden units, 64 and 32 channels, are ours: they were not published.
+    Its widths (256 hidden units, 64 and 32 channels) are our choice, since they were not published.
     """
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, *, hidden_dim: HiddenDim = 256):

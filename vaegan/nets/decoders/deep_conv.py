@@ -8,12 +8,12 @@ from vaegan.nets.blocks import norm as norm_layer
 from vaegan.nets.decoders import register_decoder
 from vaegan.nets.knob_types import Activation, Depth, KernelSize, Norm
 
-SMALLEST_WIDTH = 64  # DCGAN's 512, 256, 128, 64 at 64 pixels; one doubling less or more with the depth
+SMALLEST_WIDTH = 64  # DCGAN's 512, 256, 128, 64 at 64 pixels; more or fewer with another depth
 
 
 @register_decoder("deep_conv")
 class DeepConvDecoder(nn.Module):
-    """DCGAN's generator: transposed convolutions from latents to image, 512 channels at most to begin with.
+    """DCGAN's generator: transposed convolutions from latents to image, with at most 512 channels at first.
 
     The linear layer to the first map is DCGAN's first transposed convolution on a 1 x 1 map.
     Source: Radford et al., Unsupervised Representation Learning with DCGANs (arXiv 1511.06434), figure 1.

@@ -9,7 +9,7 @@ from vaegan.nets.knob_types import Activation, HiddenDim, NumLayers
 
 @register_decoder("dense")
 class DenseDecoder(nn.Module):
-    """Linear layers, the last as wide as the image has values."""
+    """Linear layers; the last has one output for each value of the image."""
 
     def __init__(
         self,

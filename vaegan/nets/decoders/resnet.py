@@ -8,7 +8,7 @@ from vaegan.nets.residual import ResidualBlock
 
 @register_decoder("resnet")
 class ResNetDecoder(nn.Module):
-    """Residual blocks, each at twice the size of the one before, enlarged to the nearest pixel.
+    """Residual blocks, each at twice the size of the one before (nearest-neighbour upsampling).
 
     Source: the generator of Gulrajani et al., Improved Training of Wasserstein GANs (arXiv 1704.00028),
     appendix F, with ResNet-18's block.

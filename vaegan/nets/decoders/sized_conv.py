@@ -9,10 +9,10 @@ from vaegan.nets.encoders.sized_conv import SMALLEST_WIDTH
 
 @register_decoder("sized_conv")
 class SizedConvDecoder(nn.Module):
-    """A linear layer to 2 x 2, transposed convolutions to twice the size, a stride-2 convolution back.
+    """A linear layer to 2 x 2, transposed convolutions to twice the image size, a stride-2 convolution back.
 
-    It begins at twice the encoder's greatest width. Parameters on one channel, as published: 418,849
-    (size 16, 20 latents) and 1,784,609 (32, 100).
+    It begins at twice the encoder's greatest width. Number of parameters for one channel, as published:
+    418,849 (size 16, 20 latents) and 1,784,609 (32, 100).
     """
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int):

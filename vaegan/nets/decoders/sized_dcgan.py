@@ -10,10 +10,10 @@ SMALLEST_WIDTH = 128  # at half the image's size; doubled at each halving down t
 
 @register_decoder("sized_dcgan")
 class SizedDcganDecoder(nn.Module):
-    """A DCGAN's generator whose depth and first width follow from the size: 256 channels at 16 pixels.
+    """A DCGAN generator whose depth and first width follow from the image size: 256 channels at 16 pixels.
 
-    Unlike `deep_conv` it ends at 128 channels and its convolutions have a bias before batch norm. On one
-    channel 609,409 parameters (size 16, 20 latents) and 3,445,377 (32, 100), as published.
+    Unlike `deep_conv` it ends at 128 channels, and its convolutions have a bias before batch norm. Number of
+    parameters for one channel, as published: 609,409 (size 16, 20 latents) and 3,445,377 (32, 100).
     """
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int):

@@ -18,11 +18,11 @@ LastActivation = Annotated[
 
 @register_discriminator("sized_dcgan")
 class SizedDcganDiscriminator(StagedDiscriminator):
-    """A DCGAN's discriminator whose depth follows from the size, with a sigmoid on its last features.
+    """A DCGAN discriminator whose depth follows from the image size, with a sigmoid on its last features.
 
-    The sigmoid stands before the linear layer, which is free to answer the least-squares loss's labels;
-    a critic has leaky ReLU there (--disc-last-activation leaky_relu). Convolutions have a bias before
-    batch norm. On one channel 134,593 parameters (size 16) and 661,697 (32), as published.
+    The sigmoid is before the linear layer, so the logits can reach any label of the least-squares loss.
+    A critic has leaky ReLU instead (--disc-last-activation leaky_relu). Convolutions have a bias before
+    batch norm. Number of parameters for one channel, as published: 134,593 (size 16) and 661,697 (32).
     """
 
     def __init__(

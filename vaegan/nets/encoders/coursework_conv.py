@@ -6,7 +6,7 @@ from vaegan.nets.encoders import register_encoder
 from vaegan.nets.knob_types import HiddenDim
 
 BASE_CHANNELS = 32
-KERNEL_SIZE = 4  # even, so that the mirrored convolutions reach every pixel equally often
+KERNEL_SIZE = 4  # even, so that the mirrored convolutions cover every pixel equally often
 
 
 def refuse_size(size: int) -> None:
@@ -19,10 +19,10 @@ def refuse_size(size: int) -> None:
 
 @register_encoder("coursework_conv")
 class CourseworkConvEncoder(nn.Module):
-    """Two stride-2 convolutions (28 -> 14 -> 7) and two linear layers, batch norm and leaky ReLU between.
+    """Two stride-2 convolutions (28 -> 14 -> 7), two linear layers, batch norm and leaky ReLU between them.
 
-    The second linear layer is the heads of mu and logvar. Widths and kernels were not published: 32 and
-    64 channels, 256 hidden units and 4 x 4 are ours.
+    The second linear layer consists of the heads for mu and logvar. Widths and kernels are our choice, since
+    they were not published: 32 and 64 channels, 256 hidden units, 4 x 4.
     """
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, *, hidden_dim: HiddenDim = 256):

@@ -10,9 +10,9 @@ from vaegan.nets.residual import STAGES, default_base_channels, residual_stages
 
 @register_encoder("resnet")
 class ResNetEncoder(nn.Module):
-    """ResNet-18 down to its last map, then linear heads on all of that map.
+    """ResNet-18 down to its last map, then linear heads on the whole map.
 
-    The map is not averaged as in a classifier: where things are is what a decoder needs to know.
+    The map is not averaged as in a classifier, because a decoder needs to know the positions of things.
     """
 
     def __init__(

@@ -8,12 +8,12 @@ SMALLEST_WIDTH = 32  # at the largest map; doubled at each halving
 
 @register_encoder("sized_conv")
 class SizedConvEncoder(nn.Module):
-    """Stride-2 convolutions down to 2 x 2, as many as the size needs, a linear layer, two linear heads.
+    """Stride-2 convolutions down to 2 x 2 (their number follows from the size), a linear layer, two heads.
 
-    Widths 32, 64, 128 at 16 pixels, one doubling more at each doubling of the size, without a limit.
-    The convolutions have a bias although batch norm takes it away again: so it is in the published
-    networks and their parameter counts, on one channel 163,944 (size 16, 20 latents) and 702,600
-    (32, 100). The slope of the leaky ReLU is 0.2.
+    Widths 32, 64, 128 at 16 pixels, with one more doubling for each doubling of the size, without a limit.
+    The convolutions have a bias although batch norm removes it, as in the published networks and their
+    numbers of parameters for one channel: 163,944 (size 16, 20 latents) and 702,600 (32, 100). The slope of
+    the leaky ReLU is 0.2.
     """
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int):
