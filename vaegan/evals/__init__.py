@@ -1,1 +1,1 @@
-"""What is measured on held-out images."""
+"""Evaluations of a trained run on held-out images."""

@@ -1,4 +1,4 @@
-"""A classifier trained on a labelled data set and cached: what tells classes apart, and a feature network."""
+"""A classifier of a labelled data set, trained once and cached; also used as a feature network."""
 
 import hashlib
 import time
@@ -19,7 +19,7 @@ from vaegan.training.checkpoint import FORMAT, DamagedCheckpoint, read, write
 from vaegan.training.portions import Portions
 
 DIM = 64
-SIDE = 32  # pixels; larger images are averaged down to it
+SIDE = 32  # pixels; larger images are shrunk to it by averaging
 EPOCHS = 8
 TRAIN_BATCH = 64
 HIGHEST_LR = 5e-3
@@ -39,12 +39,12 @@ class ClassifierNet(nn.Module):
             nn.AdaptiveAvgPool2d(4),
             nn.Flatten(),
             nn.Linear(64 * 4 * 4, DIM),
-            nn.LeakyReLU(0.2),  # a unit that is never on would be a feature without variance
+            nn.LeakyReLU(0.2),  # a dead ReLU unit would be a feature without variance
         )
         self.head = nn.Linear(DIM, n_classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """What the last layer sees: [B, 64]."""
+        """The input of the last layer: [B, 64]."""
         x = from_uint8(images)
         if x.shape[-1] > SIDE:
             x = F.adaptive_avg_pool2d(x, SIDE)
@@ -58,7 +58,7 @@ class ClassifierNet(nn.Module):
 class Classifier:
     """A trained classifier; as a feature network (see `vaegan.evals.features`), the layer before its last.
 
-    accuracy: the share of held-out images that it gets right. taught: what it was trained on, in words.
+    accuracy: the share of held-out images classified correctly. taught: its training data, in words.
     """
 
     net: ClassifierNet
@@ -82,15 +82,15 @@ class Classifier:
         return _through(self.net.features, images, self.device)
 
     def classify(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 [N, C, H, W] -> the likeliest class of each [N], and all probabilities [N, n_classes]."""
+        """uint8 [N, C, H, W] -> the most probable class of each [N], and all probabilities [N, n_classes]."""
         logits = _through(self.net, images, self.device)
         return logits.argmax(1), logits.softmax(1)
 
 
 def find_classifier(material: Material, cache_dir: Path, say: Say) -> Classifier | None:
-    """The classifier of the images' labels, from the cache or trained now; None where there are no labels.
+    """The classifier for the images' labels, from the cache or trained now; None without labels.
 
-    It is trained on all of the material's training images. say: is told its accuracy.
+    It is trained on all of the material's training images. say: called with its accuracy.
     """
     train, test = material.train.labels, material.test.labels
     if train is None or test is None:
@@ -111,7 +111,7 @@ def find_classifier(material: Material, cache_dir: Path, say: Say) -> Classifier
             how += f"; not kept in {path.parent} ({error.strerror})"
     net, accuracy = found
     say(f"classifier: {100 * accuracy:.1f} % of {len(test):,} held-out images of {dataset} right ({how})")
-    # in one layout, so that a cached one gives the same features to the last bit
+    # in one memory layout, so that a cached one gives the same features bit for bit
     net = net.to(material.device, memory_format=torch.channels_last)
     taught = f"{len(train):,} images of {dataset} (seed {material.seed})"
     return Classifier(net, accuracy, taught, material.device)
@@ -125,7 +125,7 @@ def train_classifier(
     seed: int,
     device: torch.device,
 ) -> tuple[ClassifierNet, float]:
-    """A classifier in evaluation mode, trained on all training images, and its share of test images right.
+    """A classifier in evaluation mode, trained on all training images, and its accuracy on the test images.
 
     Images are uint8 [N, C, H, W], labels int64 [N] from 0 on.
     """
@@ -141,7 +141,7 @@ def train_classifier(
     net.train()
     for _ in range(EPOCHS):
         for batch in torch.randperm(len(train_images), generator=order).split(TRAIN_BATCH):
-            if len(batch) > 1:  # batch norm cannot take a single image
+            if len(batch) > 1:  # batch norm cannot be trained on a single image
                 loss = F.cross_entropy(net(train_images[batch].to(device)), train_labels[batch].to(device))
                 optim.zero_grad()
                 loss.backward()
@@ -154,7 +154,7 @@ def train_classifier(
 
 @torch.no_grad()
 def _through(net: Callable[[Tensor], Tensor], images: Tensor, device: torch.device) -> Tensor:
-    """What a network on the device makes of images [N, C, H, W], on the CPU."""
+    """The output of a network on the device for images [N, C, H, W], on the CPU."""
     return torch.cat(list(Portions(BATCH).of(lambda batch: net(batch.to(device)).cpu(), images)))
 
 
@@ -167,14 +167,14 @@ def _halving(in_channels: int, out_channels: int) -> nn.Module:
 
 
 def _untrained(images: Tensor, *labels: Tensor) -> ClassifierNet:
-    """A network for such images, with a class for each label that there may be."""
+    """A network for such images, with one class for each possible label."""
     return ClassifierNet(images.shape[1], 1 + max(int(each.max()) for each in labels))
 
 
 def _cached(
     path: Path, train_images: Tensor, train_labels: Tensor, test_images: Tensor, test_labels: Tensor
 ) -> tuple[ClassifierNet, float] | None:
-    """The classifier in that file and its accuracy; None where there is none that can be read."""
+    """The classifier in that file and its accuracy; None if no classifier can be read from it."""
     try:
         tensors, facts = read(path)
     except (OSError, DamagedCheckpoint, UserError):
@@ -185,7 +185,7 @@ def _cached(
 
 
 def _digest(data: tuple[Tensor, ...], seed: int) -> str:
-    """A hash of all that the classifier and its accuracy follow from; of this file, too."""
+    """A hash of everything that the classifier and its accuracy depend on, including this file's code."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
     digest.update(repr(seed).encode())
     for tensor in data:

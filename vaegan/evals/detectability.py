@@ -1,4 +1,4 @@
-"""Whether a discriminator that no one trained against can tell a run's images from originals."""
+"""Trains a fresh discriminator to test whether a run's images can be told from originals."""
 
 import math
 
@@ -17,7 +17,7 @@ from vaegan.training.portions import Portions
 
 NETWORK = "conv"
 STEPS = 300
-PAIRS = 32  # in a batch: originals, and as many fakes
+PAIRS = 32  # in a batch: 32 originals and 32 fakes
 LR = 1e-3
 FEWEST = 2  # images in each half
 FEW = 200  # originals to learn from
@@ -47,7 +47,7 @@ FIGURES = add_all(
 def evaluate_detectability(material: Material) -> Section:
     """A fresh discriminator's accuracy on the second half of the held-out images, trained on the first half.
 
-    Fakes are the reconstructions of just these images, or a GAN's samples.
+    Fakes are the reconstructions of these images, or a GAN's samples.
     """
     originals = material.originals
     fakes = material.reconstructions if material.reconstructs else material.samples
@@ -84,13 +84,13 @@ def evaluate_detectability(material: Material) -> Section:
 
 
 def train_discriminator(originals: Tensor, fakes: Tensor, seed: int, device: torch.device) -> nn.Module:
-    """A discriminator trained from scratch on uint8 images [N, C, H, W], originals beside their own fakes."""
+    """A discriminator trained from scratch on uint8 images [N, C, H, W]: originals and fakes in pairs."""
     _, channels, size, _ = originals.shape
     padded = size + -size % 4
     with torch.random.fork_rng(devices=[]):
         seed_torch(seed_for(seed, "evaluation", "discriminator"), torch.device("cpu"))
         network, _ = DISCRIMINATORS.find(NETWORK)
-        # as many operations at every size
+        # the cost is the same at every image size
         disc = network((channels, padded, padded), base_channels=max(8, 512 // padded), norm="group")
     disc = disc.to(device, memory_format=torch.channels_last).train()
     optim = torch.optim.Adam(disc.parameters(), lr=LR)
@@ -118,7 +118,7 @@ def logits_of(disc: nn.Module, images: Tensor) -> Tensor:
 
 
 def _shown(images: Tensor, device: torch.device) -> Tensor:
-    """uint8 [B, C, H, W] -> [-1, 1] on the device, with a margin where the size is no multiple of 4."""
+    """uint8 [B, C, H, W] -> [-1, 1] on the device, padded if the size is not a multiple of 4."""
     x = from_uint8(images.to(device)).mul_(2).sub_(1)
     margin = -x.shape[-1] % 4
     return F.pad(x, (0, margin, 0, margin)) if margin else x

@@ -1,4 +1,4 @@
-"""How far samples and reconstructions are, as distributions, from held-out images."""
+"""Distances between distributions: samples and reconstructions against held-out images."""
 
 import math
 import warnings
@@ -16,7 +16,7 @@ from vaegan.seeds import generator_for, seed_for, seed_torch
 NEIGHBOURS = 5
 SUBSET = 1000  # images in each of the kernel distance's subsets
 SUBSETS = 50
-# Images that each feature needs: the authors of FID recommend 10,000 or more for Inception's 2,048 ones.
+# Images per feature: the authors of FID recommend 10,000 or more for Inception's 2,048 features.
 # Source: github.com/bioinf-jku/TTUR, README
 IMAGES_A_FEATURE = 10_000 / 2_048
 FEW = 100  # images, below which a share has a standard error of up to 0.05
@@ -68,7 +68,7 @@ for each, named in SETS.items():
 def evaluate_distances(material: Material, network: FeatureNetwork) -> Section:
     """Distances and shares for samples, reconstructions (not of a GAN) and training images, side by side.
 
-    All are taken from held-out images, and of training images there are as many as of those.
+    All are compared with held-out images, and there are as many training images as held-out ones.
     """
     n = len(material.originals)
     generator = generator_for(material.seed, "evaluation", "floor")
@@ -120,10 +120,10 @@ def frechet_distance(a: Tensor, b: Tensor) -> float | None:
 
 
 def kernel_distance(a: Tensor, b: Tensor, seed: int) -> tuple[float | None, float | None]:
-    """The squared maximum mean discrepancy of features under a cubic kernel: mean and deviation over subsets.
+    """Squared maximum mean discrepancy of features, cubic kernel: mean and standard deviation over subsets.
 
-    Subsets of 1,000 are drawn by the seed; of no more images than that all are taken once, and there is no
-    deviation. None for fewer than two images.
+    Subsets of 1,000 are drawn by the seed. With at most 1,000 images, all are used once, and there is no
+    standard deviation. None for fewer than two images.
     Source: Binkowski et al., Demystifying MMD GANs (arXiv 1801.01401), section 4.
     """
     n = min(len(a), len(b))
@@ -133,7 +133,7 @@ def kernel_distance(a: Tensor, b: Tensor, seed: int) -> tuple[float | None, floa
 
     subsets = SUBSETS if n > SUBSET else 1
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that it keeps all features: they are kept here already
+        warnings.simplefilter("ignore", UserWarning)  # about memory for features, which are kept anyway
         metric = KernelInceptionDistance(
             _Given(a.shape[1]), subsets=subsets, subset_size=min(n, SUBSET), sync_on_compute=False
         )
@@ -148,7 +148,7 @@ def kernel_distance(a: Tensor, b: Tensor, seed: int) -> tuple[float | None, floa
 def neighbour_shares(real: Tensor, fake: Tensor, k: int = NEIGHBOURS) -> dict[str, float | None]:
     """Precision, recall, density and coverage of fake features [M, dim] against real ones [N, dim].
 
-    None for all of them where there are too few images to have k neighbours.
+    All are None if there are too few images for k neighbours.
     Source: Kynkäänniemi et al., Improved Precision and Recall Metric (arXiv 1904.06991), equation 1; Naeem et
     al., Reliable Fidelity and Diversity Metrics (arXiv 2002.09797), equations 3 to 5.
     """
@@ -169,7 +169,7 @@ def neighbour_shares(real: Tensor, fake: Tensor, k: int = NEIGHBOURS) -> dict[st
 
 
 def sample_warnings(n: int, n_training: int, network: FeatureNetwork) -> list[str]:
-    """Why the estimators are to be doubted with n held-out images and so many training images."""
+    """Reasons to doubt the estimators with n held-out images and this number of training images."""
     name = "FID" if network.is_inception else "the Fréchet distance"
     least = math.ceil(IMAGES_A_FEATURE * network.dim)
     few = f"{n:,} images are few for {network.dim:,} features (recommended: {least:,} or more)"
@@ -193,7 +193,7 @@ def sample_warnings(n: int, n_training: int, network: FeatureNetwork) -> list[st
 
 
 class _Given(nn.Module):
-    """Features that are there already, where torchmetrics wants a network."""
+    """Precomputed features in the form of a network, which torchmetrics expects."""
 
     def __init__(self, num_features: int):
         super().__init__()
@@ -204,7 +204,7 @@ class _Given(nn.Module):
 
 
 def _radii(features: Tensor, k: int) -> Tensor:
-    """The distance [N] of each one to the k-th nearest other one."""
+    """The distance [N] from each feature vector to its k-th nearest other one."""
     nearest = [  # each is its own nearest, at distance 0
         torch.cdist(part, features).topk(k + 1, largest=False).values for part in features.split(CHUNK)
     ]

@@ -1,4 +1,4 @@
-"""What a run is worth: every evaluation of it, its pictures, and its page, written into its folder."""
+"""Evaluates a run: writes every evaluation that applies to it, its pictures and its page into its folder."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ from vaegan.run.reading import read_records
 from vaegan.run.trained import Trained
 
 FILE = "evaluation.json"
-RUN_FILES = ("config.yaml", "environment.json", "metrics.jsonl")  # what a report reads beside it
+RUN_FILES = ("config.yaml", "environment.json", "metrics.jsonl")  # files of a run that a report also reads
 
 
 def evaluate_run(
@@ -40,13 +40,13 @@ def evaluate_run(
     most: int = MOST_IMAGES,
     out: Path | None = None,
 ) -> tuple[dict[str, Any], Path]:
-    """The evaluation as evaluation.json has it, and its page; writes both, and the pictures, or nothing.
+    """Writes a run's evaluation.json, pictures and page, or nothing; returns the evaluation and the page.
 
-    train, test: the images that the run was trained on and those held out. cache_dir: keeps classifiers.
-    say: takes a line about what is being done. features: the network that distances are taken in, as
-    `find_features` knows it. seed: of all that is drawn. most: images of each kind to look at.
-    out: a new folder to write into in place of the run's, with what `report` reads of a run.
-    Raises: OptionError for features that cannot be had, OSError when something cannot be written.
+    train, test: the run's training and held-out images. cache_dir: keeps classifiers. say: called with a
+    line about each step. features: the network for distances, as in `find_features`. seed: for everything
+    that is drawn. most: images of each kind to use. out: a new folder to write into instead of the run's; it
+    also gets the run's files that `report` reads.
+    Raises: OptionError for features that cannot be loaded, OSError if something cannot be written.
     """
     with new_files_in(trained.folder) if out is None else new_folder(out) as unfinished:
         material = Material(trained, train, test, seed, most)
@@ -62,7 +62,7 @@ def evaluate_run(
 def _written(
     material: Material, features: str, cache_dir: Path, say: Callable[[str], None], folder: Path
 ) -> dict[str, Any]:
-    """The evaluation, which is written into the folder together with its pictures."""
+    """The evaluation, after it has been written into the folder together with its pictures."""
     trained = material.trained
     sections = {section.name: section.to_dict() for section in _sections(material, features, cache_dir, say)}
     say("evaluating: pictures")
@@ -89,7 +89,7 @@ def _written(
 def _sections(
     material: Material, features: str, cache_dir: Path, say: Callable[[str], None]
 ) -> Iterator[Section]:
-    """Each part of the evaluation that applies to the run."""
+    """The sections of the evaluation that apply to the run."""
     classifier = find_classifier(material, cache_dir, say)
     network = find_features(features, material, classifier, say)
     records = read_records(material.trained.folder)
@@ -108,7 +108,7 @@ def _sections(
 
 
 def flat_values(evaluation: dict[str, Any]) -> dict[str, float]:
-    """The single figures under keys as W&B and tables have them: "eval/reconstruction/psnr"."""
+    """The single figures under the keys of W&B and tables: "eval/reconstruction/psnr"."""
     return {
         f"eval/{name}/{key}": value
         for name, section in evaluation["sections"].items()
@@ -118,7 +118,7 @@ def flat_values(evaluation: dict[str, Any]) -> dict[str, float]:
 
 
 def headlines(sections: dict[str, Any]) -> list[dict[str, str]]:
-    """The main figures as text: "label", "value" and "unit" of each that there is."""
+    """The main figures that exist, as text: "label", "value" and "unit" of each."""
     found = []
     main = {key: each for key, each in quantities.entries() if each.headline}
     for name, section in sections.items():
@@ -132,7 +132,7 @@ def headlines(sections: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def headline_lines(evaluation: dict[str, Any]) -> list[str]:
-    """The main figures for the terminal, and behind them why some are to be doubted."""
+    """The main figures for the terminal, followed by the reasons to doubt some of them."""
     figures = [
         f"  {each['label']:42}{each['value']:>10} {each['unit']}".rstrip() for each in evaluation["headlines"]
     ]

@@ -1,4 +1,4 @@
-"""Networks whose features stand for images where distributions are compared."""
+"""Feature networks, whose outputs represent images when distributions are compared."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -21,14 +21,14 @@ from vaegan.training.portions import Portions
 ASKED = ("auto", "classifier", "inception", "inception:FILE", "timm:NAME", "random")
 INCEPTION_SIDE = 299
 INCEPTION_DIM = 2048
-IMAGENET_CLASSES = 1000  # of torchvision's Inception
-ORIGINAL_CLASSES = 1008  # of the Inception that FID was defined with
-RANDOM_DIM = 64  # so that some hundreds of images are enough for a covariance
+IMAGENET_CLASSES = 1000  # outputs of torchvision's Inception
+ORIGINAL_CLASSES = 1008  # outputs of the Inception that FID was defined with
+RANDOM_DIM = 64  # small, so that some hundreds of images are enough for a covariance
 BATCH = 64
 
 
 class FeatureNetwork(Protocol):
-    """What turns images into features. name: for a protocol; remark: what to know of its figures, or ""."""
+    """Turns images into features. name: for a protocol; remark: a note on its figures, or ""."""
 
     name: str
     dim: int
@@ -41,7 +41,7 @@ class FeatureNetwork(Protocol):
 
 @dataclass(frozen=True)
 class ColourNetwork:
-    """A feature network that wants colour. apply: uint8 [B, 3, H, W] on the device -> [B, dim]."""
+    """A feature network for colour images. apply: uint8 [B, 3, H, W] on the device -> [B, dim]."""
 
     name: str
     dim: int
@@ -52,7 +52,7 @@ class ColourNetwork:
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
-        """uint8 [N, C, H, W] -> float32 [N, dim] on the CPU; grey images are taken as colour ones."""
+        """uint8 [N, C, H, W] -> float32 [N, dim] on the CPU; grey images are converted to colour."""
 
         def of_some(batch: Tensor) -> Tensor:
             return self.apply(batch.to(self.device).expand(-1, 3, -1, -1)).float().cpu()
@@ -63,13 +63,13 @@ class ColourNetwork:
 def find_features(
     asked: str, material: Material, classifier: FeatureNetwork | None, say: Say
 ) -> FeatureNetwork:
-    """The network that was asked for, one of `ASKED`.
+    """The requested network, one of `ASKED`.
 
-    auto: the classifier where there are labels, or else Inception where torchvision's weights have been
-    downloaded already, or else the random network. classifier: of the labels, where there are any. say: is
-    told which network it is, but for the classifier, which has said so itself.
+    auto: the classifier if there are labels, else Inception if torchvision's weights have already been
+    downloaded, else the random network. classifier: of the labels, if there are any. say: called with the
+    name of the network, except for the classifier, which has already been reported.
     Raises: OptionError for a name that is none of these, a file that holds no Inception, weights that cannot
-    be had, and a classifier without labels.
+    be loaded, and a classifier without labels.
     """
     check_features(asked)
     if asked in ("auto", "classifier"):
@@ -97,7 +97,7 @@ def find_features(
 
 
 def check_features(asked: str) -> None:
-    """What can be said of a name without images. Raises: OptionError for a useless one."""
+    """Checks a name as far as possible without images. Raises: OptionError for an invalid one."""
     kind, _, argument = asked.partition(":")
     known = ("auto", "classifier", "inception", "random")
     if asked not in known and not (kind in ("inception", "timm") and argument):
@@ -115,9 +115,7 @@ def _check_timm(name: str) -> None:
 
     if not timm.is_model(name):
         hint = did_you_mean(name, timm.list_models())
-        raise OptionError(
-            "features", f'timm has no network "{name}"; {hint}timm.list_models() names them all'
-        )
+        raise OptionError("features", f'timm has no network "{name}"; {hint}timm.list_models() lists all')
 
 
 def _told(network: FeatureNetwork, say: Say) -> FeatureNetwork:
@@ -128,8 +126,8 @@ def _told(network: FeatureNetwork, say: Say) -> FeatureNetwork:
 def _random(size: int, device: torch.device) -> FeatureNetwork:
     """ResNet-18 with random weights, always the same ones.
 
-    Untrained features favour no kind of images. In evaluation mode its batch norms do nothing; by timm's
-    default its residual branches would begin at zero, and it would be a few layers deep.
+    Untrained features favour no kind of images. In evaluation mode its batch norms do nothing. timm's
+    default would start its residual branches at zero, so that it would only be a few layers deep.
     Source: Naeem et al., Reliable Fidelity and Diversity Metrics for Generative Models (arXiv 2002.09797),
     section 5, whose random network is a VGG-16.
     """
@@ -145,7 +143,7 @@ def _random(size: int, device: torch.device) -> FeatureNetwork:
 
 
 def _timm(name: str, device: torch.device) -> FeatureNetwork:
-    """A timm network with pretrained weights, as its classifier would see its features."""
+    """A timm network with pretrained weights; its features are the input of its classifier."""
     import timm
 
     try:
@@ -168,7 +166,7 @@ def _network(
     device: torch.device,
     **more: Any,
 ) -> ColourNetwork:
-    """A network for colour images `side` pixels wide whose channels are normalised by mean and deviation."""
+    """A network for colour images `side` pixels wide, normalised per channel by mean and deviation."""
     net = net.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     shift, scale = (torch.tensor(each, device=device)[:, None, None] for each in (mean, std))
     (dim,) = features_of(net, (3, side, side))
@@ -186,7 +184,7 @@ def _resized(images: Tensor, side: int) -> Tensor:
 
 
 def _downloaded() -> Path:
-    """Where torchvision keeps Inception's weights once they have been downloaded."""
+    """The path of Inception's weights once torchvision has downloaded them."""
     from torchvision.models import Inception_V3_Weights
 
     file = Inception_V3_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
@@ -194,14 +192,14 @@ def _downloaded() -> Path:
 
 
 def _torchvisions_inception(device: torch.device) -> FeatureNetwork:
-    """Inception with torchvision's weights, downloaded where they are not there yet."""
+    """Inception with torchvision's weights, downloaded if necessary."""
     from torchvision.models import Inception_V3_Weights
 
     try:
         state = Inception_V3_Weights.IMAGENET1K_V1.get_state_dict(
             progress=False, check_hash=True, weights_only=True
         )
-    except Exception as error:  # a file that is there may be damaged in any way
+    except Exception as error:  # an existing file may be damaged in any way
         reason = str(error).splitlines()[0]
         problem = f"no Inception weights from torchvision ({reason}); name a file with inception:FILE"
         raise OptionError("features", problem) from error
@@ -209,12 +207,12 @@ def _torchvisions_inception(device: torch.device) -> FeatureNetwork:
 
 
 def _inception_from(path: Path, device: torch.device) -> FeatureNetwork:
-    """Inception with the weights of a file, torchvision's or the ones that FID was defined with."""
+    """Inception with the weights in a file: torchvision's, or those that FID was defined with."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)  # runs no code that is in the file
+        state = torch.load(path, map_location="cpu", weights_only=True)  # runs no code from the file
     except OSError as error:
         raise OptionError("features", f"{path}: {error.strerror or error}") from None
-    except Exception as error:  # what else is wrong with a file shows in many ways
+    except Exception as error:  # a damaged file raises many kinds of errors
         raise OptionError("features", f"{path}: not a file of weights that can be read") from error
     outputs = state.get("fc.bias") if isinstance(state, Mapping) else None
     n_classes = len(outputs) if isinstance(outputs, Tensor) and outputs.ndim == 1 else 0
@@ -248,13 +246,13 @@ def _torchvision_network(state: Mapping[str, Tensor], whose: str, device: torch.
 
 
 def _original_network(state: Mapping[str, Tensor], file: str, device: torch.device) -> FeatureNetwork:
-    """The Inception that FID was defined with, as torch-fidelity has it; it does its own resizing."""
+    """The Inception that FID was defined with, from torch-fidelity; it resizes the images itself."""
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except ImportError:
         problem = f"{file} holds FID's original weights; their network needs the package torch-fidelity"
         raise OptionError("features", problem) from None
-    # it reads weights in a way that runs code in them, so it gets those that have been read already
+    # its own way to load weights can run code from the file, so it is given the loaded weights
     checked = io.BytesIO()
     torch.save(dict(state), checked)
     checked.seek(0)

@@ -1,4 +1,4 @@
-"""What is told of a generator beside distances: its game's estimates, diversity, classes it draws."""
+"""GAN metrics: estimates of divergences, diversity of samples, coverage of classes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,11 +15,11 @@ from vaegan.seeds import generator_for
 from vaegan.training.pictures import spread
 
 ESTIMATES = {"jsd": "test/disc/jsd", "w1": "test/disc/w1", "w1_up_to_scale": "test/disc/w1_up_to_scale"}
-SPREAD_OF = 500  # images whose pairwise distances are taken
-COVERED = 10  # one part in so many of its share among originals makes a class covered
-TRUSTED = 0.9  # a classifier's accuracy
+SPREAD_OF = 500  # images whose pairwise distances are measured
+COVERED = 10  # a class is covered from 1/COVERED of its share among originals on
+TRUSTED = 0.9  # accuracy below which a classifier gets a warning
 IMAGES_A_CLASS = 10
-SHOWN = 20  # classes that are named
+SHOWN = 20  # classes named in a message
 
 add_all(
     "gan_figures",
@@ -73,9 +73,9 @@ add_all(
 def evaluate_gan_figures(
     material: Material, records: Sequence[Mapping[str, Any]], classifier: Classifier | None
 ) -> Section:
-    """The game's last estimates, the samples' diversity and, with a classifier, the classes they cover.
+    """The last divergence estimates, the samples' diversity and, with a classifier, the covered classes.
 
-    records: the epochs, as metrics.jsonl has them; those after the checkpoint are not looked at.
+    records: of the epochs, as in metrics.jsonl; those after the checkpoint are ignored.
     """
     values: dict[str, Any] = {}
     past = [record for record in records if record["epoch"] < material.trained.epochs]
@@ -109,9 +109,9 @@ def evaluate_gan_figures(
 def class_figures(samples: Tensor, originals: Tensor, n_classes: int) -> dict[str, Any]:
     """The classes that samples cover, from the classes [N] of samples and of originals.
 
-    A class counts as covered when its share of the samples is at least a tenth of its share of the
-    originals; classes that no original is in do not count. The divergence is KL(samples || originals), with
-    half an image more in each class, so that it is finite.
+    A class is covered if its share of the samples is at least a tenth of its share of the originals; classes
+    without originals do not count. The divergence is KL(samples || originals), with half an image added to
+    each class to keep it finite.
     """
     drawn, there = (torch.bincount(each, minlength=n_classes).double() for each in (samples, originals))
     shares, due = drawn / drawn.sum(), there / there.sum()
@@ -126,7 +126,7 @@ def class_figures(samples: Tensor, originals: Tensor, n_classes: int) -> dict[st
 
 
 def class_warnings(classifier: Classifier, n: int) -> list[str]:
-    """Why figures of classes from n samples are to be doubted."""
+    """Reasons to doubt the figures of classes from n samples."""
     warnings = []
     if classifier.accuracy < TRUSTED:
         warnings.append(
@@ -141,6 +141,6 @@ def class_warnings(classifier: Classifier, n: int) -> list[str]:
 
 
 def _picked(images: Tensor, count: int, seed: int) -> Tensor:
-    """So many of the uint8 images, in [0, 1]."""
+    """`count` of the uint8 images, in [0, 1]."""
     order = torch.randperm(len(images), generator=generator_for(seed, "evaluation", "spread"))
     return from_uint8(images[order[:count]])

@@ -1,9 +1,9 @@
-"""Paths between two latents."""
+"""Paths between two latents: straight lines and arcs."""
 
 import torch
 from torch import Tensor
 
-LEAST_SINE = 1e-6  # below it the two point the same way, or opposite ways, and no arc is the one between them
+LEAST_SINE = 1e-6  # below it the latents are parallel or opposite, and the arc between them is not unique
 
 
 def linear_path(start: Tensor, end: Tensor, steps: int) -> Tensor:
@@ -19,10 +19,11 @@ def spherical_path(start: Tensor, end: Tensor, steps: int) -> Tensor:
     """Points on the arc, both ends included, evenly in angle and in length: [..., steps, latent_dim].
 
     In many dimensions a normal prior lies close to a sphere; the straight line leaves it, the arc does not.
-    Where there is no single arc (latents that point the same way or opposite ways, or are 0): the straight
-    line. start, end: [..., latent_dim]. steps: at least 2.
-    Source: Shoemake, Animating Rotation with Quaternion Curves (SIGGRAPH 1985), for the directions; its
-    weights on ends of different lengths leave the arc, and many times over where they are almost opposite.
+    If there is no unique arc (latents that are parallel, opposite, or 0), it is the straight line.
+    start, end: [..., latent_dim]. steps: at least 2.
+    Source: Shoemake, Animating Rotation with Quaternion Curves (SIGGRAPH 1985), for the directions. Its
+    weights are not used for the lengths: for ends of different lengths they leave the arc, and by far if the
+    ends are almost opposite.
     """
     ends = [each.double().unsqueeze(-2) for each in (start, end)]
     lengths = [each.norm(dim=-1, keepdim=True) for each in ends]
@@ -41,14 +42,14 @@ PATHS = {"linear": linear_path, "spherical": spherical_path}
 
 
 def _times(like: Tensor, steps: int) -> Tensor:
-    """0 to 1, [steps, 1]."""
+    """Values from 0 to 1, [steps, 1]."""
     return torch.linspace(0, 1, steps, dtype=like.dtype, device=like.device)[:, None]
 
 
 def _angle(a: Tensor, b: Tensor) -> Tensor:
-    """The angle between two vectors [..., latent_dim], in radians; 0 where one of them is 0.
+    """The angle between two vectors [..., latent_dim], in radians; 0 if one of them is 0.
 
-    From the two diagonals of a rhombus: near 0 and pi the arc cosine would lose half the digits.
+    It is computed from the diagonals of a rhombus: near 0 and pi, arccos would lose half the digits.
     """
     a_length, b_length = (each.norm(dim=-1, keepdim=True) for each in (a, b))
     a, b = a * b_length, b * a_length

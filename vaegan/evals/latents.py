@@ -1,4 +1,4 @@
-"""What a VAE's latents hold: how many are in use, and what labels and known factors can be read from them."""
+"""Analyses a VAE's latents: those in use, and how well they predict labels and known factors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -63,7 +63,7 @@ add_all(
 
 
 def evaluate_latents(material: Material) -> Section | None:
-    """Latents in use and what can be read from the posterior's mean; None for a GAN."""
+    """Latents in use, and predictions from the posterior's mean; None for a GAN."""
     if not material.reconstructs:
         return None
     mu, logvar = material.posterior
@@ -81,7 +81,7 @@ def evaluate_latents(material: Material) -> Section | None:
 def _add_labels(
     material: Material, values: dict[str, Any], protocol: dict[str, Any], warnings: list[str]
 ) -> None:
-    """What labels can be read, where there are several of them."""
+    """Accuracies of predicted labels, if there are several classes."""
     labels, trained_on = material.test.labels, material.train.labels
     if labels is None or trained_on is None or len(trained_on.unique()) < 2:
         return
@@ -98,9 +98,10 @@ def _add_labels(
 def _add_factors(
     material: Material, values: dict[str, Any], protocol: dict[str, Any], warnings: list[str]
 ) -> None:
-    """The mutual information gap, where factors are known.
+    """The mutual information gap, if factors are known.
 
-    On held-out images, unless they are so few that chance would inform: then with those trained on.
+    It is measured on held-out images. If these are too few, so that chance correlations would count, the
+    training images are added.
     """
     if material.test.factors is None:
         return
@@ -122,7 +123,7 @@ def _add_factors(
 
 
 def active_units(mu: Tensor) -> int:
-    """How many latents of mu [N, latent_dim] have a variance over images above 0.01.
+    """Number of latents of mu [N, latent_dim] whose variance over images exceeds 0.01.
 
     Source: Burda et al., Importance Weighted Autoencoders (arXiv 1509.00519), section 5.2.
     """
@@ -135,9 +136,9 @@ def kl_per_dim(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def read_labels(train_mu: Tensor, train_labels: Tensor, mu: Tensor, labels: Tensor) -> dict[str, float]:
-    """Shares of labels [N] read right from mu [N, latent_dim], as learned from training images.
+    """Shares of labels [N] predicted correctly from mu [N, latent_dim], after training on training images.
 
-    The floor is the share of the training images' commonest label.
+    The floor is the share of the most frequent training label.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
@@ -155,7 +156,7 @@ def read_labels(train_mu: Tensor, train_labels: Tensor, mu: Tensor, labels: Tens
 
 
 def numbered_factors(sets: Sequence[ImageSet]) -> dict[str, Tensor]:
-    """Each factor's values [N] in all of the sets: floats of a continuous one, int64 of a discrete one."""
+    """Each factor's values [N] over all sets: floats for continuous factors, int64 for discrete ones."""
     factors = [images.factors for images in sets]
     continuous = torch.cat([each.continuous for each in factors]).T
     discrete = torch.cat([each.discrete for each in factors]).T
@@ -164,10 +165,9 @@ def numbered_factors(sets: Sequence[ImageSet]) -> dict[str, Tensor]:
 
 
 def mutual_information_gaps(mu: Tensor, factors: dict[str, Tensor]) -> dict[str, float]:
-    """Each factor's gap: how much more the latent that tells most of it tells than the next, of its entropy.
+    """Each factor's gap: mutual information with the best latent less that with the second, over its entropy.
 
-    mu: [N, latent_dim]. factors: [N] each, put into bins where they are floats. One that does not vary is
-    left out.
+    mu: [N, latent_dim]. factors: [N] each; floats are put into bins. A factor that does not vary is left out.
     Source: Chen et al., Isolating Sources of Disentanglement in VAEs (arXiv 1802.04942), eq. 6; bins as in
     Locatello et al., Challenging Common Assumptions (arXiv 1811.12359), appendix.
     """
@@ -176,15 +176,15 @@ def mutual_information_gaps(mu: Tensor, factors: dict[str, Tensor]) -> dict[str,
     for name, factor in factors.items():
         codes = binned(factor[:, None])[:, 0] if factor.is_floating_point() else factor
         told = mutual_information(latents, codes)
-        entropy = mutual_information(codes[:, None], codes).item()  # a factor tells all of itself
+        entropy = mutual_information(codes[:, None], codes).item()  # I(factor; factor)
         if entropy > 0:
-            most, next_most = F.pad(told, (0, 1)).topk(2).values.tolist()  # a lone latent has no rival
+            most, next_most = F.pad(told, (0, 1)).topk(2).values.tolist()  # a single latent has no second one
             gaps[name] = (most - next_most) / entropy
     return gaps
 
 
 def binned(values: Tensor) -> Tensor:
-    """Which of 20 bins of equal width, from a column's least value to its greatest, [N, D] each: int64."""
+    """The bin of each value, int64: 20 bins of equal width between a column's extremes, [N, D] each."""
     values = values.double()
     low, high = values.amin(0), values.amax(0)
     share = (values - low) / (high - low).where(high > low, 1)

@@ -1,4 +1,4 @@
-"""How likely held-out images are under a VAE: bounds on it, where its PBP loss is a likelihood."""
+"""Bounds on the likelihood of held-out images under a VAE, if its PBP loss is a likelihood."""
 
 import math
 from collections.abc import Callable
@@ -64,7 +64,7 @@ FIGURES = add_all(
 
 
 def evaluate_likelihood(material: Material) -> Section | None:
-    """The ELBO's parts and, where the PBP loss is a likelihood, bounds on it; None for a GAN."""
+    """The parts of the ELBO and, if the PBP loss is a likelihood, bounds on it; None for a GAN."""
     if not material.reconstructs:
         return None
     values = elbo_parts(material)
@@ -118,9 +118,10 @@ def elbo_parts(material: Material) -> dict[str, float]:
 
 
 def as_observed(images: Tensor, pbp: nn.Module, generator: torch.Generator) -> tuple[Tensor | None, str]:
-    """Images in [0, 1] of which the loss is minus the log likelihood, and what was done to have them.
+    """Images transformed so that the PBP loss is their exact negative log likelihood, and a text about it.
 
-    None, and why, for a loss that is no likelihood of such images. images: uint8 [N, C, H, W].
+    Images are in [0, 1]; None, and the reason, for a loss that is no likelihood of such images.
+    images: uint8 [N, C, H, W].
     """
     kind = getattr(pbp, "likelihood", None)
     if kind == "density":
@@ -137,7 +138,7 @@ def as_observed(images: Tensor, pbp: nn.Module, generator: torch.Generator) -> t
 
 
 def black_and_white(images: Tensor) -> bool:
-    """Whether all values of uint8 images are the least or the greatest."""
+    """True if all values of uint8 images are 0 or 255."""
     return bool(((images == 0) | (images == 255)).all())
 
 
@@ -146,7 +147,7 @@ def likelihood_bounds(material: Material, observed: Tensor) -> dict[str, float]:
     players = material.players
     generator = generator_for(material.seed, "evaluation", "importance samples")
     log_likelihood = decoder_log_likelihood(material, observed)
-    # of all images at once, so that their noise does not depend on how many go through the networks at once
+    # drawn for all images at once, so that the noise does not depend on the batch size of the networks
     weights = log_weights(*material.encode(observed), log_likelihood, N_SAMPLES, generator)
     bounds = -iw_bound(weights)
     iw = bounds.mean().item()
@@ -160,7 +161,7 @@ def likelihood_bounds(material: Material, observed: Tensor) -> dict[str, float]:
 def decoder_log_likelihood(material: Material, images: Tensor) -> Callable[[Tensor], Tensor]:
     """z [N, latent_dim] -> log p(x | z) [N] of the images [N, C, H, W] in [0, 1], float64 on the CPU."""
     players = material.players
-    # a loss is the mean over its batch: batches of one, all at once
+    # a loss is a mean over its batch: use batches of one, all at once
     each = torch.vmap(lambda *pair: players.pbp(*(part[None] for part in pair)))
 
     def of_some(z: Tensor, images: Tensor) -> Tensor:
@@ -204,9 +205,9 @@ def iw_bound(weights: Tensor) -> Tensor:
 
 
 def bits_per_dim(nll: float, n_values: int, width: float | None = None) -> float:
-    """nll in nats per image of n_values -> bits for each of them.
+    """Converts nll, in nats per image of n_values, to bits per value.
 
-    width: of the noise that turned levels into a density, whose values are levels again by it; None for
+    width: of the noise that turned levels into a density; dividing values by it gives levels again. None for
     probabilities.
     Source: Theis et al., A note on the evaluation of generative models (arXiv 1511.01844), section 3.1.
     """
@@ -215,6 +216,6 @@ def bits_per_dim(nll: float, n_values: int, width: float | None = None) -> float
 
 
 def level_width(pixel_range: PixelRange) -> float:
-    """One 8-bit level in the model's range."""
+    """The width of one 8-bit level in the model's range."""
     black, white = to_model_range(torch.tensor([0.0, 1.0]), pixel_range).tolist()
     return (white - black) * LEVEL

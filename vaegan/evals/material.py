@@ -1,4 +1,4 @@
-"""What every evaluation looks at: held-out and training images, what a run makes of them, its samples."""
+"""The images that every evaluation uses: held-out and training images, reconstructions, samples."""
 
 from functools import cached_property
 from typing import Any, Protocol
@@ -9,13 +9,13 @@ from torch import Tensor
 from vaegan.run.trained import Trained
 from vaegan.seeds import generator_for
 
-MOST_IMAGES = 10_000  # of each kind that is looked at; as many as published distances are taken from
+MOST_IMAGES = 10_000  # of each kind; published distances use as many
 
 
 class ImageSet(Protocol):
-    """Images with what is known of each. images: uint8, sliced to [N, C, H, W]. labels: [N] or None.
+    """Images with labels. images: uint8, slices give [N, C, H, W]. labels: [N] or None.
 
-    classes: what the labels 0, 1, ... are called, where they have names.
+    classes: the names of the labels 0, 1, ..., if they have names.
     """
 
     images: Any
@@ -29,10 +29,10 @@ class ImageSet(Protocol):
 
 
 class Material:
-    """Images and what a run makes of them, each made once, on first use; all of it on the CPU.
+    """Images and a run's outputs for them, each computed once, on first use; all on the CPU.
 
-    train, test: at most `most` of the images each. Training images are picked by the seed, held-out ones
-    are the first. seed: of everything that is drawn.
+    train, test: at most `most` images of each are used. Training images are picked by the seed; held-out
+    images are the first ones. seed: for everything that is drawn.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class Material:
 
     @property
     def reconstructs(self) -> bool:
-        """Whether there is an encoder: all but a GAN has one."""
+        """True if there is an encoder: only a GAN has none."""
         return self.players.encoder is not None
 
     def protocol(self, **more: Any) -> dict[str, Any]:
-        """How figures were taken, as all of them have it, and what more there is to say."""
+        """The protocol entries that all sections share, and `more`."""
         images = f"{len(self.test):,} of the {self.n_held_out:,} held-out ones"
         if len(self.test) == self.n_held_out:
             images = f"all {self.n_held_out:,} held-out ones"
@@ -66,12 +66,12 @@ class Material:
 
     @cached_property
     def training_images(self) -> Tensor:
-        """Images that were trained on, uint8 [N, C, H, W]."""
+        """Images from the training set, uint8 [N, C, H, W]."""
         return self.train.images[:]
 
     @cached_property
     def reconstructions(self) -> Tensor:
-        """Each held-out image decoded from its posterior's mean, as a PNG file would hold it: uint8."""
+        """Each held-out image decoded from its posterior's mean, rounded as in a PNG file: uint8."""
         return self.decode(self.posterior[0])
 
     @cached_property
@@ -99,5 +99,5 @@ class Material:
         return self.trained.encode(images)
 
     def decode(self, z: Tensor) -> Tensor:
-        """z [N, latent_dim] -> images as PNG files would hold them: uint8 [N, C, H, W]."""
+        """z [N, latent_dim] -> images rounded as in PNG files: uint8 [N, C, H, W]."""
         return torch.stack(list(self.trained.decode(z)))

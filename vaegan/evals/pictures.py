@@ -1,4 +1,4 @@
-"""Pictures of what a run has learned: errors, samples, paths between latents, maps of them, memorisation."""
+"""Pictures of a trained run: errors, samples, paths between latents, maps of latents, nearest neighbours."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +17,8 @@ from vaegan.pixels import from_uint8
 from vaegan.seeds import generator_for, seed_for
 from vaegan.training.pictures import N_REFERENCE, prior_samples
 
-LARGEST = 256  # pixels a side of an image whose sharpness is looked at
-THUMBNAIL = 128  # pixels a side at most, where there are many images
+LARGEST = 256  # pixels a side of images that are shown large
+THUMBNAIL = 128  # pixels a side at most, in pictures of many images
 N_PAIRS = 5
 STEPS = 10  # of a path, both ends included
 N_TRAVERSED = 10
@@ -27,17 +27,17 @@ TRAVERSAL_STEPS = 11
 MANIFOLD_SIDE = 20
 MANIFOLD_TILE = (40, 64)  # pixels a side, at least and at most
 PERPLEXITIES = (5, 30, 50)
-MOST_POINTS = 1_000  # at three perplexities some ten seconds of a core
-TSNE_STEPS = 500  # of the 1,000 that are usual, the second half changed the divergence by 1 to 4 %
-N_COMPARED = 256  # images of each kind, whose nearest training images are looked for
+MOST_POINTS = 1_000  # at three perplexities about ten seconds on one core
+TSNE_STEPS = 500  # of the usual 1,000, the second half changed the divergence by 1 to 4 %
+N_COMPARED = 256  # images of each kind whose nearest training images are searched
 N_NEAREST = 10
-COMPARED_SIDE = 64  # pixels; beyond, ten thousand images would take minutes
+COMPARED_SIDE = 64  # pixels; with more, ten thousand images would take minutes
 CHUNK = 1_000
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture in a run's `figures`. alt: what is there; caption: how to read it."""
+    """A picture in a run's `figures`. alt: a description; caption: how to read it."""
 
     file: str
     title: str
@@ -46,9 +46,9 @@ class Picture:
 
 
 def draw_pictures(material: Material, folder: Path) -> list[Picture]:
-    """Draw all the pictures that there can be of this run into the folder, and say what they show.
+    """Draws all pictures that apply to this run into the folder, and returns them with their descriptions.
 
-    With them comes `curves.png`, which training wrote. folder: the run's `figures`; made if need be.
+    `curves.png`, which training wrote, is included. folder: the run's `figures`; created if necessary.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [partial(_interpolation, kind=kind) for kind in PATHS]
@@ -124,7 +124,7 @@ def _plain_samples(material: Material, folder: Path) -> Picture | None:
 
 
 def _interpolation(material: Material, folder: Path, kind: str) -> Picture | None:
-    """One row for each of up to five pairs."""
+    """One row for each of up to five pairs of latents."""
     latents, what = _latents(material, 2 * N_PAIRS)
     if len(latents) < 2:
         return None
@@ -235,7 +235,7 @@ def tsne(mu: Tensor, perplexity: float, seed: int) -> Tensor:
     """
     from sklearn.manifold import TSNE
 
-    spread = mu.shape[1] > 1 and mu.std(0).max() > 1e-6  # else there are no two axes to begin with
+    spread = mu.shape[1] > 1 and mu.std(0).max() > 1e-6  # otherwise PCA has no two axes
     random_state = seed_for(seed, "t-sne", "map") % 2**32
     init = "pca" if spread else "random"
     method = TSNE(perplexity=perplexity, init=init, max_iter=TSNE_STEPS, random_state=random_state)
@@ -243,7 +243,7 @@ def tsne(mu: Tensor, perplexity: float, seed: int) -> Tensor:
 
 
 def nearest(queries: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
-    """The Euclidean distance of each query to the nearest image of a pool, and that one's position: two [N].
+    """Each query's Euclidean distance to the nearest image of a pool, and that image's position: two [N].
 
     Pixels count from 0 to 1. queries, pool: uint8 [N, C, H, W]; large ones are compared at 64 pixels a side.
     """
@@ -253,7 +253,7 @@ def nearest(queries: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
     chunk = distances.argmin(0)
     within = torch.stack([each.indices for each in found])[chunk, torch.arange(len(flat))]
     positions = chunk * CHUNK + within
-    # cdist multiplies matrices, which leaves of small distances only noise
+    # cdist would use matrix products, whose rounding errors exceed small distances
     apart = torch.stack(
         [query - _comparable(pool[i : i + 1])[0] for query, i in zip(flat, positions, strict=True)]
     )
@@ -266,18 +266,18 @@ def _save_square(path: Path, samples: Tensor) -> None:
 
 
 def _save_thumbnails(path: Path, images: Tensor, columns: int) -> None:
-    """uint8 images side by side, none of them large."""
+    """uint8 images side by side, each at most of thumbnail size."""
     save_grid(path, from_uint8(images), columns, largest=THUMBNAIL)
 
 
 def _latents(material: Material, n: int) -> tuple[Tensor, str]:
-    """Up to n latents to start from, [n, latent_dim], and what they are: held-out images' means, or noise."""
+    """Up to n latents to start from, [n, latent_dim], and their kind: held-out images' means, or noise."""
     if material.reconstructs:
         return material.posterior[0][:n], "the posterior's means of two held-out images"
     return material.noise(n, "pictures"), "two draws of the prior"
 
 
 def _comparable(images: Tensor) -> Tensor:
-    """uint8 [N, C, H, W] -> [N, D] in [0, 1], at 64 pixels a side at most."""
+    """uint8 [N, C, H, W] -> [N, D] in [0, 1], at most 64 pixels a side."""
     x = from_uint8(images)
     return (adaptive_avg_pool2d(x, COMPARED_SIDE) if x.shape[-1] > COMPARED_SIDE else x).flatten(1)

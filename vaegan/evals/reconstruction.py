@@ -1,4 +1,4 @@
-"""How close reconstructions of held-out images are, and how sharp."""
+"""Errors and sharpness of reconstructions of held-out images."""
 
 from functools import partial
 
@@ -12,12 +12,12 @@ from vaegan.nets.players import Players
 from vaegan.pixels import to_model_range, to_unit_range
 from vaegan.quantities import Quantity, add_all
 
-FEW = 100  # images, below which a mean over them is doubted
+FEW = 100  # images; a mean over fewer gets a warning
 SSIM_WINDOW = 11  # pixels a side, as published; the Gaussian in it has a sigma of 1.5
 HIGHEST_PSNR = 100.0  # dB; that of an image without any error is infinite
 LEAST_SPREAD = 1e-6  # standard deviation of a gradient map, below which the image has no edges
 HIGH_FREQUENCY = 0.4  # cycles per pixel; rows and columns can hold up to 0.5
-# share of the originals' energy; it is 0.002 in digits enlarged twofold and 0.0001 fourfold, but 0.015 in
+# share of the originals' energy: 0.002 in digits enlarged twofold and 0.0001 fourfold, but 0.015 in
 # CIFAR-10, 0.026 in drawn faces at 64 pixels a side, 0.028 in MNIST
 LEAST_HIGH_FREQUENCY = 0.005
 
@@ -109,7 +109,7 @@ def evaluate_reconstruction(material: Material) -> Section | None:
 
 @torch.no_grad()
 def _measured(material: Material) -> dict[str, Tensor]:
-    """What is measured on each held-out image, [N] each."""
+    """All measurements of each held-out image, [N] each."""
     players = material.players
 
     def measure(batch: Tensor) -> dict[str, Tensor]:
@@ -127,7 +127,7 @@ def _measured(material: Material) -> dict[str, Tensor]:
 
 
 def compared(x: Tensor, x_hat: Tensor) -> dict[str, Tensor]:
-    """What pixels tell of each pair of images [B, C, H, W] in [0, 1]: [B] each."""
+    """The pixel measures of each pair of images [B, C, H, W] in [0, 1]: [B] each."""
     edges, edges_hat = gradient_magnitude(x), gradient_magnitude(x_hat)
     above, energy = spectral_energy(x)
     return {
@@ -144,7 +144,7 @@ def compared(x: Tensor, x_hat: Tensor) -> dict[str, Tensor]:
 
 
 def excess_bce(players: Players, logits: Tensor, x: Tensor) -> Tensor:
-    """Binary cross-entropy of pixels taken as [0, 1], less that of a perfect reconstruction: a scalar.
+    """Binary cross-entropy of pixels in [0, 1] less that of a perfect reconstruction: a scalar.
 
     logits: the decoder's [B, C, H, W]. x: [B, C, H, W] in the model's range. In nats per image.
     """
@@ -157,7 +157,7 @@ def excess_bce(players: Players, logits: Tensor, x: Tensor) -> Tensor:
 def psnr(x: Tensor, x_hat: Tensor) -> Tensor:
     """Each image's peak signal-to-noise ratio in dB, at most 100: [B]. Images [B, C, H, W] in [0, 1].
 
-    Source: kornia, which pools the error of a batch; hence one image at a time.
+    Source: kornia, which pools the error over a batch; so it is called once per image.
     """
     from kornia.metrics import psnr as kornia_psnr
 
@@ -165,7 +165,7 @@ def psnr(x: Tensor, x_hat: Tensor) -> Tensor:
 
 
 def ssim_window(images: Tensor) -> int:
-    """Pixels a side of SSIM's window: 11, or the largest odd number that fits into the images."""
+    """Side of SSIM's window in pixels: 11, or the largest odd number that fits into the images."""
     side = min(images.shape[-2:])
     return min(SSIM_WINDOW, side - (side + 1) % 2)
 
@@ -174,7 +174,7 @@ def ssim(x: Tensor, x_hat: Tensor) -> Tensor:
     """Each image's structural similarity, the mean of its map: [B]. Images [B, C, H, W] in [0, 1].
 
     Source: Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity (2004),
-    eq. 13, as kornia has it; without the border, where the window does not fit.
+    eq. 13, as implemented in kornia; without the border, where the window does not fit.
     """
     from kornia.metrics import ssim as kornia_ssim
 
@@ -182,7 +182,7 @@ def ssim(x: Tensor, x_hat: Tensor) -> Tensor:
 
 
 def gradient_magnitude(images: Tensor) -> Tensor:
-    """Length of the gradient over both directions and all channels, by Sobel's filter: [B, H, W]."""
+    """Length of the Sobel gradient over both directions and all channels: [B, H, W]."""
     from kornia.filters import spatial_gradient
 
     gradient = spatial_gradient(images, mode="sobel", order=1)  # [B, C, 2, H, W]
@@ -190,7 +190,7 @@ def gradient_magnitude(images: Tensor) -> Tensor:
 
 
 def correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Pearson's correlation of each pair of maps [B, H, W]: [B]; nan where one of them is constant."""
+    """Pearson's correlation of each pair of maps [B, H, W]: [B]; nan if one of them is constant."""
     a, b = ((each - each.mean((1, 2), keepdim=True)).flatten(1) for each in (a, b))
     spread = [each.square().mean(1).sqrt() for each in (a, b)]
     pearson = (a * b).mean(1) / (spread[0] * spread[1])
@@ -198,9 +198,9 @@ def correlation(a: Tensor, b: Tensor) -> Tensor:
 
 
 def spectral_energy(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Energy above the stated frequency, and in all, of each image [B, C, H, W] without its mean: [B] each.
+    """Energy above `HIGH_FREQUENCY`, and total energy, of each image [B, C, H, W] less its mean: [B] each.
 
-    A Hann window takes the borders' jumps off, which would leak into all frequencies.
+    A Hann window removes the jumps at the borders, which would leak into all frequencies.
     """
     height, width = images.shape[-2:]
     windows = [torch.hann_window(side, periodic=False).to(images) for side in (height, width)]
@@ -213,5 +213,5 @@ def spectral_energy(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _ratio(part: float, whole: float) -> float | None:
-    """None where there is nothing to divide by."""
+    """part / whole; None if whole is 0."""
     return part / whole if whole > 0 else None

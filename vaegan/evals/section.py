@@ -1,4 +1,4 @@
-"""What an evaluation has to say: figures, each with what it means and how it was taken."""
+"""One section of evaluation.json: figures with their meanings and their protocol."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,11 @@ from vaegan.quantities import Quantity, find
 
 @dataclass
 class Section:
-    """One part of an evaluation, as evaluation.json and the report have it.
+    """One section of an evaluation, as in evaluation.json and the report.
 
-    name: its key. protocol: how its figures were taken (split, counts, weights, seed, network), in words or
-    numbers. values: figures by key, a number or a list of them; None for one that does not exist here.
-    warnings: why a figure is to be doubted, each a sentence. own: quantities that differ from those in the
-    vocabulary, as where the unit depends on the run's loss.
+    name: its key. protocol: how its figures were measured (split, counts, weights, seed, network), in words
+    or numbers. values: figures by key, a number or a list of them; None for a figure that does not exist
+    here. meanings: of those keys. warnings: reasons to doubt a figure, one sentence each.
     """
 
     name: str
@@ -30,7 +29,7 @@ class Section:
         return {key: self.own.get(key) or find(f"{self.name}/{key}") for key in self.values}
 
     def to_dict(self) -> dict[str, Any]:
-        """As it stands in evaluation.json."""
+        """The section as in evaluation.json."""
         return {
             "title": self.title,
             "protocol": self.protocol,

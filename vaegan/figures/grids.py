@@ -16,7 +16,7 @@ from vaegan.marks import save_figure, save_picture
 
 SMALLEST_TILE = 96  # pixels a side; smaller images are enlarged by a whole factor
 GAP = 2
-SCALE_HEIGHT = 14  # pixels, of a scale of colours and of the numbers below it
+SCALE_HEIGHT = 14  # pixels, for a colour scale and for the numbers below it
 MOST_FRAMES = 60
 LARGEST_ANIMATION = 5_000_000  # bytes
 FRAME_MS = 300
@@ -26,7 +26,7 @@ MOST_CLASSES = 20  # that colours and a legend can tell apart
 
 
 def save_reconstructions(path: Path, pairs: Tensor) -> None:
-    """Images in a row over their reconstructions; pairs: [2, N, C, H, W] in [0, 1]."""
+    """A row of images above a row of their reconstructions; pairs: [2, N, C, H, W] in [0, 1]."""
     save_grid(path, pairs.flatten(0, 1), columns=pairs.shape[1])
 
 
@@ -36,14 +36,14 @@ def save_samples(path: Path, samples: Tensor) -> None:
 
 
 def save_animation(path: Path, pictures: Sequence[Path]) -> None:
-    """Pictures of one size, one after the other without an end, in a file of at most 5 MB.
+    """An endless animation of pictures of one size, in a file of at most 5 MB.
 
-    Of very many pictures some evenly spaced ones are shown; large ones are shrunk.
+    Of very many pictures, evenly spaced ones are shown; large pictures are shrunk.
     """
     stride = -(-len(pictures) // MOST_FRAMES)
-    shown = pictures[::-1][::stride][::-1]  # so that the last is among them
+    shown = pictures[::-1][::stride][::-1]  # so that the last picture is included
     frames = [Image.open(picture).convert("RGB") for picture in shown]
-    frames = _shrunk(frames, len(frames) * len(_animated(frames[-1:])))  # from one, about how large all are
+    frames = _shrunk(frames, len(frames) * len(_animated(frames[-1:])))  # estimates the size of all from one
     while len(content := _animated(frames)) > LARGEST_ANIMATION:
         frames = _shrunk(frames, len(content))
     write_whole(path, lambda temporary: temporary.write_bytes(content))
@@ -58,7 +58,7 @@ def _animated(frames: Sequence[Image.Image]) -> bytes:
 
 
 def _shrunk(frames: list[Image.Image], size: int) -> list[Image.Image]:
-    """Frames that take so many bytes, made so small that they should take less than an animation may."""
+    """Frames of `size` bytes in all, shrunk until they should take less than an animation may."""
     if size <= LARGEST_ANIMATION:
         return frames
     factor = math.sqrt(0.8 * LARGEST_ANIMATION / size)
@@ -78,10 +78,10 @@ def save_grid(
 
 
 def sized(images: Tensor, smallest: int, largest: int | None = None) -> Tensor:
-    """Images [N, C, H, W] fit to be shown.
+    """Images [N, C, H, W] resized for display.
 
-    Those of fewer than `smallest` pixels a side are enlarged by a whole factor, those of more than `largest`
-    are shrunk to it, each pixel the mean of those it stands for.
+    Images below `smallest` pixels a side are enlarged by a whole factor. Images above `largest` are shrunk to
+    it, each pixel the mean of those that it replaces.
     """
     if largest is not None and images.shape[-1] > largest:
         return interpolate(images, (largest, largest), mode="area")
@@ -90,7 +90,7 @@ def sized(images: Tensor, smallest: int, largest: int | None = None) -> Tensor:
 
 
 def grid(images: Tensor, columns: int) -> Image.Image:
-    """Images [N, C, H, W] in [0, 1] side by side as one picture."""
+    """Images [N, C, H, W] in [0, 1] side by side in one picture."""
     from torchvision.utils import make_grid
 
     pixels = make_grid(images, nrow=columns, padding=GAP, pad_value=1.0)
@@ -98,10 +98,10 @@ def grid(images: Tensor, columns: int) -> Image.Image:
 
 
 def save_errors(path: Path, pairs: Tensor, top: float, largest: int) -> None:
-    """Images in a row over their reconstructions over a map of the errors, and the map's scale below.
+    """Three rows: images, their reconstructions, and maps of the errors; below them the colour scale.
 
-    The error of a pixel is |x_hat - x|, the mean over channels; it is shown from 0, dark, to `top`, light.
-    pairs: [2, N, C, H, W] in [0, 1]. top: the error that has the lightest colour, as larger ones do.
+    The error of a pixel is |x_hat - x|, averaged over channels; colours run from dark at 0 to light at `top`.
+    pairs: [2, N, C, H, W] in [0, 1]. top: the error with the lightest colour; larger errors have it too.
     largest: pixels a side of an image.
     """
     pairs = pairs.float().cpu()
@@ -119,7 +119,7 @@ def save_errors(path: Path, pairs: Tensor, top: float, largest: int) -> None:
 
 
 def _coloured(values: Tensor) -> Tensor:
-    """Values [N, H, W] -> colours [N, 3, H, W], dark at 0 and light from 1 on, in any kind of sight."""
+    """Values [N, H, W] -> colours [N, 3, H, W], dark at 0, light from 1 on, readable for the colour-blind."""
     from matplotlib import colormaps
 
     return torch.from_numpy(colormaps["magma"](values.clamp(0, 1).numpy())[..., :3]).permute(0, 3, 1, 2)

@@ -1,1 +1,1 @@
-"""Reports of runs: one run's on a page, several runs' side by side."""
+"""Reports of runs: a page for one run, and a comparison of several."""

@@ -1,4 +1,4 @@
-"""Which figures of several runs mean the same, and what keeps others from it."""
+"""Decides which figures of several runs can be compared, and gives the reasons against the others."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
@@ -8,13 +8,14 @@ from vaegan.config.schema import options
 from vaegan.report.rendering import words
 from vaegan.run.reading import RunFiles
 
-OWN_TO_A_RUN = ("weights", "seed", "pbp")  # of a protocol: they may differ between figures that compare
-MACHINE = ("device_name", "threads", "processes")  # of an environment: times depend on them
+OWN_TO_A_RUN = ("weights", "seed", "pbp")  # keys of a protocol that may differ between comparable figures
+MACHINE = ("device_name", "threads", "processes")  # keys of an environment on which times depend
 TIMES = ("wall_s", "images_per_s")
 
-PBP_LOSS = ("pbp", "pixel_range")  # in [-1, 1] a squared error is four times as large, a density half
+# in [-1, 1] a squared error is four times as large as in [0, 1], and a density half as large
+PBP_LOSS = ("pbp", "pixel_range")
 GAME = ("adv", "label_smoothing")
-SHOWN_TO_D = ("diffaug", "instance_noise")  # in training alone
+SHOWN_TO_D = ("diffaug", "instance_noise")  # changes to the discriminator input, in training only
 
 
 def housekeeping() -> list[str]:
@@ -32,7 +33,7 @@ def options_behind_figures() -> dict[str, tuple[str, ...]]:
 
     Those of the data, on which all figures depend, are not among them.
     """
-    # a bound by the run's own D is as loose as that D is weak
+    # a bound by the run's own D depends on D: the weaker D is, the looser the bound
     own_d = tuple(options(lambda nature: nature.of_disc))
     gen_weights = options(lambda nature: nature.weighs == "gen")
     disc_weights = options(lambda nature: nature.weighs == "disc")
@@ -57,9 +58,9 @@ def options_behind_figures() -> dict[str, tuple[str, ...]]:
 
 
 def unlike(key: str, runs: Mapping[str, RunFiles]) -> list[str]:
-    """In what the runs differ that this figure's meaning depends on: nothing where it is the same in all.
+    """The differences between the runs that change this figure's meaning; empty if it means the same in all.
 
-    Options, what evaluations say of how they took it, and for times what is known of the machines.
+    Differences are options, entries of evaluation protocols and, for times, facts about the machines.
     key: of a table, "likelihood/bound" or "test/gen/pbp". runs: those that have the figure.
     """
     each = list(runs.values())
@@ -70,7 +71,7 @@ def unlike(key: str, runs: Mapping[str, RunFiles]) -> list[str]:
     split, _, rest = key.partition("/")
     term = rest if split in ("test", "train") else key
     behind = [*of_data(), *options_behind_figures().get(term, ())]
-    if "disc" in behind:  # with all that it is made with and trained by
+    if "disc" in behind:  # together with all options that build and train it
         of_d = {name for run in each for name in run.config if name.startswith(DISC_PREFIX)}
         behind += sorted(of_d - {"disc_weight"})
     if split == "train":
@@ -80,12 +81,12 @@ def unlike(key: str, runs: Mapping[str, RunFiles]) -> list[str]:
 
 
 def doubt_of(differing: Collection[str]) -> str:
-    """What a table says of a figure where the runs differ in that; nothing where they do not."""
+    """The note in a table on a figure whose meaning differs between runs; empty if it does not differ."""
     return f"does not compare: other {', '.join(differing)}" if differing else ""
 
 
 def doubts_of_curves(runs: Mapping[str, RunFiles]) -> Callable[[str], str]:
-    """The same of the runs' curves, by the key of metrics.jsonl."""
+    """A function from a key of metrics.jsonl to the note on its curves, as `doubt_of`."""
 
     def doubt(key: str) -> str:
         having = {label: run for label, run in runs.items() if any(key in each for each in run.records)}
@@ -95,17 +96,17 @@ def doubts_of_curves(runs: Mapping[str, RunFiles]) -> Callable[[str], str]:
 
 
 def differing(names: Collection[str], runs: Collection[RunFiles]) -> list[str]:
-    """Those of the options in which the runs differ."""
+    """The options that are not the same in all runs."""
     return [name for name in names if len({repr(run.config.get(name)) for run in runs}) > 1]
 
 
 def differences_in_data(runs: Collection[RunFiles]) -> list[str]:
-    """The options in which the runs differ, and from which it follows what is held out."""
+    """The options that differ between the runs and decide which images are held out."""
     return differing(of_data(), runs)
 
 
 def differing_protocols(runs: Mapping[str, RunFiles]) -> Iterator[tuple[str, str]]:
-    """The sections of which the runs' figures were not taken alike, each with a sentence that says so."""
+    """The sections whose figures were not measured alike in all runs, each with a sentence about it."""
     for name in dict.fromkeys(name for run in runs.values() for name in sections_of(run)):
         found = []
         for key, said in _protocol_keys(name, runs).items():
@@ -117,12 +118,12 @@ def differing_protocols(runs: Mapping[str, RunFiles]) -> Iterator[tuple[str, str
 
 
 def sections_of(run: RunFiles) -> Mapping[str, Any]:
-    """The sections of the run's evaluation by their names; none where there is no evaluation."""
+    """The sections of the run's evaluation by their names; empty without an evaluation."""
     return run.evaluation["sections"] if run.evaluation else {}
 
 
 def _protocol_keys(section: str, runs: Mapping[str, RunFiles]) -> dict[str, dict[str, str]]:
-    """In what the protocols of a section differ, in words; with what each run that has the section says."""
+    """The protocol entries of a section that differ, in words, each with its text in every run."""
     parts = {label: sections_of(run).get(section) for label, run in runs.items()}
     protocols = {label: part["protocol"] for label, part in parts.items() if part is not None}
     found = {}

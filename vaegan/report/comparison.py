@@ -1,4 +1,4 @@
-"""Several runs' curves on one plot, and their figures in one table."""
+"""Compares several runs: their curves in one plot and their figures in one table."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from vaegan.report.comparable import (
 from vaegan.report.rendering import ABSENT, BETTER, figure, inlined, is_number, words, write_page
 from vaegan.run.reading import RunFiles, read_run
 
-LONGEST_LABEL = 60  # characters; a run that differs in more goes by its name
+LONGEST_LABEL = 60  # characters; a run with a longer label is called by its name
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure as it is read. best: whether no other run has a better one."""
+    """A figure as text. best: True if no other run has a better one."""
 
     text: str
     best: bool = False
@@ -34,10 +34,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Part:
-    """A section of the evaluations. rows: what it is, its key, which way is better, a cell for each run.
+    """A section of the evaluations. rows: text, key, better direction, and a cell for each run.
 
-    In place of what is better it is said that a figure does not mean the same in all of the runs, and why.
-    doubts: how the figures were taken in different ways, and what each evaluation warns of.
+    If a figure does not mean the same in all runs, the reason stands in place of the better direction.
+    doubts: sentences on differing protocols, and each evaluation's warnings.
     """
 
     title: str
@@ -46,10 +46,10 @@ class Part:
 
 
 def compare(folders: Sequence[Path], into: Path) -> Path:
-    """Write curves.png, table.md and comparison.html about those runs, and return the page's path.
+    """Writes curves.png, table.md and comparison.html about those runs, and returns the page's path.
 
     folders: two runs or more. into: an empty folder. Raises: UserError for fewer runs, and for a folder that
-    is no run's or named twice.
+    is not a run or is named twice.
     """
     if len(folders) < 2:
         raise UserError("name two runs or more to compare")
@@ -82,16 +82,16 @@ def compare(folders: Sequence[Path], into: Path) -> Path:
 
 
 def differing_options(runs: Sequence[RunFiles]) -> list[str]:
-    """The options in which the runs differ, but for those of where and how they were made."""
+    """The options in which the runs differ, except those on where and how they were made."""
     left_out = housekeeping()
     keys = dict.fromkeys(key for run in runs for key in run.config if key not in left_out)
     return [key for key in keys if any(run.config.get(key) != runs[0].config.get(key) for run in runs)]
 
 
 def labelled(runs: Sequence[RunFiles], without: Sequence[str] = ()) -> Iterator[tuple[str, RunFiles]]:
-    """Each run with what it is called: its options that others do not share, or else its name.
+    """Each run with its label: the options that differ from other runs', or else its name.
 
-    without: options that are no part of a label.
+    without: options that are not part of a label.
     """
     options = [key for key in differing_options(runs) if key not in without]
     labels = [", ".join(f"{key.replace('_', ' ')} {_option(run, key)}" for key in options) for run in runs]
@@ -105,7 +105,7 @@ def labelled(runs: Sequence[RunFiles], without: Sequence[str] = ()) -> Iterator[
 
 
 def _unique_name(run: RunFiles, runs: Sequence[RunFiles]) -> str:
-    """Its folder's name, or the path where another has that name too."""
+    """The name of its folder, or the path if another run has the same name."""
     return run.name if [each.name for each in runs].count(run.name) == 1 else str(run.folder)
 
 
@@ -114,7 +114,7 @@ def _option(run: RunFiles, key: str) -> str:
 
 
 def _remarks(runs: Mapping[str, RunFiles]) -> Iterator[str]:
-    """What holds for all the figures, each a sentence."""
+    """Sentences that apply to all the figures."""
     if data := differences_in_data(list(runs.values())):
         listed = ", ".join(data)
         yield f"The runs do not share their held-out images: they differ in {listed}. Figures do not compare."
@@ -124,7 +124,7 @@ def _remarks(runs: Mapping[str, RunFiles]) -> Iterator[str]:
 
 
 def _parts(runs: Mapping[str, RunFiles]) -> Iterator[Part]:
-    """The sections that any of the runs has."""
+    """The sections that at least one of the runs has."""
     doubts = dict(differing_protocols(runs))
     for name in dict.fromkeys(name for run in runs.values() for name in sections_of(run)):
         sections = {label: sections_of(run)[name] for label, run in runs.items() if name in sections_of(run)}
@@ -147,7 +147,7 @@ def _parts(runs: Mapping[str, RunFiles]) -> Iterator[Part]:
 
 
 def _cells(values: Sequence[Any], better: str) -> list[Cell]:
-    """The values of a row, the best of them marked where one way is better and there are two or more."""
+    """The values of a row. The best are marked if one direction is better and there are two or more."""
     numbers = [value for value in values if is_number(value)]
     best = None
     if better and len(set(numbers)) > 1:
@@ -180,6 +180,6 @@ def _markdown(
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The lines of a table."""
+    """The lines of a Markdown table."""
     for row in [head, ["---"] * len(head), *rows]:
         yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"

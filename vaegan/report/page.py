@@ -1,4 +1,4 @@
-"""report.html: one run's figures and pictures on a page that needs nothing else."""
+"""report.html: one run's figures and pictures on a page that needs no other file."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,10 +13,10 @@ from vaegan.run.reading import RunFiles, read_run
 
 
 def write_report(folder: Path, out: Path | None = None) -> Path:
-    """Write a run's report.html from the files in its folder, and return its path.
+    """Writes a run's report.html from the files in its folder, and returns its path.
 
-    out: takes the page, in place of the run's folder; an evaluation and pictures there go before the run's.
-    Raises: UserError for a folder that is no run's, and for a run that has not been evaluated; OSError when
+    out: folder for the page instead of the run's; an evaluation and pictures there replace the run's.
+    Raises: UserError for a folder that is not a run, and for a run that has not been evaluated; OSError if
     the page cannot be written.
     """
     out = out or folder
@@ -47,13 +47,13 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
 
 
 def _picture(name: str, *folders: Path) -> Path | None:
-    """The picture in the first of the folders that has it."""
+    """The picture in the first of the folders that contains it."""
     places = (folder / "figures" / name for folder in folders)
     return next((place for place in places if place.is_file()), None)
 
 
 def describe(run: RunFiles) -> str:
-    """What was trained on what, in a sentence or two."""
+    """One or two sentences on the networks, the data and the length of the training."""
     config = run.config
     if "gan" in config:
         networks = f"A GAN, {config['gan']} against {config['disc']}"

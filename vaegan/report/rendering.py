@@ -1,4 +1,4 @@
-"""Figures as a reader sees them: digits, bars, pictures within the page, templates filled in."""
+"""Formats figures for readers: digits, bars, pictures embedded in the page, templates."""
 
 import base64
 import io
@@ -14,12 +14,12 @@ from PIL import Image
 from vaegan.files import write_whole
 
 NONE = "none here"
-ABSENT = "–"  # not asked for
+ABSENT = "–"  # for figures that were not requested
 BETTER = {"higher": "↑ higher", "lower": "↓ lower", "": ""}
 
 
 def write_page(path: Path, template: str, **content: Any) -> None:
-    """A page from one of the templates beside this file."""
+    """Writes a page from one of the templates in this folder."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -34,12 +34,12 @@ def write_page(path: Path, template: str, **content: Any) -> None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number that can be drawn and compared."""
+    """True for a number that can be drawn and compared."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def figure(value: Any) -> str:
-    """A value with as many digits as are worth reading: four, and all of a whole number."""
+    """A value with as many digits as are useful: four, or all of an integer."""
     if value is None:
         return NONE
     if not is_number(value):
@@ -50,7 +50,7 @@ def figure(value: Any) -> str:
 
 
 def words(value: Any) -> str:
-    """What a protocol or a config says, on one line."""
+    """An entry of a protocol or a config on one line."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
@@ -61,7 +61,7 @@ def words(value: Any) -> str:
 
 
 def duration(seconds: float) -> str:
-    """ "2 h 5 min", "4 min 10 s", "12 s"."""
+    """A duration such as "2 h 5 min", "4 min 10 s", "12 s"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -80,7 +80,7 @@ class Bars:
 
 
 def bars(values: Sequence[float]) -> Bars:
-    """The numbers from the left to the right, from 0 up or down. values: at least one."""
+    """The numbers as bars from left to right, from 0 up or down. values: at least one."""
     top, bottom = max(0.0, *values), min(0.0, *values)
     tall, wide = 100 / (top - bottom or 1), 1000 / len(values)
     drawn = [
@@ -98,7 +98,7 @@ def bars(values: Sequence[float]) -> Bars:
 
 @dataclass(frozen=True)
 class Inlined:
-    """A picture with its bytes in it. source: a data URI. width, height: pixels."""
+    """A picture with embedded bytes. source: a data URI. width, height: pixels."""
 
     source: str
     width: int
@@ -106,7 +106,7 @@ class Inlined:
 
 
 def inlined(path: Path) -> Inlined:
-    """The PNG file as part of a page. Raises: OSError for one that cannot be read."""
+    """The PNG file as a part of a page. Raises: OSError for a file that cannot be read."""
     content = path.read_bytes()
     with Image.open(io.BytesIO(content)) as image:
         width, height = image.size

@@ -1,4 +1,4 @@
-"""A section of evaluation.json as tables and charts."""
+"""Turns a section of evaluation.json into tables and charts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from vaegan.report.rendering import ABSENT, BETTER, Bars, bars, figure, is_numbe
 
 @dataclass(frozen=True)
 class Row:
-    """A figure, or one figure of several things. key: as in evaluation.json. cells: as they are read."""
+    """A figure, or one figure of several things. key: as in evaluation.json. cells: the values as text."""
 
     key: str
     text: str
@@ -19,7 +19,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Chart:
-    """A list of figures. names: of each, None where they are numbered."""
+    """A list of figures. names: one for each, or None if they are numbered."""
 
     key: str
     text: str
@@ -32,7 +32,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class View:
-    """A section as a page has it. columns: what each cell of `compared` is of."""
+    """A section as the page shows it. columns: headings for the cells of `compared`."""
 
     slug: str
     title: str
@@ -45,7 +45,7 @@ class View:
 
 
 def view(name: str, section: Mapping[str, Any]) -> View:
-    """Single figures in rows; "samples/frechet" and "training/frechet" in a row together; lists as charts."""
+    """Single figures as rows; "samples/frechet" and "training/frechet" share a row; lists become charts."""
     values, meanings = section["values"], section["meanings"]
     single = {key: value for key, value in values.items() if not isinstance(value, (list, dict))}
     listed = {key: value for key, value in values.items() if key not in single and value}
@@ -65,7 +65,7 @@ def view(name: str, section: Mapping[str, Any]) -> View:
 
 
 def _row(name: str, keys: list[str], values: Mapping[str, Any], meanings: Mapping[str, Any]) -> Row:
-    """One row; a key that is missing is a dash, which is not the same as a figure that there cannot be."""
+    """One row. A missing key becomes a dash, which differs from a figure that cannot exist."""
     known = [meanings[key] for key in keys if key in meanings]
     texts = "; ".join(dict.fromkeys(each["text"] for each in known))
     better = next((each["better"] for each in known), "")
@@ -79,7 +79,7 @@ def _with_unit(value: Any, meaning: Mapping[str, str]) -> str:
 
 
 def _chart(key: str, value: list[Any] | dict[str, Any], meaning: Mapping[str, str]) -> Chart:
-    """A list's bars; of a dict's figures each has its name, and is drawn in its row."""
+    """A list as bars; the figures of a dict have names, and each is drawn in its own row."""
     names = list(value) if isinstance(value, dict) else None
     numbers = list(value.values()) if isinstance(value, dict) else value
     drawable = all(map(is_number, numbers))
