@@ -1,4 +1,4 @@
-"""The device that a run works on: which one, what it can do, how much of its memory was taken; CPU cores."""
+"""The device of a run: its choice, its abilities, its memory in use; and the number of CPU cores."""
 
 import math
 import os
@@ -14,10 +14,10 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name ("cpu", "cuda", "mps"); "auto" takes a GPU where there is one.
+    """The device of that name ("cpu", "cuda", "mps"); "auto" is a GPU if there is one.
 
-    Of several GPUs each of a run's processes takes one of its own ($LOCAL_RANK, by torchrun).
-    Raises: OptionError for one that this machine does not have.
+    With several GPUs, each process of a run gets its own ($LOCAL_RANK, set by torchrun).
+    Raises: OptionError for a device that this machine does not have.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
@@ -27,61 +27,61 @@ def pick_device(name: str) -> torch.device:
         raise OptionError("device", f"PyTorch finds no such device here; it has: {has}")
     if name == "cuda" and "LOCAL_RANK" in os.environ:
         number, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-        if int(os.environ.get("LOCAL_WORLD_SIZE", number + 1)) > there:  # the first, too, which prints
+        if int(os.environ.get("LOCAL_WORLD_SIZE", number + 1)) > there:  # also in the first, which prints
             raise OptionError("device", f"more processes than the {there} GPUs of this machine; start fewer")
         return torch.device(name, number)
     return torch.device(name)
 
 
 def cores() -> int:
-    """The CPU cores to compute with: $OMP_NUM_THREADS, but no more than this process may use."""
+    """The number of CPU cores to use: $OMP_NUM_THREADS, but no more than this process may use."""
     there = _cores_there()
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # "4,2": of nested levels
     return min(int(first), there) if first.isdecimal() and int(first) else there
 
 
 def _cores_there() -> int:
-    """The cores that the system gives this process, by its affinity and by its container's quota."""
+    """The number of cores available to this process, by its affinity and its container's quota."""
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(there, _quota())))
 
 
 def _quota() -> float:
-    """The cores' worth of time that a container has, by either version of cgroups; else infinity."""
+    """The CPU quota of the container in cores, by either version of cgroups; infinity without one."""
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         try:
             texts = [(CGROUPS / name).read_text(encoding="ascii") for name in names]
             quota, period = map(int, " ".join(texts).split())
-        except (OSError, ValueError):  # none such; "max" stands for no limit
+        except (OSError, ValueError):  # no such file; "max" means no limit
             continue
-        if quota > 0 and period > 0:  # -1 stands for none
+        if quota > 0 and period > 0:  # -1 means no limit
             return quota / period
     return math.inf
 
 
 def clock(device: torch.device) -> float:
-    """Seconds, read when the device has done all that it was given."""
+    """Seconds, read when the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 def bf16_is_emulated(device: torch.device) -> bool:
-    """Whether this CPU has no bf16 instructions, as far as PyTorch tells (older versions do not)."""
+    """True if this CPU has no bf16 instructions, according to PyTorch (older versions cannot tell)."""
     capabilities = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
     return bool(capabilities) and not any(there for name, there in capabilities.items() if "bf16" in name)
 
 
 def peak_memory_mib(device: torch.device) -> float | None:
-    """The most memory in use so far, in MiB: on a CUDA device what was allocated there, else the process's.
+    """Peak memory so far, in MiB: on a CUDA device the memory allocated there, else that of the process.
 
-    None where the system does not tell.
+    None if the system does not report it.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     try:
         import resource
-    except ImportError:  # Windows has no such module
+    except ImportError:  # Windows does not have this module
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere

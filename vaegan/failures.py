@@ -1,10 +1,10 @@
-"""Failures that may happen to any command: which ones are a lack of memory, and what they are in one line."""
+"""Failures that can happen in any command: recognises a lack of memory, and describes a failure in a line."""
 
 WORDS = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """True where memory has run out, on whichever device: the allocator of CPUs has no error of its own."""
+    """True if memory has run out on any device; the CPU's allocator has no exception class of its own."""
     import torch
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
@@ -13,7 +13,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def in_a_line(error: BaseException) -> str:
-    """A failure as a user reads it: the file and what is wrong with it, a lack of memory, or the fault."""
+    """A failure as one line for the user: the file and its problem, a lack of memory, or the error."""
     if out_of_memory(error):
         return "out of memory"
     if isinstance(error, OSError):

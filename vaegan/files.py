@@ -1,4 +1,4 @@
-"""Files and folders written whole or not at all, under free names, in places that have room for them."""
+"""Files that are written completely or not at all."""
 
 import itertools
 import os
@@ -16,10 +16,9 @@ BLOCK = 4096  # bytes, the least that a file takes on most disks
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in `path`'s place in one step.
+    """Calls `write` on a temporary file in the folder of `path`, then moves it to `path` in one step.
 
-    It lasts from then on, also when the machine goes down. Raises: OSError when there is no room or no
-    right to write.
+    The file then survives a crash of the machine. Raises: OSError without disk space or the right to write.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with _naming(path):
@@ -34,7 +33,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def put_beside(source: Path, path: Path) -> None:
-    """Give a whole file a second name, without a second copy of it where the file system can do that."""
+    """Gives a complete file a second name, without copying it if the file system supports that."""
 
     def link(temporary: Path) -> None:
         try:
@@ -46,7 +45,7 @@ def put_beside(source: Path, path: Path) -> None:
 
 
 def append_line(path: Path, text: str) -> None:
-    """Add a line to a text file; it lasts from then on. Raises: as `write_whole`."""
+    """Adds a line to a text file, so that it survives a crash of the machine. Raises: as `write_whole`."""
     with _naming(path), path.open("a", encoding="utf-8") as file:
         file.write(text + "\n")
         file.flush()
@@ -54,7 +53,7 @@ def append_line(path: Path, text: str) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what `write_whole` had begun in a folder and those below, when its process was killed."""
+    """Removes temporary files that a killed `write_whole` left in a folder and in those below."""
     for path in folder.rglob(".*"):
         if TEMPORARY.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
@@ -62,7 +61,7 @@ def remove_unfinished(folder: Path) -> None:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Raises: OSError that names the file, which one from writing does not."""
+    """Raises: OSError with the name of the file, which errors from writing lack."""
     try:
         yield
     except OSError as error:
@@ -70,7 +69,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make lasting what a folder says of its files; not every system can."""
+    """Syncs a folder's entries to disk; not every system can."""
     with suppress(OSError):
         opened = os.open(folder, os.O_RDONLY)
         try:

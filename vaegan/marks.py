@@ -1,4 +1,4 @@
-"""How vaegan knows again what it has made, so that none of it becomes training data."""
+"""Marks that let vaegan recognise its own runs and pictures, so that they never become training data."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKER = ".made-by-vaegan"  # a file in folders that commands fill with images
-PNG_TEXT = {"Software": "vaegan"}  # in pictures that are no images for training
+PNG_TEXT = {"Software": "vaegan"}  # in pictures that are not training images
 RUN = ("metrics.jsonl", "environment.json")  # beside a run's config.yaml, one of these
 BARE_RUN = ("checkpoints", "figures")  # or all of these, where a run has just begun
 
 
 def mark_folder(folder: Path, made: str) -> None:
-    """Leave the marker in a folder. made: what lies there ("samples")."""
+    """Writes the marker into a folder. made: the kind of its contents ("samples")."""
     (folder / MARKER).write_text(f"{made}\n", encoding="utf-8")
 
 
 def save_picture(path: Path, picture: Image.Image) -> None:
-    """Write a picture of several images or of figures as a PNG, marked as ours."""
+    """Writes a picture of several images or of figures as a PNG with our mark."""
     mark = PngInfo()
     for name, text in PNG_TEXT.items():
         mark.add_text(name, text)
@@ -32,17 +32,17 @@ def save_picture(path: Path, picture: Image.Image) -> None:
 
 
 def save_figure(path: Path, figure: "Figure") -> None:
-    """The same of one that matplotlib draws."""
+    """The same as `save_picture` for a figure of matplotlib."""
     write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110, metadata=PNG_TEXT))
 
 
 def is_marked(info: Mapping[str, Any]) -> bool:
-    """Whether an opened image's `info` says that it is one of our pictures."""
+    """True if an opened image's `info` contains our mark."""
     return PNG_TEXT.items() <= info.items()
 
 
 def what_made(names: Collection[str]) -> str | None:
-    """What kind of thing vaegan made of a folder with files and folders of these names; None for none."""
+    """The kind of folder, if vaegan made a folder with files and folders of these names; else None."""
     if "config.yaml" in names and (any(name in names for name in RUN) or all(n in names for n in BARE_RUN)):
         return "run"
     if "ablation.json" in names:

@@ -1,4 +1,4 @@
-"""Several processes that train one run: each works on its share of every batch, and their sums are one."""
+"""Several processes train one run: each computes its share of every batch, and the results are summed."""
 
 import contextlib
 import os
@@ -16,18 +16,18 @@ from torch import Tensor
 
 from vaegan.errors import TrainingError
 
-PATIENCE = timedelta(minutes=5)  # with a process that neither answers nor is known to be dead
-LOADING = timedelta(hours=3)  # at most, as with the first decoding of a large folder
-LOCATION = re.compile(r"^\[[^ ]*\] ")  # in PyTorch's own source, before what it says
+PATIENCE = timedelta(minutes=5)  # timeout for a process that does not answer
+LOADING = timedelta(hours=3)  # timeout while data loads, as in the first decoding of a large folder
+LOCATION = re.compile(r"^\[[^ ]*\] ")  # the place in PyTorch's source, before its message
 LEAST_SHARE = 2  # images: batch norm cannot be trained on a single value
 
 
 @dataclass(frozen=True)
 class Share:
-    """The part of a batch of `whole` images that is worked on here: those from `start` to `stop`.
+    """The part of a batch of `whole` images that is computed here: those from `start` to `stop`.
 
-    Random numbers are drawn for the whole batch and cut, so that an image meets the same ones however
-    the batch is shared out.
+    Random numbers are drawn for the full batch and then cut, so that an image gets the same ones however the
+    batch is shared.
     """
 
     start: int
@@ -43,7 +43,7 @@ class Share:
         return len(self) / self.whole
 
     def of(self, whole: Tensor) -> Tensor:
-        """This part of something that has a row for each image of the batch."""
+        """This part of a tensor that has a row for each image of the batch."""
         return whole[self.start : self.stop]
 
     def changed(self, change: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ class Share:
         return self.of(change(torch.cat([before, x, after])))
 
     def split(self, parts: int) -> list["Share"]:
-        """The share in so many parts, as even as can be; in fewer where they would be of single images."""
+        """The share in `parts` parts of nearly equal size; in fewer if some would hold a single image."""
         parts = max(1, min(parts, len(self) // LEAST_SHARE))
         bounds = [self.start + len(self) * i // parts for i in range(parts + 1)]
         return [Share(start, stop, self.whole) for start, stop in pairwise(bounds)]
@@ -62,7 +62,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Ranks:
-    """The processes of a run. rank: which one this is, from 0; size: how many there are."""
+    """The processes of a run. rank: number of this process, from 0; size: number of processes."""
 
     rank: int = 0
     size: int = 1
@@ -87,7 +87,7 @@ class Ranks:
         return Share(whole * self.rank // self.size, whole * (self.rank + 1) // self.size, whole)
 
     def add_up(self, tensor: Tensor) -> None:
-        """Put the sum over all processes into each one's tensor."""
+        """Replaces each process's tensor by the sum over all processes."""
         if self.size > 1:
             with _peers():
                 dist.all_reduce(tensor)
@@ -101,7 +101,7 @@ class Ranks:
         return [bool(flag) for flag in raised]
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """All processes' tensors of one shape, [size, ...], in each of them."""
+        """The tensors of all processes, of one shape, as [size, ...] in each process."""
         if self.size == 1:
             return tensor[None]
         rows = [torch.empty_like(tensor) for _ in range(self.size)]
@@ -110,16 +110,16 @@ class Ranks:
         return torch.stack(rows)
 
     def copy_first(self, tensors: Iterable[Tensor]) -> None:
-        """Put the first process's values into each one's tensors."""
+        """Replaces the values of each process's tensors by those of rank 0."""
         if self.size > 1:
             with _peers():
                 for tensor in tensors:
-                    flat = tensor.detach().contiguous()  # collectives take no other layout
+                    flat = tensor.detach().contiguous()  # collectives accept no other layout
                     dist.broadcast(flat, 0)
                     tensor.detach().copy_(flat)
 
     def from_first(self, value: Any) -> Any:
-        """The first process's value, a simple Python object, in each of them."""
+        """Rank 0's value, a simple Python object, in each process."""
         if self.size == 1:
             return value
         box = [value]
@@ -128,7 +128,7 @@ class Ranks:
         return box[0]
 
     def tensors_from_first(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The first process's tensors, which are on the CPU, in each of them."""
+        """Rank 0's tensors, which are on the CPU, in each process."""
         if self.size == 1:
             return dict(tensors)
         layout = self.from_first({name: (value.shape, value.dtype) for name, value in tensors.items()})
@@ -141,7 +141,7 @@ class Ranks:
 
     @contextlib.contextmanager
     def one_on_each_machine_first(self) -> Iterator[None]:
-        """Let one process of a machine do what the others then find done, such as a download."""
+        """Runs the block, such as a download, in one process per machine first; the others find it done."""
         if self.size == 1:
             yield
             return
@@ -188,9 +188,9 @@ def leave_group() -> None:
 
 
 def leave(status: int) -> NoReturn:
-    """End this process with its exit status.
+    """Ends this process with its exit status.
 
-    With several, at once: gloo may abort in Python's own exit, after all work is done.
+    With several processes it ends at once: gloo may abort in Python's own exit, after all work is done.
     """
     if launched_ranks().size == 1:
         sys.exit(status)
@@ -203,7 +203,7 @@ def leave(status: int) -> NoReturn:
 
 @contextlib.contextmanager
 def _peers() -> Iterator[None]:
-    """Raises: TrainingError in place of what PyTorch raises when another process cannot be reached."""
+    """Raises: TrainingError instead of PyTorch's error if another process cannot be reached."""
     try:
         yield
     except torch.OutOfMemoryError:

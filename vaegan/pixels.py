@@ -1,4 +1,4 @@
-"""The value ranges of pixels; the only file that knows them.
+"""The value ranges of pixels; the only file that defines them.
 
 Images are uint8 on disk and in memory, in the model's range ("01": [0, 1] behind a sigmoid, "pm1":
 [-1, 1] behind a tanh) in the networks and the losses, and in [0, 1] in every figure and metric.
@@ -20,7 +20,7 @@ def from_uint8(images: Tensor) -> Tensor:
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """Images in [0, 1] -> uint8, rounded, as a PNG file holds them."""
+    """Images in [0, 1] -> uint8, rounded as in a PNG file."""
     return images.mul(255).round().clamp(0, 255).byte()
 
 
@@ -41,5 +41,5 @@ def to_unit_range(x: Tensor, pixel_range: PixelRange) -> Tensor:
 
 
 def in_model_range(change: Callable[[Tensor], Tensor], pixel_range: PixelRange) -> Callable[[Tensor], Tensor]:
-    """A change of images in [-1, 1] as one of images in the model's range."""
+    """Turns a change of images in [-1, 1] into one of images in the model's range."""
     return change if pixel_range == "pm1" else lambda x: (change(x.mul(2).sub(1)) + 1) / 2

@@ -1,4 +1,4 @@
-"""A bar for what takes long before a run starts."""
+"""A progress bar for slow steps before a run starts."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -10,10 +10,10 @@ REFRESH_S = 0.2
 
 
 def with_progress(items: Iterable, total: int, doing: str) -> Iterator:
-    """The items, with a bar on a terminal that goes when they are through.
+    """The items, with a progress bar on a terminal, which disappears at the end.
 
-    It is redrawn here and not by a thread, which a process forked meanwhile would do without, with a lock
-    of the thread's perhaps held for ever.
+    It is redrawn here and not by a thread. A process forked meanwhile would not have that thread, and the
+    thread's lock might stay locked there for ever.
     """
     console = Console()
     bar = Progress(console=console, transient=True, auto_refresh=False, disable=not console.is_terminal)

@@ -1,4 +1,4 @@
-"""Names for the parts that a run is composed of. Imports nothing of the packages that register."""
+"""Names for the parts of a run. Imports none of the packages that register parts."""
 
 import importlib
 import pkgutil
@@ -11,7 +11,7 @@ from vaegan.errors import did_you_mean
 class Registry:
     """Maps names to classes of one kind ("discriminator").
 
-    A name with a ":" takes an argument: registered as "timm:NAME", asked for as "timm:resnet18".
+    A name with a ":" takes an argument: registered as "timm:NAME", requested as "timm:resnet18".
     """
 
     n_registered = 0  # in all registries, over the life of the process
@@ -21,7 +21,7 @@ class Registry:
         self._entries: dict[str, Any] = {}
 
     def register(self, name: str) -> Callable:
-        """A class decorator that files the class under `name`.
+        """A class decorator that registers the class under `name`.
 
         A class that is defined again, by a cell of a notebook or an edited plug-in, takes the place of its
         former self.
@@ -53,9 +53,9 @@ class Registry:
             return False
 
     def find(self, given: str) -> tuple[Any, tuple[str, ...]]:
-        """The class behind a name, and its leading arguments (for "timm:resnet18": "resnet18").
+        """The class for a name, and its leading arguments (for "timm:resnet18": "resnet18").
 
-        Raises: ValueError naming the known ones and the closest match.
+        Raises: ValueError that lists the known names and the closest match.
         """
         if given in self._entries and ":" not in given:
             return self._entries[given], ()

@@ -1,4 +1,4 @@
-"""Seeds for torch generators, each a function of the run's seed and of what the numbers are for."""
+"""Seeds for torch generators, each a function of the run's seed and of the purpose of the numbers."""
 
 import hashlib
 
@@ -17,9 +17,9 @@ def seed_for(seed: int, *purpose: str | int) -> int:
 
 
 def seed_torch(seed: int, device: torch.device) -> None:
-    """Seed what is drawn on the CPU and on this device.
+    """Seeds the random numbers drawn on the CPU and on this device.
 
-    Without a GPU in use, `torch.manual_seed` took 6 % of a small step: it notes where it was called from.
+    Without a GPU in use, `torch.manual_seed` took 6 % of a small step, because it records its call stack.
     """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""The table: means over seeds, paired differences, what is best, and what has to be said beside it."""
+"""The table: means over seeds, paired differences, the best entries, and the remarks."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is shown of an ablation that is being made: states, epochs, the time left."""
+"""The board of an ablation in progress: states, epochs, the time left."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What runs will cost: seconds of the phases that there are, and sums of them. No time decides a test."""
+"""Estimated costs of runs: seconds per phase, and their sums. No test depends on a measured time."""
 
 from pathlib import Path
 

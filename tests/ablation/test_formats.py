@@ -1,4 +1,4 @@
-"""A table as Markdown, LaTeX and CSV, written out."""
+"""A table as Markdown, LaTeX and CSV, compared with expected texts."""
 
 import csv as csv_format
 import io
@@ -108,7 +108,7 @@ def test_latex(table):
 def test_latex_says_which_letters_it_spells(table):
     renamed = [replace(row, arm=replace(row.arm, label=f"{row.label} β中")) for row in table.rows]
     text = latex(replace(table, rows=renamed, name="β_中", baseline=renamed[0].label))
-    assert "% without a sign in LaTeX, and therefore spelled: 中 as Zhong\n" in text
+    assert "% LaTeX cannot print these letters, so they are spelled: 中 as Zhong\n" in text
     assert r"w 10 \textbar{} 5\% $\beta$Zhong & other\_one $\beta$Zhong & lost $\beta$Zhong \\" in text
     assert r"\label{tab:v-Zhong}" in text
     assert "spelled" not in latex(table)

@@ -1,4 +1,4 @@
-"""Runs that exist, sorted into the arms of a table."""
+"""Existing runs, sorted into the arms of a table."""
 
 import json
 
@@ -63,7 +63,7 @@ def test_two_runs_that_differ_in_nothing_are_refused(write):
     for twice in (one, other):
         with pytest.raises(UserError) as refused:
             arms_of([one, twice])
-        assert str(refused.value) == f"{twice}: the same options and seed as {one}; name one"
+        assert str(refused.value) == f"{twice}: the same options and seed as {one}; name only one of them"
 
 
 def test_folders_without_an_evaluated_run_are_refused(write, tmp_path):
@@ -72,7 +72,7 @@ def test_folders_without_an_evaluated_run_are_refused(write, tmp_path):
     (damaged / "evaluation.json").write_text(json.dumps({"sections": {}})[:-2])
     (tmp_path / "empty").mkdir()
     for folder, problem in (
-        (bare, f"not evaluated; python -m vaegan evaluate {bare} does it"),
+        (bare, f"not evaluated yet; run python -m vaegan evaluate {bare}"),
         (tmp_path / "none", "no such folder"),
         (tmp_path / "empty", "not a run's folder: it has no config.yaml and no environment.json"),
         (damaged, "one of its files is damaged: "),

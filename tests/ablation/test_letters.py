@@ -1,4 +1,4 @@
-"""Text for LaTeX: its own signs, other alphabets, and what it has no sign for."""
+"""Text for LaTeX: special characters, other alphabets, and letters that LaTeX cannot print."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""From arms to runs: what makes two runs one, and which run forks from which."""
+"""From arms to runs: arms that share a run, and runs that fork from others."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def config(**options):
 def test_arms_that_differ_in_nothing_are_refused(one, other):
     with pytest.raises(UserError) as refused:
         plan_of(DISC | one, DISC | {"beta": 2}, DISC | other)
-    assert str(refused.value) == "spec.yaml: the arms '0' and '2' differ in nothing"
+    assert str(refused.value) == "spec.yaml: the arms '0' and '2' do not differ"
 
 
 def test_equal_time_may_come_to_the_epochs_of_another_arm_and_shares_its_runs():

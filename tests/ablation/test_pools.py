@@ -1,4 +1,4 @@
-"""Ablations on a Ray cluster, one machine of which is lost, and as jobs of SLURM."""
+"""Ablations on a Ray cluster that loses a machine, and as jobs of SLURM."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The environment of a run that is made elsewhere: keys reach it, and stand in no file."""
+"""The environment of a run on another machine: keys reach it, and are written to no file."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Which run is begun when, what becomes of those that fail, and of runners that are killed."""
+"""The runner: the order of runs, failed runs, and killed runners."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def runner_of(plan, pool):
 
 
 def finish(folder, epochs=2):
-    """What a run leaves that came to its end."""
+    """Writes the files of a finished run."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "evaluation.json").write_text(json.dumps({"epochs": epochs}))
 

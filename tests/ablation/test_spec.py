@@ -1,4 +1,4 @@
-"""What a file says of an ablation: its arms, seeds and metrics, and a line for each mistake in it."""
+"""The spec of an ablation: its arms, seeds and metrics, and a line for each mistake in it."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def read(tmp_path):
 
 @pytest.fixture
 def refusal(read, tmp_path):
-    """What is said of a spec that is refused, without the folder."""
+    """The error message for a refused spec, without the folder."""
 
     def said(text, **files):
         with pytest.raises(UserError) as refused:
@@ -121,7 +121,7 @@ def test_an_arm_may_be_called_none(read):
 
 def test_a_baseline_whose_discriminator_is_none_has_no_control_without_one(refusal):
     said = refusal("options: {disc: none}\narms: {a: , b: {beta: 2}}\ncontrols: no_disc")
-    assert said == "spec.yaml: controls: no_disc: the baseline is no VAE with a discriminator"
+    assert said == "spec.yaml: controls: no_disc: the baseline is not a VAE with a discriminator"
 
 
 def test_a_label_of_nothing_is_none(read):
@@ -242,9 +242,9 @@ MISTAKES = {
     "- grid": f"spec.yaml: {LINES} `option: value`",
     "grid: [": "spec.yaml: not YAML, line 1: expected the node content, but found '<stream end>'",
     "grid: {lr: 2020-13-13}": "spec.yaml: cannot be read as YAML (month must be in 1..12)",
-    "": "spec.yaml: fewer than two arms; a grid, arms or controls make them",
-    "grid: {lr: [1]}": "spec.yaml: fewer than two arms; a grid, arms or controls make them",
-    "controls: [no_disc, zero_weight]": "spec.yaml: controls stand beside an arm; add a grid or arms",
+    "": "spec.yaml: fewer than two arms; add a grid, arms or controls",
+    "grid: {lr: [1]}": "spec.yaml: fewer than two arms; add a grid, arms or controls",
+    "controls: [no_disc, zero_weight]": "spec.yaml: controls need another arm; add a grid or arms",
     "grid: [1]": f"spec.yaml: grid: {LINES} `name: value`",
     "grid: {disc_weight: []}": "spec.yaml: grid: disc_weight: expected a list of values, or named settings",
     "grid: {disc_weight: {}}": "spec.yaml: grid: disc_weight: expected a list of values, or named settings",
@@ -311,7 +311,7 @@ MISTAKES = {
     ),
     **{
         f"options: {{{options}}}\n{WEIGHTS}controls: {control}": (
-            f"spec.yaml: controls: {control}: the baseline is no VAE with a discriminator"
+            f"spec.yaml: controls: {control}: the baseline is not a VAE with a discriminator"
         )
         for options in ("beta: 1", "gan: dense, disc: dense")
         for control in ("no_disc", "zero_weight", "equal_time")
@@ -328,8 +328,8 @@ MISTAKES = {
     },
     **{
         f"{WEIGHTS}metrics: [{name}]": (
-            f"spec.yaml: metrics: {name}: weighed by the arm's own weights, so that arms do not compare; "
-            "take the raw terms"
+            f"spec.yaml: metrics: {name}: weighted with each arm's own weights, so arms do not compare; "
+            "use the unweighted terms"
         )
         for name in ("test/gen/total", "train/disc/total", "test/gen/adv_weighted")
     },

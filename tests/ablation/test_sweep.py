@@ -1,4 +1,4 @@
-"""An ablation as a sweep: what W&B's agent makes of it is a command line that we take."""
+"""An ablation as a sweep: the command lines of W&B's agent are accepted by our program."""
 
 from itertools import product
 from pathlib import Path
@@ -44,7 +44,7 @@ def sweep(tmp_path):
 
 
 def command_lines(sweep):
-    """What an agent starts for each point of the grid, as its `_command_run` puts it together."""
+    """The commands that an agent starts for each point of the grid, built as in its `_command_run`."""
     names = list(sweep["parameters"])
     values = [each.get("values", [each.get("value")]) for each in sweep["parameters"].values()]
     for point in product(*values):
@@ -132,8 +132,8 @@ def test_folders_that_cannot_be_taken(tmp_path):
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "ablation.json").write_text("{")
     for path, problem in (
-        (tmp_path, f"{tmp_path} holds something else; name a new folder"),
-        (tmp_path / "file", f"{tmp_path / 'file'} holds something else; name a new folder"),
+        (tmp_path, f"{tmp_path} has other contents; name a new folder"),
+        (tmp_path / "file", f"{tmp_path / 'file'} has other contents; name a new folder"),
         (tmp_path / "damaged", f"{tmp_path / 'damaged' / 'ablation.json'} is damaged; name a new folder"),
     ):
         with pytest.raises(OptionError) as refused:

@@ -1,4 +1,4 @@
-"""The table of an ablation as W&B has it: in the group of its runs, again after another start."""
+"""The table of an ablation in W&B: in the group of its runs, and again after another start."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""ablate: what a dry run shows, what is asked of a user's mistakes, what begins; no run is made."""
+"""ablate: dry runs, answers to a user's mistakes, and the runs that begin; no run is trained."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def timed(monkeypatch):
 
 @pytest.fixture
 def begun(monkeypatch):
-    """What the runner is given; it makes no run, and says that it was stopped."""
+    """The runner's arguments; it makes no run, and reports that it was stopped."""
     given = {}
 
     class Runner:
@@ -81,7 +81,7 @@ def test_a_dry_run_shows_the_arms_and_what_they_cost(typed, timed):
         "disc weight 10         4       2.0 s        5.0 s  10 s  its first 2 epochs from another run\n"
         "no discriminator       4       2.0 s               8 s\n"
         "\n"
-        "about 56 s of training, one run after the other, from the fastest of a few steps\n"
+        "about 56 s of training, one run after the other; estimated from a few steps\n"
         "evaluations, pictures and checkpoints come on top\n",
         "",
     )
@@ -96,7 +96,10 @@ def test_a_dry_run_counts_what_is_done(typed, timed):
     _, output, _ = typed("spec.yaml", "--dry-run", "--workers", "2")
     assert "no discriminator       4       2.0 s               8 s  1 of 2 done\n" in output
     assert "\nabout 48 s of training" in output
-    assert f"\ntimed with as many threads as each of 2 workers has: {torch.get_num_threads()}\n" in output
+    assert (
+        f"\ntimed with the number of threads that each of 2 workers gets: {torch.get_num_threads()}\n"
+        in output
+    )
 
 
 def test_a_dry_run_really_times_a_step(typed):
@@ -127,7 +130,7 @@ def test_what_begins_and_the_command_that_goes_on(typed, begun):
     status, output, errors = typed("spec.yaml", *more, "--set", "beta=2", "epochs=6", "--set", "disc-lr=1e-4")
     assert (status, errors) == (128, "")
     assert output == (
-        f"stopped; the same command goes on: {again.command()} ablate spec.yaml --workers 2 "
+        f"stopped; to continue: {again.command()} ablate spec.yaml --workers 2 "
         "--runs-dir 'my runs' --out here --set beta=2 epochs=6 disc-lr=1e-4 --seeds 4 3\n"
     )
     assert begun["group"] == "spec"
@@ -174,7 +177,7 @@ MISTAKES = {
     "spec.yaml --seeds 1 --seeds 1": "--seeds 1: named twice; name each seed once",
     "spec.yaml --seeds": "--seeds: expected at least one argument",
     "spec.yaml --set lr=1": (
-        "--set lr=1: makes another ablation than the file; name a folder for its table with --out"
+        "--set lr=1: differs from the file's ablation; name a folder for its table with --out"
     ),
     "spec.yaml --out o --set lr": "--set lr: expected OPTION=VALUE",
     "spec.yaml --out o --set =1": "--set =1: expected OPTION=VALUE",
@@ -196,14 +199,14 @@ MISTAKES = {
         "spec.yaml: disc weight 0: {a}: unknown option; train_vaegan.py --help lists them all"
     ),
     "spec.yaml --out o --set disc_weight=3": (
-        "spec.yaml: the arms 'disc weight 0' and 'disc weight 10' differ in nothing"
+        "spec.yaml: the arms 'disc weight 0' and 'disc weight 10' do not differ"
     ),
     "spec.yaml --out o --set image_size=15 vae=conv": (
         "spec.yaml: disc weight 0: hidden_dim 4: not a knob of conv; what can be set: --activation, "
         "--base-channels, --depth, --kernel-size, --norm"
     ),
-    "spec.yaml --out .": "--out .: . holds something else; name a new folder",
-    "spec.yaml --out spec.yaml": "--out spec.yaml: spec.yaml holds something else; name a new folder",
+    "spec.yaml --out .": "--out .: . has other contents; name a new folder",
+    "spec.yaml --out spec.yaml": "--out spec.yaml: spec.yaml has other contents; name a new folder",
     "spec.yaml --out spec.yaml/o": "--out spec.yaml/o: cannot write into spec.yaml/o (Not a directory)",
     "spec.yaml --runs-dir spec.yaml": "--out: cannot write into spec.yaml/spec (Not a directory)",
     "spec.yaml --table r": "spec.yaml: --table takes no spec; leave out one of them",
@@ -289,5 +292,5 @@ def test_the_table_of_runs_that_there_are(typed, monkeypatch):
     status, _, errors = typed("--table", "c", "d", "--out", "a b")
     assert (status, errors) == (2, "--out a b: exists already; name a new or an empty folder\n")
     status, _, errors = typed("--table", "c", "c")
-    assert (status, errors) == (2, "c: the same options and seed as c; name one\n")
+    assert (status, errors) == (2, "c: the same options and seed as c; name only one of them\n")
     assert files() == before

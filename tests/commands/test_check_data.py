@@ -1,4 +1,4 @@
-"""check-data: what it counts, names and draws."""
+"""check-data: its counts, names and pictures."""
 
 import os
 import sys
@@ -165,8 +165,8 @@ def test_a_ready_made_split_is_looked_at_as_it_is(folder, check, tmp_path):
     for i in range(3, 5):
         (tmp_path / "ready" / "Val" / f"{i}.png").write_text("broken")
     _, output, _ = check("ready")
-    assert line(output, "split").endswith("31 training, 10 held out (as it is in the folders)")
-    assert "31 training, 12 held out (val); --split 80/20 splits all images anew" in line(output, "note")
+    assert line(output, "split").endswith("31 training, 10 held out (as in the folders)")
+    assert "31 training, 12 held out (val); --split 80/20 makes a new split" in line(output, "note")
     held_out = {bytes(noise(i + 3).tobytes()) for i in range(10)}
     trained_on = {bytes(noise(i + 5).tobytes()) for i in range(30)}
     assert int(line(output, "exact").split()[1]) == len(held_out & trained_on) == 8
@@ -222,7 +222,7 @@ def test_nothing_is_overwritten(folder, check, tmp_path):
         (["fine", "--sheet", "no/such/a.png"], "--sheet no/such/a.png: no folder no/such"),
         (["fine", "--sheet", "fine/b.png"], "--sheet fine/b.png: would be one of the folder's images"),
         (["."], "--sheet "),
-        (["fine/a.png"], "fine/a.png: a file, and only folders of image files are taken"),
+        (["fine/a.png"], "fine/a.png: a file; only folders of image files are accepted"),
         (["fine", "--split", "80"], "--split 80: the shares to train on and to hold out are accepted"),
         (["fine", "--split-seed", "9" * 30], f"--split-seed {'9' * 30}: not a whole number of at least 0"),
     ],

@@ -1,4 +1,4 @@
-"""export: weights and programs that a Python without this package loads, with the outputs of the run."""
+"""export: weights and programs load in a Python without this package, with the outputs of the run."""
 
 import io
 import itertools
@@ -92,10 +92,7 @@ def run(trained_once, tmp_path):
 
 
 def run_elsewhere(inputs, tmp_path) -> tuple[dict, str]:
-    """What the files of folders come to in a fresh interpreter that cannot import this package.
-
-    inputs: by folder. Also what the examples among the files print there.
-    """
+    """The outputs of the folders' files in a fresh interpreter that cannot import this package."""
     torch.save(inputs, tmp_path / "inputs.pt")
     command = [sys.executable, "-I", "-c", FRESH, repr(TAKES), repr(BATCHES)]
     done = subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.PIPE, text=True)

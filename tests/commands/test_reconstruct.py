@@ -1,4 +1,4 @@
-"""reconstruct: a folder of images in, a folder of their reconstructions out."""
+"""reconstruct: from a folder of images to a folder of their reconstructions."""
 
 from pathlib import PurePosixPath
 
@@ -29,7 +29,7 @@ def noise(seed: int, size=(16, 16)) -> Image.Image:
 
 
 def expected(run, *images: Image.Image) -> np.ndarray:
-    """What images of the run's size become, [N, H, W] or [N, H, W, 3], by the networks themselves."""
+    """The networks' own results for images of the run's size, [N, H, W] or [N, H, W, 3]."""
     players = open_run(run, "cpu").players
     x = torch.stack([torch.from_numpy(np.array(image)).float() / 255 for image in images])
     x = x.unsqueeze(1) if x.ndim == 3 else x.movedim(3, 1)
@@ -112,7 +112,7 @@ def test_a_new_folder_elsewhere(runs, tmp_path, capfd):
     noise(1).save(source / "a.png")
     run = ("reconstruct", runs["grey"], source, "--out")
     line = refused(capfd, *run, source / "out")
-    assert line == f"--out {source / 'out'}: would be among the images; name a folder elsewhere"
+    assert line == f"--out {source / 'out'}: lies inside the folder of images; name a folder elsewhere"
     assert "exists already" in refused(capfd, *run, tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.png", "images"]
 
@@ -136,11 +136,11 @@ def test_mistakes_leave_nothing(runs, tmp_path, capfd):
     line = refused(capfd, "reconstruct", runs["grey"], images, *out)
     assert line == f"{images}: none of the 1 image files can be read"
     line = refused(capfd, "reconstruct", runs["gan"], images, *out)
-    assert line == f"{runs['gan']}: a GAN has no encoder and reconstructs nothing; take a VAE's run"
+    assert line == f"{runs['gan']}: a GAN has no encoder and cannot reconstruct; name a VAE's run"
     gone = tmp_path / "gone"
     assert refused(capfd, "reconstruct", runs["grey"], gone, *out) == f"{gone}: no such folder"
     file = images / "a.png"
     assert refused(capfd, "reconstruct", runs["grey"], file, *out) == (
-        f"{file}: a file, and only folders of image files are taken"
+        f"{file}: a file; only folders of image files are accepted"
     )
     assert list(tmp_path.iterdir()) == [images]

@@ -142,7 +142,7 @@ def test_mistakes(runs, tmp_path, capfd):
         ((tmp_path, *out), f"{tmp_path}: not a run's folder: it has no config.yaml and environment.json"),
         (
             (runs["gan"], *out, *near),
-            f"--near {near[1]}: a GAN has no encoder; leave it out, or take a VAE's run",
+            f"--near {near[1]}: a GAN has no encoder; leave it out, or name a VAE's run",
         ),
         (
             (runs["vae"], *out, "--count", 0),

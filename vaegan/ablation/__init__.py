@@ -1,1 +1,1 @@
-"""Ablations: from one YAML file over many runs to one table."""
+"""Ablations: many runs from one YAML file, and one table of their results."""

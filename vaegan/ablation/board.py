@@ -1,4 +1,4 @@
-"""Where an ablation stands: a line an arm, with its runs' states and the time left."""
+"""Progress of an ablation: one line per arm, with its runs' states and the time left."""
 
 import json
 from collections import Counter
@@ -20,13 +20,14 @@ PHASES = {"solo": "solo", "combo": "combo", "gan": "combo"}  # of records, as `e
 
 
 class Board:
-    """Shows where each arm of a plan stands.
+    """Shows the progress of each arm of a plan.
 
-    On a terminal in one table, else in a line whenever one of the arm's runs has changed its state.
+    On a terminal it is one live table; otherwise a line is printed whenever one of an arm's runs changes its
+    state.
     """
 
     def __init__(self, console: Console, plan: Plan, workers: int):
-        """workers: how many runs are made at once, by which the time left in all is divided."""
+        """workers: number of runs at a time; the total time left is divided by it."""
         self._console = console
         self._plan = plan
         self._workers = workers
@@ -44,7 +45,7 @@ class Board:
             self._live.stop()
 
     def show(self, states: Mapping[str, str]) -> None:
-        """states: of each run by its name."""
+        """states: of each run, by its name."""
         if self._console.is_terminal:
             self._live.update(self._table(states))
             return
@@ -74,7 +75,7 @@ class Board:
         return f"seed {job.config.seed} at epoch {min(done + 1, job.config.epochs)}/{job.config.epochs}"
 
     def _left(self, arm: PlannedArm, states: Mapping[str, str]) -> str:
-        """The time that the arm's runs still take, one after the other; nothing where that is unknown."""
+        """The time that the arm's remaining runs need, one after the other; "" if unknown."""
         seconds = self._seconds(arm.jobs, states)
         return duration(seconds) if seconds else ""
 
@@ -89,7 +90,7 @@ class Board:
         return total
 
     def _of_run(self, job: Job) -> float | None:
-        """The seconds that a run's epochs still take, judged by its own, or else by those of all runs."""
+        """The seconds that a run's remaining epochs need, estimated from its own epochs, or else from all."""
         records = self._records.of(job.folder)
         done = Counter(PHASES[record["phase"]] for record in records)
         if not records and job.fork is not None:
@@ -122,13 +123,13 @@ class _Records:
         if self._known.get(folder, (-1, []))[0] != size:
             try:
                 self._known[folder] = (size, read_records(folder))
-            except (OSError, json.JSONDecodeError):  # gone, or being written anew
+            except (OSError, json.JSONDecodeError):  # removed, or being rewritten
                 return []
         return self._known[folder][1]
 
 
 def _counted(arm: PlannedArm, states: Mapping[str, str]) -> str:
-    """ "1 done, 2 waiting"."""
+    """The states of an arm's runs: "1 done, 2 waiting"."""
     counts = Counter(states[name] for name in arm.jobs)
     order = (DONE, FAILED, RUNNING, WAITING)
     return ", ".join(f"{counts[state]} {state}" for state in order if counts[state])

@@ -1,4 +1,4 @@
-"""What runs will cost, from timed steps."""
+"""Estimates the time of runs from timed steps."""
 
 import math
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from vaegan.training.finite import FiniteCheck
 from vaegan.training.meters import Meter
 from vaegan.training.step import Step
 
-TURNS = 3  # that each run has, with those of the others in between
-ROUNDS = 2  # of steps in each turn, after one to warm up
+TURNS = 3  # per run, alternating with the other runs
+ROUNDS = 2  # of steps in each turn, after one round of warm-up
 
 
 @dataclass(frozen=True)
 class Timed:
-    """A run to be timed. config: resolved. image_shape: [C, H, W]. n_train: training images."""
+    """A run to time. config: resolved. image_shape: [C, H, W]. n_train: number of training images."""
 
     config: Config
     image_shape: tuple[int, int, int]
@@ -30,11 +30,11 @@ class Timed:
 
 
 def epoch_seconds(runs: Sequence[Timed]) -> list[dict[str, float]]:
-    """The seconds that a solo and a combo epoch (or a GAN's) of each run take; 0 for one that there is not.
+    """The seconds of a solo and a combo epoch (or a GAN's epoch) of each run; 0 for a phase it does not have.
 
-    The fastest round of steps on random images, times the steps of an epoch. Evaluations, pictures and
-    checkpoints come on top. The runs are timed in turn, several times, so that a moment in which the machine
-    is busy does not fall on one of them; each is built anew, so that memory holds one at a time.
+    This is the fastest round of steps on random images, times the steps per epoch. Evaluations, pictures and
+    checkpoints come on top. The runs take several turns each, so that a moment in which the machine is busy
+    does not fall on one of them; each is rebuilt for each turn, so that memory holds one run at a time.
     """
     fastest = [{"solo": math.inf, "combo": math.inf} for _ in runs]
     for _ in range(TURNS):
@@ -49,7 +49,7 @@ def epoch_seconds(runs: Sequence[Timed]) -> list[dict[str, float]]:
 
 
 def _step_seconds(run: Timed) -> dict[str, float]:
-    """The seconds of a step in each phase that the run has, of one turn."""
+    """The seconds of a step in each phase of the run, measured in one turn."""
     config = run.config.model_copy(update={"pretrained": None, "disc_pretrained": None})  # no downloads
     players = build_players(config, run.image_shape).to(run.device, memory_format=torch.channels_last)
     play = Step(config, players)
@@ -66,9 +66,9 @@ def _step_seconds(run: Timed) -> dict[str, float]:
 
 
 def _fastest_round(play: Step, phase: Phase, images: torch.Tensor, device: torch.device) -> float:
-    """A step's mean time in the fastest round in which every player and every penalty has its turn.
+    """The mean time of a step in the fastest round; in a round every player and every penalty has its turn.
 
-    The others are longer by what else the machine did.
+    Slower rounds include other work of the machine.
     """
     round_steps = math.lcm(phase.disc_steps, phase.lazy_every)
     taken = []
@@ -81,14 +81,14 @@ def _fastest_round(play: Step, phase: Phase, images: torch.Tensor, device: torch
 
 
 def run_seconds(job: Job, epoch_s: dict[str, float]) -> float:
-    """What a run is going to take, less the solo epochs that it forks from another one."""
+    """The seconds that a run will take, without the solo epochs that it forks from another run."""
     epochs = epochs_of(job.config)
     forked = job.fork.epochs if job.fork else 0
     return (epochs["solo"] - forked) * epoch_s["solo"] + epochs["combo"] * epoch_s["combo"]
 
 
 def equal_time_epochs(baseline: Config, epoch_s: dict[str, float], alone_s: float) -> int:
-    """How many epochs of the VAE alone take as long as the baseline's solo and combo epochs.
+    """Epochs that the VAE alone can train in the time of the baseline's solo and combo epochs.
 
     epoch_s: of the baseline. alone_s: seconds of an epoch of the VAE alone.
     """

@@ -1,4 +1,4 @@
-"""The folder of an ablation: what it was made from, beside its table."""
+"""The folder of an ablation: its table, and the facts from which it was made."""
 
 import json
 import re
@@ -16,15 +16,14 @@ from vaegan.run.tracker_notes import tracker_notes, with_tracker_note
 
 
 class Folder:
-    """Keeps what has to stay the same from one start to the next.
+    """Keeps the facts of an ablation that must not change between starts.
 
-    notes: `made_from`, `equal_time`, `trackers`.
-
-    path: of the folder, which is made by the first `note`, or by `write_arms`.
+    notes: `made_from`, `equal_time`, `wandb_id`.
+    path: of the folder, which is created by the first `note`, or by `write_arms`.
     """
 
     def __init__(self, path: Path):
-        """Raises: OptionError for a folder that holds something else, and for one whose facts are damaged."""
+        """Raises: OptionError for a folder with other contents, and for one whose facts are damaged."""
         self.path = path
         self._file = path / "ablation.json"
         self.notes: dict[str, Any] = {}
@@ -34,7 +33,7 @@ class Folder:
             except ValueError:
                 raise OptionError("out", f"{self._file} is damaged; name a new folder") from None
         elif path.is_file() or (path.is_dir() and any(path.iterdir())):
-            raise OptionError("out", f"{path} holds something else; name a new folder")
+            raise OptionError("out", f"{path} has other contents; name a new folder")
 
     def check(self, made_from: str) -> None:
         """Raises: OptionError for a folder that holds the table of another ablation."""
@@ -45,7 +44,7 @@ class Folder:
             )
 
     def check_room(self, runs_dir: Path) -> None:
-        """Raises: OptionError where there is no right or no room to write the table, or runs."""
+        """Raises: OptionError without the right or the disk space to write the table, or runs."""
         for option, path in (("out", self.path), ("runs_dir", runs_dir)):
             try:
                 check_writable(path)
@@ -53,7 +52,7 @@ class Folder:
                 raise OptionError(option, f"cannot write into {path} ({error.strerror or error})") from None
 
     def note(self, **facts: Any) -> None:
-        """Keep these facts, beside those so far."""
+        """Saves these facts, in addition to those saved before."""
         self.notes |= facts
         text = json.dumps(self.notes, indent=2) + "\n"
         try:
@@ -71,7 +70,7 @@ class Folder:
         self.note(**with_tracker_note(self.notes, name, kept))
 
     def write_arms(self, configs: Mapping[str, Config]) -> dict[str, Path]:
-        """A file of options for each arm, which `train_vaegan.py --config` takes; by the arms' labels."""
+        """Writes a file of options for each arm, for `--config`. Returns the files by the arms' labels."""
         arms = self.path / "arms"
         arms.mkdir(parents=True, exist_ok=True)
         files = {}
@@ -79,12 +78,14 @@ class Folder:
             name = re.sub(r"[^a-z0-9.]+", "_", label.lower()).strip("_")[:60]
             files[label] = arms / f"{number:02}_{name}.yaml"
             write_options(files[label], config, label)
-        for file in set(arms.glob("*.yaml")) - set(files.values()):  # of an earlier form of the ablation
+        for file in set(arms.glob("*.yaml")) - set(
+            files.values()
+        ):  # left from an earlier version of the ablation
             file.unlink()
         return files
 
 
 def write_options(path: Path, config: Config, title: str) -> None:
-    """A config as a file that `train_vaegan.py --config` takes, for any seed. title: its first line."""
+    """Writes a config as a file for `--config`, for any seed. title: its first line."""
     text = f"# {title}\n" + yaml.safe_dump(options_of(config), sort_keys=False, allow_unicode=True)
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

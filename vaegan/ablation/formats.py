@@ -1,4 +1,4 @@
-"""A table as text: Markdown, LaTeX with booktabs, CSV."""
+"""Formats a table as text: Markdown, LaTeX with booktabs, CSV."""
 
 import csv as csv_format
 import io
@@ -13,25 +13,25 @@ from vaegan.report.rendering import ABSENT, figure
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 NOT_ALIKE = "does not compare"
 PROTOCOL = (
-    "Mean ± standard deviation over the seeds (n - 1); without one where a single seed is left. Terms are "
-    "raw, not weighed. The wall time is that of training, held-out images included; a run that forked from "
-    "another one has the solo epochs of that one in it."
+    "Mean ± standard deviation (n - 1) over the seeds; for a single seed, the mean alone. Terms are "
+    "unweighted. The wall time is that of training, held-out losses included; for a run that was forked from "
+    "another, it includes the solo epochs of that other run."
 )
 DIFFERENCES = (
-    "Mean over the seeds of the differences to the baseline with the same seed, and a 95 % bootstrap "
-    "interval of it (percentiles of 10,000 resampled means), which of three seeds is about their range."
+    "Mean over the seeds of the difference to the baseline with the same seed, and its 95 % bootstrap "
+    "interval (percentiles of 10,000 resampled means). With three seeds, the interval is about their range."
 )
 
 
 def head(column: Column) -> str:
-    """The head of a column: "PSNR, dB ↑"."""
+    """The heading of a column: "PSNR, dB ↑"."""
     unit = f", {column.unit}" if column.unit and len(column.unit) < 12 else ""
     sign = f"({NOT_ALIKE})" if column.doubt else ARROWS[column.better]
     return f"{column.title}{unit} {sign}".rstrip()
 
 
 def measured(entry: Entry | None) -> str:
-    """ "20.31 ± 0.12", the deviation with two digits and the mean with as many places."""
+    """A mean and its deviation, "20.31 ± 0.12": two digits for the deviation, as many places for the mean."""
     if entry is None:
         return ABSENT
     if not entry.deviation:
@@ -41,7 +41,7 @@ def measured(entry: Entry | None) -> str:
 
 
 def differing(entry: Entry | None) -> str:
-    """ "+0.12 [−0.03, +0.31]"."""
+    """A difference and its interval: "+0.12 [−0.03, +0.31]"."""
     if entry is not None and entry.doubt:
         return NOT_ALIKE
     if entry is None or entry.difference is None:
@@ -54,7 +54,7 @@ def differing(entry: Entry | None) -> str:
 
 
 def places_of(size: float) -> int:
-    """Decimal places with which a number of this size has two digits."""
+    """Number of decimal places that give a number of this size two digits."""
     if not size or not math.isfinite(size):
         return 0
     return min(8, max(0, 1 - math.floor(math.log10(abs(size)))))
@@ -65,19 +65,19 @@ def _minus(value: float, places: int, sign: str = "-") -> str:
 
 
 def others(table: Table) -> list[Row]:
-    """The rows that differ from the baseline."""
+    """All rows except the baseline's."""
     return [row for row in table.rows if row.label != table.baseline]
 
 
 def explained(column: Column) -> str:
-    """What a column is, in a line."""
+    """A line that explains a column."""
     parts = [column.text or column.key, column.unit]
     doubt = f"; {column.doubt}" if column.doubt else ""
     return f"{column.title}: {', '.join(filter(None, parts))} ({column.key}){doubt}"
 
 
 def markdown(table: Table) -> str:
-    """table.md."""
+    """The content of table.md."""
 
     def cell(entry: Entry | None) -> str:
         text = measured(entry)
@@ -102,10 +102,10 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    r"""table.tex: a line a figure and a column an arm, in two floats.
+    r"""The content of table.tex: a line per figure and a column per arm, in two floats.
 
-    They need \usepackage{booktabs, graphicx}, and are shrunk where they are wider than the text. A comment
-    names the letters that LaTeX has no sign for, and how they are spelled.
+    They need \usepackage{booktabs, graphicx}, and are shrunk if they are wider than the text. A comment
+    lists the letters that LaTeX cannot print, and how they are spelled.
     """
     label = "".join(letter if letter.isalnum() else "-" for letter in in_ascii(table.name))
     results = _tabular(table, table.rows, lambda entry: _bold(measured(entry), entry))
@@ -125,11 +125,11 @@ def latex(table: Table) -> str:
 
 
 def _spelled(table: Table) -> list[str]:
-    """The comment on letters that the table cannot have as they are, where there are any."""
+    """The comment on letters that LaTeX cannot print, if there are any."""
     texts = [table.name, *(row.label for row in table.rows), *map(head, table.columns)]
     letters = {letter: text for each in texts for letter, text in spelled(each).items() if text}
     listed = ", ".join(f"{letter} as {text}" for letter, text in letters.items())
-    return [f"% without a sign in LaTeX, and therefore spelled: {listed}"] if letters else []
+    return [f"% LaTeX cannot print these letters, so they are spelled: {listed}"] if letters else []
 
 
 def _bold(text: str, entry: Entry | None) -> str:
@@ -168,7 +168,7 @@ def _float(tabular: list[str], caption: str, label: str) -> str:
 
 
 def csv(table: Table) -> str:
-    """table.csv: a line an arm and figure, with all digits."""
+    """The content of table.csv: a line per arm and figure, with all digits."""
     output = io.StringIO()
     writer = csv_format.writer(output, lineterminator="\n")
     numbers = ("mean", "deviation", "difference", "low", "high")

@@ -1,4 +1,4 @@
-"""Runs that exist, sorted into the arms of a table."""
+"""Sorts existing runs into the arms of a table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,21 +11,23 @@ from vaegan.run.reading import RunFiles, read_run
 
 
 def arms_of(folders: Sequence[Path]) -> list[ArmRuns]:
-    """The runs by arm: those that differ in their seed alone are one. In the order in which they were named.
+    """The runs by arm, in the given order. Runs that differ only in their seed belong to one arm.
 
-    Raises: UserError for a folder that is no evaluated run's, and for two runs that differ in nothing.
+    Raises: UserError for a folder that is not an evaluated run, and for two runs that do not differ.
     """
     runs = [read_run(folder) for folder in folders]
     for run in runs:
         if run.evaluation is None:
-            raise UserError(f"{run.folder}: not evaluated; {again.command('evaluate', run.folder)} does it")
+            raise UserError(f"{run.folder}: not evaluated yet; run {again.command('evaluate', run.folder)}")
     options = [key for key in differing_options(runs) if key != "seed"]
     arms: dict[str, dict[int, RunFiles]] = {}
     for run in runs:
         key = repr([run.config.get(option) for option in options])
         seed = run.config["seed"]
         if seed in arms.setdefault(key, {}):
-            raise UserError(f"{run.folder}: the same options and seed as {arms[key][seed].folder}; name one")
+            raise UserError(
+                f"{run.folder}: the same options and seed as {arms[key][seed].folder}; name only one of them"
+            )
         arms[key][seed] = run
     firsts = [next(iter(arm.values())) for arm in arms.values()]
     return [

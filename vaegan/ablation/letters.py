@@ -1,4 +1,4 @@
-"""Text as LaTeX sets it without further packages: its own signs escaped, letters of other alphabets too."""
+"""Text for LaTeX without further packages: special characters are escaped, other alphabets converted."""
 
 import unicodedata
 from itertools import pairwise
@@ -8,7 +8,7 @@ GREEK_NAMES = """
     phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega
 """
 GREEK = dict(zip("αβγδεζηθικλμνξπρςστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", GREEK_NAMES.split(), strict=True))
-LIKE_LATIN = dict(zip("οΑΒΕΖΗΙΚΜΝΟΡΤΧ", "oABEZHIKMNOPTX", strict=True))  # LaTeX has no other for them
+LIKE_LATIN = dict(zip("οΑΒΕΖΗΙΚΜΝΟΡΤΧ", "oABEZHIKMNOPTX", strict=True))  # LaTeX has no other for these
 MATHS = {
     letter: f"${sign}$"
     for letter, sign in {
@@ -22,7 +22,11 @@ MATHS = {
 SIGNS = {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},  # else ¡, ¿ and a dash
+    **{
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+    },  # otherwise LaTeX prints ¡, ¿ and a dash
     **{'"': "''", "`": "{}`", "‘": "`", "’": "'", "“": "``", "”": "''", "–": "--", "—": "---"},
     **{"ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}", "œ": r"\oe{}", "Œ": r"\OE{}"},
     **{"ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}", "§": r"\S{}", "©": r"\copyright{}", "£": r"\pounds{}"},
@@ -33,42 +37,45 @@ SIGNS = {
 ACCENTS = "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c"
 ABOVE = dict(zip(ACCENTS, "`'^~=u.\"rHv", strict=True))
 BELOW = dict(zip("\u0327\u0323\u0331", "cdb", strict=True))
-NOT_IN_LATIN_MODERN = ("cd", "cD", "ce", "cE", "ch", "cH")  # in which LuaLaTeX would leave the cedilla out
+NOT_IN_LATIN_MODERN = ("cd", "cD", "ce", "cE", "ch", "cH")  # LuaLaTeX would drop their cedilla
 ABOVE_GREEK = {"\u0300": "grave", "\u0301": "acute", "\u0308": "ddot"}
-RAISED = {"<super>": "super", "<sub>": "sub"}  # by how Unicode says that a letter is another one, but raised
+RAISED = {
+    "<super>": "super",
+    "<sub>": "sub",
+}  # by Unicode's tag for letters that are raised or lowered versions of others
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX sets as it reads, in ASCII. What it has no sign for is spelled in Latin letters."""
+    """Text in ASCII that LaTeX prints as it reads; letters that LaTeX cannot print are spelled in Latin."""
     parts: list[str] = []
     for before, letter in pairwise(f" {_letters(text)}"):
         known = _known(letter)
-        parts += r"\/" if before == letter == "-" else ""  # else one long dash
+        parts += r"\/" if before == letter == "-" else ""  # otherwise LaTeX joins them to a long dash
         parts += escaped(in_ascii(letter)) if known is None else known
     return "".join(parts)
 
 
 def spelled(text: str) -> dict[str, str]:
-    """The letters of the text that LaTeX has no sign for, and how each is spelled."""
+    """The letters of the text that LaTeX cannot print, and the spelling of each."""
     return {letter: in_ascii(letter) for letter in _letters(text) if _known(letter) is None}
 
 
 def in_ascii(text: str) -> str:
-    """Text with other alphabets' letters in Latin ones (中 as Zhong), emoji by their names, in ASCII."""
+    """Text in ASCII: other alphabets in Latin letters (中 becomes Zhong), emoji by their names."""
     if text.isascii():
         return text
-    from anyascii import anyascii  # 0.1 s, for what few tables have
+    from anyascii import anyascii  # takes 0.1 s, and few tables need it
 
     return "".join(anyascii(letter) or _numbered(letter) for letter in text)
 
 
 def _letters(text: str) -> str:
-    """The text on one line, each accented letter as one."""
+    """The text on one line, with each accented letter as one character."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def _known(letter: str) -> str | None:
-    """A letter in LaTeX; None where it has none."""
+    """The LaTeX code of a letter; None if there is none."""
     if letter in SIGNS:
         return SIGNS[letter]
     if letter.isascii():
@@ -84,7 +91,7 @@ def _known(letter: str) -> str | None:
 
 
 def _accented(base: str, mark: str) -> str | None:
-    """A letter with an accent, where plain LaTeX has both."""
+    """The LaTeX code of a letter with an accent, if plain LaTeX has both; else None."""
     if base in GREEK and mark in ABOVE_GREEK:
         return rf"$\{ABOVE_GREEK[mark]}{{\{GREEK[base]}}}$"
     if not base.isascii():
@@ -98,6 +105,6 @@ def _accented(base: str, mark: str) -> str | None:
 
 
 def _numbered(letter: str) -> str:
-    """A letter that has no spelling, by its number; nothing for one that only changes others."""
+    """The number of a letter that has no spelling; "" for a character that only modifies others."""
     unseen = unicodedata.category(letter) in ("Mn", "Me", "Cf", "Sk")
     return "" if unseen else f"[U+{ord(letter):04X}]"

@@ -1,4 +1,4 @@
-"""The figures that a table can have: those of evaluations, and the raw terms of metrics.jsonl."""
+"""The figures that a table can contain: those of evaluations, and the unweighted terms of metrics.jsonl."""
 
 from dataclasses import replace
 from functools import cache
@@ -41,9 +41,9 @@ OTHER_NAMES = {"frechet": "fid", "kernel": "kid"}
 
 
 def check_metric(name: str) -> str | None:
-    """What is wrong with a metric's name, if anything; terms are compared raw, never as weighed."""
+    """The mistake in a metric's name, or None. Only unweighted terms can be compared."""
     if name.endswith(("/total", "_weighted")):
-        return "weighed by the arm's own weights, so that arms do not compare; take the raw terms"
+        return "weighted with each arm's own weights, so arms do not compare; use the unweighted terms"
     known = known_metrics()
     if name in known:
         return None
@@ -52,8 +52,8 @@ def check_metric(name: str) -> str | None:
 
 @cache
 def known_metrics() -> dict[str, Quantity]:
-    """Every figure that a run may have, under its key in a table, titled as a column is."""
-    # half a second of imports, for what training does not need
+    """All figures that a run may have, by their keys in a table."""
+    # imported here because it takes half a second, and training does not need it
     from vaegan.evals import evaluate  # noqa: F401  its sections bring their entries
 
     evaluated, terms = {}, {}

@@ -1,4 +1,4 @@
-"""What an ablation leaves: its table as text, its pictures, its page."""
+"""Writes an ablation's tables, pictures and page."""
 
 import json
 import os
@@ -26,10 +26,10 @@ from vaegan.run.fork import FORK
 
 
 def write_table(folder: Path, table: Table, command: str, place: Path) -> Path:
-    """Write table.md, table.tex, table.csv, figures/*.png and report.html; returns the page's path.
+    """Writes table.md, table.tex, table.csv, figures/*.png and report.html; returns the page's path.
 
-    folder: there already. command: what makes the table again. place: where the folder is going to be, which
-    the page's links to the runs begin in.
+    folder: must exist. command: the command that makes the table again. place: the final path of the folder,
+    from which the page links to the runs.
     """
     for name, text in (("md", markdown(table)), ("tex", latex(table)), ("csv", csv(table))):
         write_whole(folder / f"table.{name}", lambda path, text=text: path.write_text(text, encoding="utf-8"))
@@ -64,7 +64,7 @@ def write_table(folder: Path, table: Table, command: str, place: Path) -> Path:
 
 
 def _pictures(folder: Path, arms: list[ArmRuns]) -> list[tuple[str, Inlined, str, str]]:
-    """Title, picture, alternative text and caption of all that there is to draw; earlier ones go."""
+    """Title, picture, alternative text and caption of all that can be drawn; old pictures are removed."""
     folder.mkdir(exist_ok=True)
     for path in folder.glob("*.png"):
         path.unlink()
@@ -114,7 +114,7 @@ def _pictures(folder: Path, arms: list[ArmRuns]) -> list[tuple[str, Inlined, str
 
 
 def _options(arms: list[ArmRuns]) -> list[tuple[str, list[str]]]:
-    """The options in which the arms differ, and what each has, in the order of the arms."""
+    """The options in which the arms differ, with the value of each arm, in the order of the arms."""
     firsts = shown(arms)
     keys = differing_options([run for run in firsts if run is not None])
     return [
@@ -125,7 +125,7 @@ def _options(arms: list[ArmRuns]) -> list[tuple[str, list[str]]]:
 
 
 def _facts(run: Any) -> tuple[str, str, str]:
-    """A run's wall time, its commit, and what it was forked from."""
+    """A run's wall time, its commit, and the run that it was forked from."""
     path = run.folder / FORK
     origin = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     forked = f"{origin['epochs']} epochs of {origin['run']}" if origin else ""

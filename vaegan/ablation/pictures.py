@@ -1,4 +1,4 @@
-"""Pictures of an ablation: strips of reconstructions, samples, curves, the distortion-perception plane."""
+"""Pictures of an ablation: strips of reconstructions, samples, curves, the perception-distortion plane."""
 
 import itertools
 import math
@@ -19,9 +19,9 @@ from vaegan.report.comparable import doubts_of_curves, unlike
 from vaegan.run.reading import RunFiles
 
 LABEL_SIZE = 22  # pixels
-WIDEST = 1000  # pixels, of ten images beside their label
-SAMPLE_COLUMNS = 8  # of the grid that a run leaves
-SAMPLE_ROWS = 2  # of it that are shown
+WIDEST = 1000  # pixels, for ten images next to their label
+SAMPLE_COLUMNS = 8  # in the grid of samples that a run writes
+SAMPLE_ROWS = 2  # of that grid that are shown
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 PERCEPTION = "distances/reconstructions/frechet"
 DISTORTIONS = (  # key, what the axis says, which way is better
@@ -31,17 +31,17 @@ DISTORTIONS = (  # key, what the axis says, which way is better
 
 
 def shown(arms: Sequence[ArmRuns]) -> list[RunFiles | None]:
-    """The run of each arm that is shown: of the least seed that all have, or else of its own least one."""
+    """The run of each arm that is shown: of the smallest seed that all arms have, or else its own first."""
     seeds = [set(arm.runs) for arm in arms if arm.runs]
     common = set.intersection(*seeds) if seeds else set()
     return [arm.runs[min(common or arm.runs)] if arm.runs else None for arm in arms]
 
 
 def save_strips(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
-    """The reference images over one strip of reconstructions an arm; returns the labels of those drawn.
+    """The reference images above one strip of reconstructions per arm; returns the labels of those drawn.
 
-    Cut out of the runs' own pictures. An arm whose reference images are others, and a GAN, is left out;
-    nothing is drawn where none is left.
+    The strips are cut from the runs' own pictures. GANs and arms with other reference images are left out;
+    nothing is drawn if no arm is left.
     """
     originals, strips = None, []
     for label, picture in _pictures(arms, "reconstructions.png"):
@@ -73,17 +73,17 @@ def save_arm_samples(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
 
 
 def save_arm_curves(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
-    """All arms' curves on held-out images, each the mean over its seeds; returns the panels' titles."""
+    """Curves of all arms on held-out images, each the mean over its seeds; returns the panels' titles."""
     records = {arm.label: _mean_records(arm) for arm in arms if arm.runs}
     return save_comparison(path, records, doubts_of_curves(by_name(arms)))
 
 
 def save_plane(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
-    """Each run as a point, distortion against the distance of reconstructions, and the Pareto front.
+    """Plots each run's distortion against the distance of its reconstructions, with the Pareto front.
 
-    Returns the arms that have runs on a front; nothing is drawn where fewer than two runs have both figures,
-    and where they do not compare.
-    A learned loss that moves along the front trades one for the other; one that is worth it moves the front.
+    Returns the arms with runs on a front. Nothing is drawn if fewer than two runs have both figures, or if
+    these do not compare.
+    A learned loss that moves along the front trades one for the other; a useful one moves the front itself.
     Source: Blau & Michaeli, The Perception-Distortion Tradeoff (arXiv 1711.06077).
     """
     panels = [
@@ -136,13 +136,13 @@ def save_plane(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
 
 
 def _alike(arms: Sequence[ArmRuns], key: str) -> bool:
-    """Whether a figure means the same in all of the runs that have it."""
+    """True if a figure means the same in all runs that have it."""
     runs = by_name(arms)
     return not unlike(key, {n: run for n, run in runs.items() if value_of(figures_of(run), key) is not None})
 
 
 def _points(arms: Sequence[ArmRuns], distortion: str) -> list[tuple[str, float, float]]:
-    """Label, distortion and distance of the runs that have both."""
+    """Label, distortion and distance of the runs that have both figures."""
     points = []
     for arm in arms:
         for run in arm.runs.values():
@@ -154,7 +154,7 @@ def _points(arms: Sequence[ArmRuns], distortion: str) -> list[tuple[str, float, 
 
 
 def _pictures(arms: Sequence[ArmRuns], name: str) -> Iterator[tuple[str, Image.Image]]:
-    """The picture of that name of each arm that has one."""
+    """The picture of that name for each arm that has one."""
     for arm, run in zip(arms, shown(arms), strict=True):
         path = run.folder / "figures" / name if run else None
         if path is not None and path.is_file():
@@ -163,10 +163,10 @@ def _pictures(arms: Sequence[ArmRuns], name: str) -> Iterator[tuple[str, Image.I
 
 
 def _save_rows(path: Path, rows: Sequence[tuple[str, Image.Image]]) -> None:
-    """Pictures below each other, each behind its label, the wider ones shrunk."""
+    """Pictures below each other, each next to its label; wide ones are shrunk."""
     from matplotlib.font_manager import findfont
 
-    font = ImageFont.truetype(findfont("DejaVu Sans"), LABEL_SIZE)  # Pillow's own has neither é nor β
+    font = ImageFont.truetype(findfont("DejaVu Sans"), LABEL_SIZE)  # Pillow's own font has neither é nor β
     wide = max(round(font.getlength(label)) for label, _ in rows) + LABEL_SIZE
     images = []
     for label, image in rows:
@@ -184,7 +184,7 @@ def _save_rows(path: Path, rows: Sequence[tuple[str, Image.Image]]) -> None:
 
 
 def _mean_records(arm: ArmRuns) -> list[dict[str, Any]]:
-    """The records of an arm's epochs, each figure the mean over those seeds that have it."""
+    """The records of an arm's epochs; each figure is the mean over the seeds that have it."""
     merged = []
     for same_epoch in itertools.zip_longest(*(run.records for run in arm.runs.values())):
         there = [record for record in same_epoch if record is not None]

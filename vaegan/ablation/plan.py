@@ -1,4 +1,4 @@
-"""From a spec to runs: each arm's config, which arms share a run, which fork from which."""
+"""Turns a spec into runs: each arm's config, arms that share a run, and runs that fork from others."""
 
 import hashlib
 import json
@@ -15,12 +15,12 @@ from vaegan.errors import OptionError, OptionErrors, UserError
 from vaegan.objective.weights.constant import Constant
 from vaegan.run.folder import describe
 
-FOLDER = "arms"  # below the folder of runs: the runs of all ablations, which any table may want
+FOLDER = "arms"  # below the folder of runs: the runs of all ablations, which tables may share
 
 
 @dataclass(frozen=True)
 class Fork:
-    """Where a run's solo epochs come from. checkpoint: of the run called `leader`, after so many epochs."""
+    """The source of a run's solo epochs. checkpoint: of the run called `leader`, after `epochs` epochs."""
 
     leader: str
     checkpoint: Path
@@ -29,7 +29,7 @@ class Fork:
 
 @dataclass(frozen=True)
 class Job:
-    """One run. folder: its own, named after what it is. keep_epochs: of it, for others to fork from."""
+    """One run. folder: its own, named after its options. keep_epochs: checkpoints kept for forks."""
 
     name: str
     folder: Path
@@ -40,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True)
 class PlannedArm:
-    """A row of the table to be. jobs: the names of its runs, in the order of the seeds."""
+    """A row of the future table. jobs: the names of its runs, in the order of the seeds."""
 
     label: str
     config: Config
@@ -49,14 +49,14 @@ class PlannedArm:
 
 @dataclass(frozen=True)
 class Plan:
-    """All arms, and the runs that they need, each once, those that others fork from first."""
+    """All arms, and the runs that they need, each once; runs from which others fork come first."""
 
     arms: list[PlannedArm]
     jobs: dict[str, Job]
 
 
 def resolve(spec: Spec, arm: Arm, size_of: Callable[[Config], Config]) -> Config:
-    """An arm's config, complete. size_of: `resolved` for the images that the config asks for.
+    """An arm's complete config. size_of: `resolved` for the images that the config requests.
 
     Raises: UserError that names the file and the arm, for options that do not go together.
     """
@@ -75,15 +75,15 @@ def resolve(spec: Spec, arm: Arm, size_of: Callable[[Config], Config]) -> Config
 def make_plan(spec: Spec, configs: Mapping[str, Config], runs_dir: Path) -> Plan:
     """The runs of the arms. configs: of each arm by its label.
 
-    Raises: UserError for arms that differ in nothing.
+    Raises: UserError for arms that do not differ.
     """
     seen: dict[str, str] = {}
     for arm in spec.arms:
-        if arm.control == EQUAL_TIME:  # its epochs, which were timed, may come to those of another arm
+        if arm.control == EQUAL_TIME:  # its number of epochs, found by timing, may equal another arm's
             continue
         key = digest(configs[arm.label])
         if key in seen:
-            raise UserError(f"{spec.path}: the arms {seen[key]!r} and {arm.label!r} differ in nothing")
+            raise UserError(f"{spec.path}: the arms {seen[key]!r} and {arm.label!r} do not differ")
         seen[key] = arm.label
     arms, jobs = [], {}
     for label, config in configs.items():
@@ -95,13 +95,13 @@ def make_plan(spec: Spec, configs: Mapping[str, Config], runs_dir: Path) -> Plan
 
 
 def _job(config: Config, seed: int, runs_dir: Path) -> Job:
-    """The run of an arm with this seed, under a name that equal runs of other tables have too."""
+    """The run of an arm with this seed. Equal runs of different tables have the same name."""
     name = f"{describe(config)[:60]}-s{seed}-{digest(config)}"
     return Job(name, runs_dir / FOLDER / name, config.model_copy(update={"seed": seed}))
 
 
 def digest(config: Config) -> str:
-    """Eight letters that tell a run's resolved options from others', but for its seed."""
+    """Hash, eight letters long, of a run's resolved options except its seed."""
     return _hashed(config, [])
 
 
@@ -113,7 +113,7 @@ def _hashed(config: Config, without: Iterable[str]) -> str:
 
 
 def solo_epochs(config: Config) -> int:
-    """The epochs at the start that are those of any VAE with the same networks and data."""
+    """Number of epochs at the start that equal those of any VAE with the same networks and data."""
     if config.gan:
         return 0
     if config.disc:
@@ -123,17 +123,17 @@ def solo_epochs(config: Config) -> int:
 
 
 def solo_digest(config: Config) -> str:
-    """The same for runs whose solo epochs are the same to the bit."""
+    """Hash shared by runs with identical solo epochs."""
     from_combo = options(lambda nature: nature.from_combo or "disc" in nature.needs)
     if config.lr_schedule != "constant" or config.warmup_epochs or config.init == "dcgan":
-        # rates follow the epochs, D's too; DCGAN's initialiser draws after D has been made
+        # learning rates depend on the epochs, D's too; DCGAN's initialiser draws after D has been built
         weights = set(options(lambda nature: nature.weighs == "gen"))
         return _hashed(config, {"solo_epochs", *weights.intersection(from_combo)})
     return _hashed(config, from_combo)
 
 
 def _forked(jobs: Sequence[Job]) -> list[Job]:
-    """The jobs, those with the longest solo phase first; others with the same one fork from it."""
+    """The jobs, those with the longest solo phase first; others with the same solo epochs fork from them."""
     groups: dict[tuple[str, int], list[Job]] = {}
     for job in jobs:
         groups.setdefault((solo_digest(job.config), job.config.seed), []).append(job)
@@ -142,7 +142,7 @@ def _forked(jobs: Sequence[Job]) -> list[Job]:
     for group in groups.values():
         leader = max(group, key=lambda job: solo_epochs(job.config))
         for job in group:
-            # the last epoch is a run's own: pictures are drawn after it
+            # each run trains its last epoch itself: pictures are drawn after it
             epochs = min(solo_epochs(job.config), job.config.epochs - 1)
             if job is not leader and epochs:
                 checkpoint = leader.folder / "checkpoints" / f"epoch-{epochs:04}.safetensors"
@@ -152,16 +152,16 @@ def _forked(jobs: Sequence[Job]) -> list[Job]:
         replace(job, fork=forks.get(job.name), keep_epochs=tuple(sorted(kept.get(job.name, ()))))
         for job in jobs
     ]
-    return sorted(made, key=lambda job: job.fork is not None)  # stable: else in the order of the seeds
+    return sorted(made, key=lambda job: job.fork is not None)  # stable: otherwise in the order of the seeds
 
 
 def epochs_of(config: Config) -> dict[str, int]:
-    """How many solo and combo epochs (or a GAN's) a run has."""
+    """Number of solo and combo epochs (or a GAN's epochs) of a run."""
     solo = config.epochs if not config.disc else 0 if config.gan else config.solo_epochs
     return {"solo": solo, "combo": config.epochs - solo}
 
 
 def options_of(config: Config) -> dict[str, Any]:
-    """A config as a file of options for any seed, which says nothing of where a run goes."""
+    """A config as a dict of options for any seed, without the location of a run."""
     dropped = options(lambda nature: nature.one_run)
     return {name: value for name, value in config.to_dict().items() if name not in dropped}

@@ -1,4 +1,4 @@
-"""Where runs are made: beside each other on this machine, on a Ray cluster, or under SLURM."""
+"""Pools that execute runs: several processes on this machine, a Ray cluster, or SLURM."""
 
 import os
 import queue
@@ -17,13 +17,13 @@ from vaegan.errors import OptionError
 
 SLURM = "slurm"
 SLURM_DEFAULTS = {"cpus_per_task": 4, "time": 24 * 60, "job_name": "vaegan"}  # time in minutes
-MOST_TIMEOUTS = 1000  # of a job, each of which goes on with its run
+MOST_TIMEOUTS = 1000  # of a job; after each one its run continues
 
 
 class Pool(Protocol):
-    """Takes runs to be made. room: how many more it would begin at once. threads: of each run.
+    """Executes runs. room: number of further runs that it would start at once. threads: of each run.
 
-    submit: returns a handle. outcome: of a handle, once it is done: None, `STOPPED` or why it failed.
+    submit: returns a handle. outcome: of a finished handle: None, `STOPPED` or the reason for the failure.
     """
 
     room: int
@@ -39,7 +39,7 @@ class Pool(Protocol):
 
 
 class LocalPool:
-    """So many runs at a time on this machine, each with its share of the cores; GPUs in turn."""
+    """A fixed number of runs at a time on this machine. Each gets its share of the cores; GPUs go in turn."""
 
     def __init__(self, workers: int):
         self.room = workers
@@ -59,7 +59,7 @@ class LocalPool:
         gpu = self._gpus.get()
         try:
             return (replace(work, gpu=gpu) if self._n_gpus > 1 else work)(self._stop)
-        except OSError as error:  # a full disk, no memory for a process
+        except OSError as error:  # for example a full disk, or no memory for a process
             return str(error)
         finally:
             self._gpus.put(gpu)
@@ -72,22 +72,23 @@ class LocalPool:
         return handle.result()
 
     def stop(self) -> None:
-        """Ask all runs to save and to stop, and wait for them."""
+        """Asks all runs to save and stop, and waits for them."""
         self._stop.set()
         self._threads.shutdown(cancel_futures=True)
 
 
 class RayPool:
-    """Tasks on a Ray cluster whose machines share the folder of runs; one that is lost begins elsewhere.
+    """Tasks on a Ray cluster whose machines share the folder of runs.
 
-    There the run goes on from its last checkpoint.
+    If a task's machine is lost, the task starts on another one, and its run continues from its last
+    checkpoint.
     """
 
     def __init__(self, address: str, workers: int, gpu: bool):
-        """address: as `ray.init` takes it. workers: runs beside each other on the largest of the machines.
+        """address: as for `ray.init`. workers: number of runs at a time on the largest machine.
 
-        gpu: whether runs use GPUs, where the cluster has some.
-        Raises: OptionError without Ray, and where no cluster answers.
+        gpu: True if runs use GPUs, provided that the cluster has some.
+        Raises: OptionError without Ray, and if no cluster answers.
         """
         try:
             import ray
@@ -99,17 +100,17 @@ class RayPool:
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
             said = str(error).strip().splitlines()
             raise OptionError("cluster", f"no Ray cluster answers ({said[0] if said else error})") from None
-        self.room = 10**6  # it has a queue of its own
+        self.room = 10**6  # it queues the runs itself
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         self.threads = max(1, int(max(each.get("CPU", 0) for each in machines)) // workers)
         gpus = 1 / workers if gpu and any(each.get("GPU") for each in machines) else 0
-        # a lost machine is not the run's fault, however often; what goes wrong in a run is no exception
+        # a lost machine is never the run's fault, however often; a failure of a run raises no exception
         needs = {"num_cpus": self.threads, "num_gpus": gpus}
         self._task = ray.remote(max_retries=-1, max_calls=1, **needs)(make)
         self._handles: list[Any] = []
 
     def submit(self, work: Work) -> Any:
-        # with the task, which stays in memory: Ray writes a `runtime_env` into its logs, keys included
+        # sent with the task, which stays in memory: Ray writes a `runtime_env` into its logs, keys included
         self._handles.append(self._task.remote(replace(work, environment=passed_on())))
         return self._handles[-1]
 
@@ -125,7 +126,7 @@ class RayPool:
             return str(error).strip().splitlines()[-1]
 
     def stop(self) -> None:
-        """Take all tasks back; their runs save and stop."""
+        """Cancels all tasks; their runs save and stop."""
         for handle in self._handles:
             self._ray.cancel(handle)
         self._ray.wait(self._handles, num_returns=len(self._handles), timeout=60)
@@ -140,16 +141,16 @@ def make(work: Work) -> str | None:
 class SlurmPool:
     """Jobs of SLURM through submitit, on machines that share the folder of runs.
 
-    A job that is preempted or that runs out of time is queued again, and its run goes on. Submitit keeps all
-    that a job is given in a file; keys therefore reach it through its environment alone, which sbatch takes
-    from ours.
+    A job that is preempted or that runs out of time is queued again, and its run continues. Submitit saves
+    all arguments of a job in a file; so API keys are passed in its environment only, which sbatch takes from
+    ours.
     """
 
     def __init__(self, address: str, folder: Path):
-        """address: "slurm", or with parameters of submitit: "slurm:partition=gpu,time=240" (minutes).
+        """address: "slurm", or with submitit's parameters: "slurm:partition=gpu,time=240" (minutes).
 
         folder: for the jobs' scripts and output.
-        Raises: OptionError without submitit or SLURM, and for other parameters.
+        Raises: OptionError without submitit or SLURM, and for unknown parameters.
         """
         try:
             from submitit import SlurmExecutor
@@ -162,7 +163,7 @@ class SlurmPool:
             self._executor.update_parameters(**settings)
         except (RuntimeError, NameError, TypeError, ValueError) as error:
             raise OptionError("cluster", str(error).strip().splitlines()[0]) from None
-        self.room = 10**6  # it has a queue of its own
+        self.room = 10**6  # it queues the runs itself
         self._jobs: list[Any] = []
         _let_sbatch_export(passed_on())
 
@@ -178,16 +179,16 @@ class SlurmPool:
         return handle.result() if error is None else str(error).strip().splitlines()[-1]
 
     def stop(self) -> None:
-        """Take all jobs back; their runs have what their last checkpoints hold."""
+        """Cancels all jobs; their runs keep their last checkpoints."""
         for job in self._jobs:
             if not job.done():
                 job.cancel(check=False)
 
 
 def _let_sbatch_export(names: Collection[str]) -> None:
-    """Add the variables to those that sbatch takes over, where $SBATCH_EXPORT keeps it from taking all.
+    """Adds the variables to those that sbatch passes on, if $SBATCH_EXPORT limits these.
 
-    Source: slurm.schedmd.com/sbatch.html, --export, of which a list without ALL is all that a job gets.
+    Source: slurm.schedmd.com/sbatch.html, --export: given a list without ALL, a job gets only this list.
     """
     given = os.environ.get("SBATCH_EXPORT", "ALL").split(",")
     if names and "ALL" not in given:
@@ -196,7 +197,7 @@ def _let_sbatch_export(names: Collection[str]) -> None:
 
 
 def _settings(address: str) -> dict[str, Any]:
-    """The parameters behind "slurm:". Raises: OptionError for anything but `name=value`, by commas."""
+    """The parameters after "slurm:". Raises: OptionError unless they are `name=value` with commas."""
     _, _, text = address.partition(":")
     settings: dict[str, Any] = {}
     for part in filter(None, text.split(",")):

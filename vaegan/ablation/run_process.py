@@ -1,4 +1,4 @@
-"""One run of an ablation, made or resumed by `python -m vaegan train` in a process of its own."""
+"""Makes or resumes one run of an ablation, in a training process of its own."""
 
 import json
 import os
@@ -21,11 +21,11 @@ from vaegan.training.signals import SIGNALS
 
 # -P: not another package of that name, below the directory that the process starts in
 PROGRAM = (sys.executable, "-P", "-m", "vaegan", "train")
-# environment variables that a run on another machine needs too, keys among them
+# environment variables that a run on another machine also needs; some are API keys
 PASSED_ON = ("VAEGAN_", "WANDB_", "HF_", "HUGGING_FACE_", "HUGGINGFACE_")
-LOOK_S = 0.2  # between two looks at a process
+LOOK_S = 0.2  # seconds between two checks of a process
 STOPPED = "stopped"
-NOT_EVALUATED = "not evaluated: "  # begins the reason, in what a run prints that was trained to its end
+NOT_EVALUATED = "not evaluated: "  # a fully trained run prints this before the reason
 SIGNALLED = {status for number in SIGNALS for status in (-number, 128 + number)}
 
 
@@ -74,16 +74,16 @@ class Work:
                 return reason
 
     def checkpoint(self, *_: Any) -> Any:
-        """What submitit puts in the queue again when the machine takes the job away before its end."""
+        """The job that submitit queues again if the machine takes the job away before its end."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
 
     def _train(self, stop: threading.Event | None) -> int:
-        """The exit status of one process of training."""
+        """Trains in one process; returns its exit status."""
         if (self.folder / "config.yaml").exists():
             flags = ["--resume", str(self.folder), *self.changed]
-        else:  # nothing that could be gone on with
+        else:  # nothing to resume
             shutil.rmtree(self.folder, ignore_errors=True)
             flags = [*self.flags, *self.changed]
         seen = {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": visible_gpu(self.gpu)}
@@ -101,11 +101,11 @@ class Work:
             try:
                 while process.poll() is None:
                     if stop is not None and stop.wait(LOOK_S):
-                        process.send_signal(signal.SIGTERM)  # once more after a Ctrl-C does nothing
+                        process.send_signal(signal.SIGTERM)  # a second signal after a Ctrl-C has no effect
                         break
                     time.sleep(LOOK_S)
                 return process.wait()
-            except BaseException:  # a cluster that takes the job away
+            except BaseException:  # for example, a cluster takes the job away
                 process.terminate()
                 process.wait()
                 raise
@@ -120,18 +120,18 @@ def with_this_package(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def visible_gpu(number: int) -> str:
-    """What CUDA_VISIBLE_DEVICES has to be for the GPU that this process knows by that number."""
+    """The value of CUDA_VISIBLE_DEVICES that selects the GPU with this number in this process."""
     ours = os.environ.get("CUDA_VISIBLE_DEVICES")
     return ours.split(",")[number] if ours else str(number)
 
 
 def passed_on() -> dict[str, str]:
-    """The environment variables that a run needs wherever it is made."""
+    """The environment variables that a run needs on any machine."""
     return {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
 
 
 def is_done(folder: Path, epochs: int) -> bool:
-    """Whether the run has been trained for so many epochs, and evaluated after the last."""
+    """True if the run has been trained for `epochs` epochs and evaluated after the last."""
     try:
         evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -140,7 +140,7 @@ def is_done(folder: Path, epochs: int) -> bool:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process is at the run."""
+    """True while a process works on the run."""
     lock = folder / ".lock"
     if not lock.exists():
         return False
@@ -152,17 +152,17 @@ def is_held(folder: Path) -> bool:
 
 
 def log_of(folder: Path) -> Path:
-    """What the run's processes printed."""
+    """The file with the output of the run's processes."""
     return folder.with_name(f"{folder.name}.log")
 
 
 def failure_of(folder: Path) -> Path:
-    """Holds the reason for which the run failed."""
+    """The file with the reason why the run failed."""
     return folder.with_name(f"{folder.name}.failed")
 
 
 def note_failure(folder: Path, reason: str) -> None:
-    """Keep why the run failed, beside its folder."""
+    """Saves the reason why the run failed, next to its folder."""
     write_whole(failure_of(folder), lambda path: path.write_text(f"{reason}\n", encoding="utf-8"))
 
 

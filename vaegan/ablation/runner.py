@@ -1,4 +1,4 @@
-"""Makes the runs of a plan: each once it can be begun, and a line an arm about where they stand."""
+"""Runs a plan: starts each run as soon as it can start, and keeps the state of every run."""
 
 import time
 from collections.abc import Callable
@@ -25,10 +25,10 @@ WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 
 
 class Runner:
-    """The runs of a plan and where each stands: `states`, and `reasons` of those that failed."""
+    """The runs of a plan and their `states`; `reasons` holds why runs failed."""
 
     def __init__(self, plan: Plan, pool: Pool, group: str):
-        """group: of Weights & Biases."""
+        """group: name of the group in Weights & Biases."""
         self.plan = plan
         self.states: dict[str, str] = {}
         self.reasons: dict[str, str] = {}
@@ -43,9 +43,10 @@ class Runner:
                 self._fail(name, failure_of(job.folder).read_text(encoding="utf-8").strip())
 
     def run(self, show: Callable[[], None], stopped: Callable[[], bool]) -> bool:
-        """Make what is not made yet; returns whether all has been tried. show: called after every look.
+        """Makes the runs that are not done yet; returns True if all have been tried.
 
-        stopped: whether to stop; runs then save, and go on another time.
+        show: called after each check. stopped: returns True to stop; the runs then save, and continue at the
+        next start.
         """
         try:
             while any(state in (WAITING, RUNNING) for state in self.states.values()):
@@ -56,14 +57,14 @@ class Runner:
                 self._begin()
                 show()
                 time.sleep(LOOK_S)
-        except BaseException:  # else the runs of threads would be waited for
+        except BaseException:  # otherwise Python would wait for the threads' runs
             self._pool.stop()
             raise
         show()
         return True
 
     def arms(self) -> list[ArmRuns]:
-        """The runs of each arm that came to their end, and why the others did not."""
+        """The finished runs of each arm, and the reasons why the others did not finish."""
         jobs = self.plan.jobs
         return [
             ArmRuns(
@@ -79,7 +80,7 @@ class Runner:
             reason = self._pool.outcome(self._handles.pop(name))
             if reason is None:
                 self.states[name] = DONE
-            elif reason == STOPPED:  # by somebody else
+            elif reason == STOPPED:  # stopped by somebody else
                 self.states[name] = WAITING
             else:
                 note_failure(self.plan.jobs[name].folder, reason)
@@ -98,13 +99,13 @@ class Runner:
                 self.states[name] = RUNNING
 
     def _can_begin(self, job: Job) -> bool:
-        """Whether nothing that another run is about to make is wanted first."""
+        """True unless the run needs something that another run will make first."""
         if job.fork is None or (job.folder / "config.yaml").exists() or job.fork.checkpoint.exists():
             return True
-        return self.states[job.fork.leader] in (DONE, FAILED)  # it has no such checkpoint: begin alone
+        return self.states[job.fork.leader] in (DONE, FAILED)  # without a checkpoint: begin alone
 
     def _prepare(self, job: Job) -> None:
-        """Fork the run, if there is what it forks from; else it begins alone."""
+        """Forks the run from its leader's checkpoint if that exists; otherwise the run begins alone."""
         if job.fork is None or job.folder.exists() or not job.fork.checkpoint.exists():
             return
         try:
@@ -126,6 +127,6 @@ class Runner:
 
 
 def forget_failures(plan: Plan) -> None:
-    """Let the runs that failed be tried once more."""
+    """Forgets the failures, so that these runs are tried again."""
     for job in plan.jobs.values():
         failure_of(job.folder).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What an ablation is made from: a YAML file of a base, axes, arms, seeds, metrics, a baseline and labels."""
+"""Reads the spec of an ablation: a YAML file of a base, axes, arms, seeds, metrics, a baseline and labels."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ from vaegan.errors import UserError, did_you_mean
 from vaegan.seeds import LARGEST_SEED
 
 KEYS = ("extends", "base", "options", "grid", "arms", "controls", "seeds", "metrics", "baseline", "labels")
-NONE = "none"  # in place of any key's value: what another file sets is taken away; an arm may be called so
+NONE = "none"  # as the value of a key, it removes the value set by another file; an arm may have this name
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One row of the table. options: of a run, but for its seed. control: which of `CONTROLS` it is."""
+    """One row of the table. options: of a run, without its seed. control: its key in `CONTROLS`, or None."""
 
     label: str
     options: dict[str, Any]
@@ -30,9 +30,9 @@ class Arm:
 
 @dataclass(frozen=True)
 class Spec:
-    """An ablation. arms: of the grid, then those by name, then the controls. baseline: an arm's label.
+    """An ablation. arms: of the grid, then the named ones, then the controls. baseline: an arm's label.
 
-    given: whether the metrics stand in the file; else they are those that runs usually have.
+    given: True if the file lists the metrics; otherwise they are the usual ones.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Spec:
 
 
 def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ()) -> Spec:
-    """The ablation in that file. options: go over all others, in every arm. seeds: in place of the file's.
+    """The ablation in that file. options: override all others, in every arm. seeds: replace the file's.
 
-    Raises: UserError for a file that cannot be read, for keys and options that do not exist, and for values
-    of another form than is taken.
+    Raises: UserError for a file that cannot be read, for unknown keys and options, and for values of a wrong
+    form.
     """
     content = _extended(path, str(path), ())
     common = _base(path, content) | _mapping(path, "options", content)
@@ -59,9 +59,9 @@ def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ())
     for arm in arms:
         _check_options(path, arm.label, arm.options)
     if len(arms) + len(controls) < 2:
-        raise UserError(f"{path}: fewer than two arms; a grid, arms or controls make them")
+        raise UserError(f"{path}: fewer than two arms; add a grid, arms or controls")
     if not arms:
-        raise UserError(f"{path}: controls stand beside an arm; add a grid or arms")
+        raise UserError(f"{path}: controls need another arm to compare with; add a grid or arms")
     names = [arm.label for arm in arms]
     baseline = str(names[0] if content.get("baseline") is None else content["baseline"])
     if baseline not in names:
@@ -89,9 +89,9 @@ def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ())
 
 
 def _extended(path: Path, origin: str, above: tuple[Path, ...]) -> dict[str, Any]:
-    """The file's keys over those of the file that it extends; `options` and `labels` are put together.
+    """The file's keys over those of the file that it extends; `options` and `labels` are merged by key.
 
-    A path in it is relative to its own file; the merged one holds absolute paths.
+    A path in a file is relative to that file; the merged result holds absolute paths.
     """
     if path.resolve() in above:
         raise UserError(f"{origin}: the file extends itself")
@@ -126,7 +126,7 @@ def _base(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _config(path: Path, base: Path) -> dict[str, Any]:
-    """The options of a config file and of those below it."""
+    """The options of a config file merged with those of its bases."""
     layers = read_config(base, origin=f"{path}: base: {base}")
     return {key: value for _, values in layers for key, value in values.items()}
 
@@ -139,7 +139,7 @@ def _grid(
     axes = []
     for axis, settings in grid.items():
         called = labels.get(axis, axis.replace("_", " "))
-        if isinstance(settings, dict) and settings:  # each several options that change together, by its name
+        if isinstance(settings, dict) and settings:  # named settings, each of several options
             own = {name: _options(f"{path}: grid: {axis}: {name}", each) for name, each in settings.items()}
             axes.append([(f"{called} {name}", each) for name, each in own.items()])
         elif isinstance(settings, list) and settings:
@@ -154,7 +154,7 @@ def _grid(
 
 
 def _named_arms(path: Path, content: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The arms by name. An arm's `base` is a config whose options go over the common ones."""
+    """The named arms. An arm's `base` is a config whose options override the common ones."""
     for label, own in _mapping(path, "arms", content).items():
         own = _options(f"{path}: arms: {label}", own)
         base = own.pop("base", None)
@@ -210,12 +210,12 @@ def _labels(path: Path, content: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with no value where `none` takes one away, as it does in a config and on a command line."""
+    """The options, with None in place of `none`, as in a config and on a command line."""
     return {name: None if takes_away(name, value) else value for name, value in options.items()}
 
 
 def _check_options(path: Path, label: str, options: Mapping[str, Any]) -> None:
-    """Raises: UserError for options that do not exist or that the ablation itself sets."""
+    """Raises: UserError for unknown options and for those that the ablation sets itself."""
     known = natures()
     for option in options:
         if option in known and known[option].one_run:
@@ -232,7 +232,7 @@ def _mapping(path: Path, key: str, content: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _options(origin: str, value: Any, name: str = "option") -> dict[str, Any]:
-    """Names and what stands behind them; none of null or `none`. Raises: UserError for something else."""
+    """A mapping of names to values; empty for null or `none`. Raises: UserError for anything else."""
     if value in (None, NONE):
         return {}
     if not isinstance(value, dict):
@@ -241,7 +241,7 @@ def _options(origin: str, value: Any, name: str = "option") -> dict[str, Any]:
 
 
 def _word(value: Any) -> str:
-    """A value as part of a label."""
+    """A value as a part of a label."""
     if value is None:
         return "none"
     if isinstance(value, bool):

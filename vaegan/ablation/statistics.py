@@ -1,4 +1,4 @@
-"""What runs with several seeds say: means, deviations, intervals of differences, Pareto fronts."""
+"""Statistics over seeds: means, deviations, intervals of differences, Pareto fronts."""
 
 from collections.abc import Sequence
 from statistics import mean, stdev
@@ -10,14 +10,14 @@ CONFIDENCE = 0.95
 
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
-    """The mean, and the standard deviation of a sample (n - 1); None for that of a single value."""
+    """The mean and the sample standard deviation (n - 1), which is None for a single value."""
     return mean(values), stdev(values) if len(values) > 1 else None
 
 
 def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """A 95 % interval of the mean, from the percentiles of resampled means; None for a single value.
 
-    The same values give the same interval. Of three values it is nearly their range: what few seeds tell.
+    The same values give the same interval. For three values it is nearly their range: few seeds tell little.
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, section 13.3 (percentile interval).
     """
     if len(values) < 2:
@@ -29,10 +29,10 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The indices of the points that no other one is better than, both coordinates the less the better.
+    """The indices of the points that are not dominated; smaller is better in both coordinates.
 
-    By their first coordinate, from the least. A point is dominated by one that is no worse in both and better
-    in one.
+    They are sorted by the first coordinate, smallest first. A point is dominated by another that is no worse
+    in both coordinates and better in one.
     """
     order = sorted(range(len(points)), key=lambda i: points[i])
     front: list[int] = []

@@ -1,4 +1,4 @@
-"""An ablation as a sweep of Weights & Biases, which its own agents can make on any machine."""
+"""Writes an ablation as a sweep of Weights & Biases, whose agents can run it on any machine."""
 
 from collections.abc import Mapping
 from pathlib import Path

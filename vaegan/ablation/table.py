@@ -1,4 +1,4 @@
-"""The table of an ablation: a row an arm, a column a figure, each over the seeds."""
+"""The table of an ablation: a row per arm and a column per figure, each over the seeds."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,12 +20,12 @@ from vaegan.report.comparable import (
 from vaegan.run.reading import RunFiles
 
 Found = Mapping[str, Mapping[str, dict[int, float]]]  # values by seed, by key, by an arm's label
-PARTS = ("text", "unit")  # of a meaning
+PARTS = ("text", "unit")  # attributes of a meaning
 
 
 @dataclass(frozen=True)
 class ArmRuns:
-    """An arm's runs that came to their end, by seed, and why the others did not."""
+    """An arm's finished runs, by seed, and the reasons why the others did not finish."""
 
     label: str
     runs: dict[int, RunFiles]
@@ -36,7 +36,7 @@ class ArmRuns:
 class Column:
     """A figure. key: as in `known_metrics`. title: short. better: "higher", "lower" or "" for neither.
 
-    doubt: why it does not mean the same in all arms, in words; then neither way is better.
+    doubt: the reason why it does not mean the same in all arms; then neither direction is better.
     """
 
     key: str
@@ -51,10 +51,10 @@ class Column:
 class Entry:
     """One figure of one arm. values: by seed. deviation: of a sample, None for a single value.
 
-    difference: the mean of the differences to the baseline with the same seed, and low and high the ends
-    of its interval; None of the baseline itself, where no seed is shared, and for the ends of a single one.
-    best: whether no arm has a better mean, where they compare. doubt: why it does not mean the same in the
-    baseline, in words; there is no difference then.
+    difference: the mean difference to the baseline with the same seed; low and high: the ends of its
+    interval. All three are None for the baseline itself and if no seed is shared; the ends also for a single
+    shared seed. best: True if no arm has a better mean, provided that the arms compare. doubt: the reason why
+    the figure does not mean the same in the baseline; then there is no difference.
     """
 
     values: dict[int, float]
@@ -81,13 +81,16 @@ class Row:
 
     @property
     def survived(self) -> str:
-        """How many of the seeds came to their end: "2/3"."""
+        """The share of the seeds whose runs finished: "2/3"."""
         return f"{len(self.arm.runs)}/{self.n_seeds}"
 
 
 @dataclass(frozen=True)
 class Table:
-    """baseline: the label of the arm that differences are to. remarks: each a sentence that figures need."""
+    """An ablation's table. baseline: the label of the arm that the others are compared with.
+
+    remarks: sentences that are needed to read the figures.
+    """
 
     name: str
     columns: list[Column]
@@ -99,9 +102,9 @@ class Table:
 def make_table(
     name: str, arms: Sequence[ArmRuns], metrics: Sequence[str], baseline: str, given: bool = True
 ) -> Table:
-    """The table of these arms. metrics: keys of `known_metrics`, to which those of every run are added.
+    """The table of these arms. metrics: keys of `known_metrics`; those of every run are added.
 
-    given: whether the metrics were asked for; a remark then names those that no run has.
+    given: True if the user chose the metrics; a remark then lists those that no run has.
     """
     runs = by_name(arms)
     keys = list(dict.fromkeys([*metrics, *OF_RUNS]))
@@ -124,7 +127,7 @@ def make_table(
 
 
 def as_rows(table: Table) -> tuple[list[str], list[list[Any]]]:
-    """The table as names of columns and plain rows: of each figure its mean, deviation and difference."""
+    """The table as column names and plain rows: the mean, deviation and difference of each figure."""
     parts = ("mean", "deviation", "difference")
     titles = [f"{column.title} {part}" for column in table.columns for part in parts]
     rows = [
@@ -140,14 +143,14 @@ def by_name(arms: Sequence[ArmRuns]) -> dict[str, RunFiles]:
 
 
 def name_of(arm: ArmRuns, seed: int) -> str:
-    """What a run of an arm is called among all of the table's."""
+    """The name of an arm's run in the table."""
     return f"{arm.label}, seed {seed}"
 
 
 def figures_of(run: RunFiles) -> dict[str, float]:
-    """All single finite figures of a run by their keys in a table, of its last epoch and its evaluation.
+    """All single finite figures of a run, by their keys in a table, from its last epoch and its evaluation.
 
-    Times are of all its epochs, those that it forked from another run included.
+    Times cover all its epochs, including those forked from another run.
     """
     figures: dict[str, float] = {}
     for name, section in (run.evaluation or {"sections": {}})["sections"].items():
@@ -170,7 +173,7 @@ def figures_of(run: RunFiles) -> dict[str, float]:
 
 
 def value_of(figures: Mapping[str, float], key: str) -> float | None:
-    """A figure under its key, or under its other name."""
+    """The figure of that key, or of its other name."""
     stem, _, last = key.rpartition("/")
     other = f"{stem}/{OTHER_NAMES[last]}" if last in OTHER_NAMES else key
     return figures.get(key, figures.get(other))
@@ -185,7 +188,7 @@ def _values_by_key(arm: ArmRuns, keys: Iterable[str]) -> dict[str, dict[int, flo
 
 
 def having(arms: Sequence[ArmRuns], key: str, found: Found) -> dict[str, RunFiles]:
-    """The runs of these arms that have a figure, each by its arm and seed."""
+    """The runs of these arms that have a figure, by arm and seed."""
     return {
         name_of(arm, seed): run
         for arm in arms
@@ -195,7 +198,7 @@ def having(arms: Sequence[ArmRuns], key: str, found: Found) -> dict[str, RunFile
 
 
 def _column(key: str, runs: Mapping[str, RunFiles]) -> Column:
-    """The figure's meaning as the runs' own evaluations have it, or else as it is known."""
+    """The figure's meaning according to the runs' own evaluations, or else the known one."""
     section, _, name = key.partition("/")
     of_runs = [sections_of(run).get(section, {}).get("meanings", {}).get(name) for run in runs.values()]
     known = known_metrics().get(key) or find(key)
@@ -208,7 +211,7 @@ def _column(key: str, runs: Mapping[str, RunFiles]) -> Column:
 
 
 def _best(column: Column, found: Found) -> float | None:
-    """The best mean of a figure, where one way is better and the arms differ."""
+    """The best mean of a figure, if one direction is better and the arms differ."""
     means = {mean(each[column.key].values()) for each in found.values() if each[column.key]}
     if not column.better or len(means) < 2:
         return None
@@ -216,7 +219,7 @@ def _best(column: Column, found: Found) -> float | None:
 
 
 def _entry(found: Found, arm: ArmRuns, against: ArmRuns | None, key: str, best: float | None) -> Entry | None:
-    """against: the baseline; None of itself."""
+    """The entry of an arm. against: the baseline; None for the baseline itself."""
     values = found[arm.label][key]
     if not values:
         return None
@@ -233,7 +236,7 @@ def _entry(found: Found, arm: ArmRuns, against: ArmRuns | None, key: str, best: 
 
 
 def _doubts(columns: Sequence[Column], runs: Mapping[str, RunFiles]) -> Iterable[str]:
-    """The figures that do not compare, where no remark on all of the runs says so, each reason a sentence."""
+    """A sentence per reason for figures that do not compare, unless a remark on all runs already says so."""
     said = {name for name, _ in differing_protocols(runs)}
     if differences_in_data(list(runs.values())):
         return
@@ -244,7 +247,7 @@ def _doubts(columns: Sequence[Column], runs: Mapping[str, RunFiles]) -> Iterable
 
 
 def _lacking(arms: Sequence[ArmRuns], columns: Sequence[Column], found: Found) -> Iterable[str]:
-    """The figures that some of an arm's runs have and others have not, each a sentence."""
+    """A sentence for each figure that some of an arm's runs have and others lack."""
     for arm in arms:
         for column in columns:
             lacking = sorted(arm.runs.keys() - found[arm.label][column.key].keys())
@@ -254,7 +257,7 @@ def _lacking(arms: Sequence[ArmRuns], columns: Sequence[Column], found: Found) -
 
 
 def _remarks(arms: Sequence[ArmRuns], runs: Mapping[str, RunFiles]) -> Iterable[str]:
-    """What holds for all figures, and what is missing, each a sentence."""
+    """Sentences that apply to all figures, and on anything missing."""
     for arm in arms:
         for seed, reason in arm.failures.items():
             yield f"{arm.label}, seed {seed}, failed: {reason}"

@@ -1,7 +1,7 @@
-"""Make all runs of an ablation and their table, from a YAML file; or tabulate runs that exist.
+"""Make all runs of an ablation and their table, from a YAML file; or make a table of existing runs.
 
-The runs go into `arms` below the folder of runs, where any table finds those it shares with another. The same
-command goes on with what was stopped.
+The runs are written to `arms` below the folder of runs, so that several tables can share them. If it was
+stopped, repeat the same command to continue.
 """
 
 import argparse
@@ -59,24 +59,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole_number("workers", 1, 1024),
         default=1,
         metavar="INT",
-        help="runs at a time, on this machine or on each of a cluster; each has its share of the cores, and "
-        "they share a GPU (default: %(default)s)",
+        help="runs at a time, on this machine or on each machine of a cluster; they share its cores and "
+        "its GPU (default: %(default)s)",
     )
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help='a Ray cluster ("auto", "HOST:6379", "ray://HOST:10001"), or slurm, with parameters of submitit '
-        "behind it (slurm:partition=gpu,time=240); all machines share --runs-dir",
+        help='a Ray cluster ("auto", "HOST:6379", "ray://HOST:10001"), or slurm with '
+        "submitit's parameters (slurm:partition=gpu,time=240); all machines must share --runs-dir",
     )
     parser.add_argument("--dry-run", action="store_true", help="show arms and costs; write nothing")
-    parser.add_argument("--retry", action="store_true", help="try runs that failed once more")
+    parser.add_argument("--retry", action="store_true", help="try failed runs again")
     parser.add_argument(
         "--set",
         nargs="+",
         action="extend",
         default=[],
         metavar="OPTION=VALUE",
-        help="options over the file's, in every arm: --set dataset=cartoon epochs=4; needs --out",
+        help="options that override the file's in every arm: --set dataset=cartoon epochs=4; needs --out",
     )
     parser.add_argument(
         "--seeds",
@@ -85,21 +85,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole_number("seeds", 0, LARGEST_SEED),
         default=[],
         metavar="INT",
-        help="in place of the file's",
+        help="seeds to use instead of the file's",
     )
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"), help="folder of runs (default: runs)")
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="for the table (default: named after SPEC, in --runs-dir)"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for the table (default: named after SPEC, in --runs-dir)",
     )
     parser.add_argument(
-        "--table", nargs="+", action="extend", type=Path, metavar="RUN", help="folders of runs to tabulate"
+        "--table",
+        nargs="+",
+        action="extend",
+        type=Path,
+        metavar="RUN",
+        help="folders of existing runs to make a table of",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0; 1 when runs failed; 128 and the signal's number when stopped by one.
+    """Exit status 0; 1 if runs failed; 128 plus the signal's number if stopped by a signal.
 
-    Raises: UserError for a spec, an option or a folder that cannot be taken.
+    Raises: UserError for an invalid spec, option or folder.
     """
     if arguments.table:
         if arguments.spec is not None:
@@ -114,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.set and arguments.out is None:
         given = " ".join(arguments.set)
         raise UserError(
-            f"--set {given}: makes another ablation than the file; name a folder for its table with --out"
+            f"--set {given}: this is a different ablation from the file's; name a folder for its table with --out"
         )
     if twice := [seed for seed in arguments.seeds if arguments.seeds.count(seed) > 1]:
         raise UserError(f"--seeds {twice[0]}: named twice; name each seed once")
@@ -144,19 +152,19 @@ def run(arguments: argparse.Namespace) -> int:
             finished = runner.run(lambda: board.show(runner.states), lambda: signals.number > 0)
     typed = words_of(arguments)
     if not finished:
-        print(f"stopped; the same command goes on: {again.command(*typed)}")
+        print(f"stopped; to continue: {again.command(*typed)}")
         return 128 + signals.number
     table = make_table(spec.name, runner.arms(), spec.metrics, spec.baseline, spec.given)
     write_and_track(folder, table, shlex.join(["python", "-m", "vaegan", *typed]), baseline)
     for name, reason in runner.reasons.items():
         print(f"failed: {name}: {reason} (see {log_of(plan.jobs[name].folder)})")
     if runner.reasons:
-        print(f"to try them once more: {again.command(*typed, '--retry')}")
+        print(f"to try them again: {again.command(*typed, '--retry')}")
     return 1 if runner.reasons else 0
 
 
 def tabulate(arguments: argparse.Namespace) -> int:
-    """The table of runs that there are, in a new folder."""
+    """Writes the table of existing runs into a new folder."""
     folder = arguments.out or Path(free_name(str(arguments.runs_dir / "table"), ""))
     arms = arms_of(arguments.table)
     table = make_table(folder.name, arms, DEFAULT_METRICS, arms[0].label, given=False)
@@ -168,7 +176,7 @@ def tabulate(arguments: argparse.Namespace) -> int:
 
 
 def words_of(arguments: argparse.Namespace) -> list[str]:
-    """What goes on with this ablation, behind `python -m vaegan`."""
+    """The arguments after `python -m vaegan` that continue this ablation."""
     typed = ["ablate", str(arguments.spec)]
     for name, default in (("workers", 1), ("cluster", None), ("runs_dir", Path("runs")), ("out", None)):
         if getattr(arguments, name) != default:
@@ -180,7 +188,7 @@ def words_of(arguments: argparse.Namespace) -> list[str]:
 
 
 def made_from(spec: Path, options: Mapping[str, Any]) -> str:
-    """What tells an ablation from others, wherever the project is."""
+    """Identity of an ablation, independent of the project's location: spec name and --set options."""
     name = "/".join(spec.resolve().parts[-2:])
     return " ".join([name, *(f"{option}={value}" for option, value in sorted(options.items()))])
 
@@ -194,13 +202,13 @@ def settings(given: list[str]) -> dict[str, Any]:
             raise UserError(f"--set {part}: expected OPTION=VALUE")
         try:
             options[name.replace("-", "_")] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError):  # the latter for what only looks like a date
+        except (yaml.YAMLError, ValueError):  # ValueError: a text that only looks like a date
             raise UserError(f"--set {part}: the value cannot be read as YAML; put it in quotes") from None
     return options
 
 
 def resolved_arms(spec: Spec, notes: dict[str, Any]) -> dict[str, Config]:
-    """Every arm's config by its label. What had to be timed goes into the notes."""
+    """Every arm's config by its label. Measured times are added to the notes."""
     configs = {arm.label: resolve(spec, arm, complete) for arm in spec.arms}
     for name in dict.fromkeys(config.dataset for config in configs.values()):
         if note := datasets.namesake(name):
@@ -219,14 +227,14 @@ def resolved_arms(spec: Spec, notes: dict[str, Any]) -> dict[str, Config]:
 
 
 def complete(config: Config) -> Config:
-    """The config with all that follows from its images.
+    """The config with everything that depends on its images.
 
     Raises: OptionError for networks that cannot be built or used, and for weights that do not fit them.
     """
     description = describe(config)
     shape, n_train = description.shape, description.n_train
     if config.batch_size is None and fitting_batch_size(n_train) < fitting_batch_size(None):
-        n_train = count_training_images(config)  # a few files; some may be unreadable
+        n_train = count_training_images(config)  # the files are few, so unreadable ones matter
     config = resolved(config, shape[1], n_train, description.value_range)
     try_parts(config, shape)
     check_trackers(config.tracker)
@@ -235,12 +243,12 @@ def complete(config: Config) -> Config:
 
 
 def describe(config: Config) -> datasets.Description:
-    """The images of a run, as far as that takes no loading."""
+    """The description of a run's images, without loading them."""
     return _described(datasets.Request.of(config.to_dict()))
 
 
 def count_training_images(config: Config) -> int:
-    """How many images are trained on, of a set that is loaded to know it."""
+    """Number of training images; the set is loaded to count them."""
     return _counted(datasets.Request.of(config.to_dict()))
 
 
@@ -255,21 +263,21 @@ def _described(request: datasets.Request) -> datasets.Description:
 
 
 def timed(configs: Sequence[Config]) -> list[dict[str, float]]:
-    """The seconds of each one's epochs by phase.
+    """The seconds of each config's epochs by phase.
 
-    Raises: UserError where it is unknown how many images there are.
+    Raises: UserError if the number of images is unknown.
     """
     runs = []
     for config in configs:
         description = describe(config)
         if description.n_train is None:
-            raise UserError(f"{config.dataset}: how long an epoch takes is unknown ({description.note})")
+            raise UserError(f"{config.dataset}: the time of an epoch is unknown ({description.note})")
         runs.append(Timed(config, description.shape, description.n_train, pick_device(config.device)))
     return epoch_seconds(runs)
 
 
 def show_plan(spec: Spec, plan: Plan, workers: int) -> None:
-    """Print the arms and what they cost, from a timed step of each."""
+    """Prints the arms and their costs, estimated from timed steps."""
     seeds = f"{len(spec.seeds)} seed{'s' if len(spec.seeds) > 1 else ''}"
     print(f"{spec.name}: {len(plan.arms)} arms, {seeds}, {len(plan.jobs)} runs\n")
     width = max(len(arm.label) for arm in plan.arms)
@@ -291,14 +299,18 @@ def show_plan(spec: Spec, plan: Plan, workers: int) -> None:
             f"{arm.label:{width}}  {arm.config.epochs:6}  {each[0]:>10}  {each[1]:>11}  {whole}  "
             f"{', '.join(filter(None, notes))}".rstrip()
         )
-    print(f"\nabout {duration(total)} of training, one run after the other, from the fastest of a few steps")
+    print(
+        f"\nabout {duration(total)} of training if run one after the other, estimated from the fastest of a few steps"
+    )
     if workers > 1:
-        print(f"timed with as many threads as each of {workers} workers has: {torch.get_num_threads()}")
+        print(
+            f"timed with the number of threads that each of {workers} workers gets: {torch.get_num_threads()}"
+        )
     print("evaluations, pictures and checkpoints come on top")
 
 
 def make_pool(arguments: argparse.Namespace, folder: Path, config: Config) -> Pool:
-    """Where the runs are made. Raises: OptionError for a cluster that is not there."""
+    """The pool that executes the runs. Raises: OptionError if the cluster cannot be reached."""
     if arguments.cluster is None:
         return LocalPool(arguments.workers)
     if arguments.cluster.partition(":")[0] == SLURM:
@@ -307,7 +319,7 @@ def make_pool(arguments: argparse.Namespace, folder: Path, config: Config) -> Po
 
 
 def write_and_track(folder: Folder, table: Table, command: str, config: Config) -> None:
-    """Write the table and its page, and hand them to the trackers of the baseline's runs."""
+    """Writes the table and its page, and logs them to Weights & Biases, in the group of the runs."""
     trackers = open_trackers(
         config.tracker,
         folder.path,

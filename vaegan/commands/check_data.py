@@ -1,4 +1,4 @@
-"""Look through a folder of images: modes, sizes, broken files, duplicates, a contact sheet.
+"""Check a folder of images: modes, sizes, broken files, duplicates, a contact sheet.
 
 Duplicates on both sides of the split, exact or near, make reconstructions look better than they are.
 """
@@ -26,7 +26,7 @@ from vaegan.marks import save_picture
 from vaegan.pixels import from_uint8
 from vaegan.seeds import LARGEST_SEED
 
-SHOWN = 10  # of what is listed; the rest is counted
+SHOWN = 10  # entries of a list that are printed; the others are counted
 TILE = 64  # pixels a side in the contact sheet
 COLUMNS = 16
 ROWS = 6
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--crop",
         type=whole_number("crop", 1),
         metavar="INT",
-        help="side of the square cut out of the middle, as in training (default: the largest there is)",
+        help="side of the square cut out of the middle, as in training (default: the largest possible)",
     )
     parser.add_argument(
         "--value-range",
@@ -59,18 +59,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split",
         type=shares,
         metavar="TEXT",
-        help="shares to train on and to hold out, as in training (default: the folder's own split, or 80/20)",
+        help="percentages of training and held-out images, as in training (default: the folder's split, or 80/20)",
     )
     parser.add_argument(
         "--sheet",
         type=Path,
         metavar="FILE",
-        help="the contact sheet, a PNG that does not exist yet (default: named after the folder, made here)",
+        help="new PNG file for the contact sheet (default: named after the folder, in the current folder)",
     )
 
 
 def shares(given: str) -> str:
-    """A type for `--split`. Raises: UserError for all but two shares."""
+    """Argument type of `--split`. Raises: UserError for anything but two percentages."""
     try:
         return two_shares(given)
     except ValueError as error:
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
     folder = open_folder(request)
     stem = f"{folder.root.resolve().name}-contact-sheet"
     sheet = arguments.sheet or Path(free_name(stem, ".png") + ".png")
-    arguments.sheet = sheet  # there also for what goes wrong with it
+    arguments.sheet = sheet  # set for the error messages about it
     check_new_file(sheet, "sheet")
     if sheet.resolve().is_relative_to(folder.root.resolve()):
         raise UserError(f"--sheet {sheet}: would be one of the folder's images; name a file elsewhere")
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
     files = [folder.names[i] for i in readable]
     found = [looks[i] for i in readable]
     train, test = folder.split(torch.tensor(readable))
-    how = f"seed {arguments.split_seed}" if folder.held_out is None else "as it is in the folders"
+    how = f"seed {arguments.split_seed}" if folder.held_out is None else "as in the folders"
     print(f"split          {len(train):,} training, {len(test):,} held out ({how})")
     twins = across_split(found, train, test) if len(train) else []
     for line in duplicate_lines(folder.root, files, found, twins) if twins else ():
@@ -125,7 +125,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def overview_lines(folder: Folder, looks: Sequence[Look | str]) -> Iterator[str]:
-    """Counts, formats, modes, sizes, and the first files that cannot be read."""
+    """Counts, formats, modes, sizes, and the first unreadable files."""
     found = [look for look in looks if isinstance(look, Look)]
     yield f"folder         {folder.root}"
     yield f"image files    {len(looks):,}, of which {len(found):,} can be read"
@@ -144,7 +144,7 @@ def overview_lines(folder: Folder, looks: Sequence[Look | str]) -> Iterator[str]
 
 
 def problems_of(folder: Folder, looks: Sequence[Look | str]) -> list[tuple[Path, str]]:
-    """What cannot be read, by its path below the folder, each with why."""
+    """Unreadable files by their paths below the folder, each with the reason."""
     unread = [(file, look) for file, look in zip(folder.names, looks, strict=True) if isinstance(look, str)]
     return [(path.relative_to(folder.root), reason) for path, reason in [*unread, *folder.unopened]]
 
@@ -152,7 +152,7 @@ def problems_of(folder: Folder, looks: Sequence[Look | str]) -> list[tuple[Path,
 def duplicate_lines(
     root: Path, files: Sequence[Path], looks: Sequence[Look], twins: Sequence[Twins]
 ) -> Iterator[str]:
-    """How many images are there more than once, and which of the held-out ones are also trained on."""
+    """Number of images that occur more than once, and the held-out ones that are also training images."""
     copies = len(looks) - len({look.digest for look in looks})
     yield f"copies         {copies:,} of {len(looks):,} images have the same pixels as another one"
     exact = [pair for pair in twins if pair.exact]
@@ -171,12 +171,14 @@ def duplicate_lines(
 
 
 def contact_sheet(files: Sequence[Path], twins: Sequence[Twins], square: Square) -> Image.Image:
-    """Images from all over the folder; below, held-out images over the training images most like them."""
+    """Images sampled from the folder; below, held-out images above their most similar training images."""
 
     def tiles(positions: list[int]) -> Image.Image:
         images = torch.full((len(positions), 3, square.size, square.size), 255, dtype=torch.uint8)
         for tile, i in zip(images, positions, strict=True):
-            if not isinstance(pixels := decode(files[i], square), str):  # else it has gone meanwhile
+            if not isinstance(
+                pixels := decode(files[i], square), str
+            ):  # otherwise the file has been removed meanwhile
                 tile.copy_(torch.from_numpy(pixels))
         return grid(from_uint8(images), COLUMNS)
 
@@ -198,7 +200,7 @@ def contact_sheet(files: Sequence[Path], twins: Sequence[Twins], square: Square)
 
 
 def _counted(values: Sequence[str]) -> str:
-    """ "RGB 3,990, L 10": the most frequent values, and how many others there are."""
+    """The most frequent values and the number of others: "RGB 3,990, L 10"."""
     counts = Counter(values).most_common()
     shown = [f"{value}: {count:,}" for value, count in counts[:SHOWN]]
     if len(counts) > SHOWN:

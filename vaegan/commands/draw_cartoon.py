@@ -17,13 +17,13 @@ from vaegan.seeds import LARGEST_SEED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="made by this command")
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="new folder for the faces")
     option = partial(parser.add_argument, metavar="INT")
     option(
         "--count",
         type=whole_number("count", 1, LARGEST_COUNT),
         default=OWN_COUNT,
-        help="faces (default: %(default)s)",
+        help="number of faces (default: %(default)s)",
     )
     option(
         "--size",
@@ -35,12 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed",
         type=whole_number("seed", 0, LARGEST_SEED),
         default=0,
-        help="which faces: number i of a seed is always the same (default: %(default)s)",
+        help="seed of the faces; face i of a seed is always the same (default: %(default)s)",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Raises: UserError for a folder that has something in it and for one that cannot be made."""
+    """Raises: UserError for a folder that is not empty or cannot be created."""
     count = arguments.count
     names = [f"{i:0{len(str(count - 1))}}.png" for i in range(count)]
     factors = sample_factors(count, arguments.seed)
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def write_factors(file: Path, names: list[str], factors: Factors) -> None:
-    """A line for each face: its file, its continuous factors, then its discrete ones in words."""
+    """Writes a line for each face: its file, its continuous factors, then its discrete ones in words."""
     with file.open("w", newline="", encoding="utf-8") as opened:
         rows = csv.writer(opened)
         rows.writerow(["file", *factors.continuous_names, *factors.categories])

@@ -1,4 +1,4 @@
-"""Judge a run: figures with their protocols, pictures, and a page that opens anywhere.
+"""Evaluate a run: figures with their protocols, pictures, and a self-contained page.
 
 Writes evaluation.json, report.html and figures into the run's folder, or into a new one.
 """
@@ -26,7 +26,7 @@ from vaegan.run.trained import Trained
 from vaegan.seeds import LARGEST_SEED
 from vaegan.trackers.open import Trackers, open_trackers
 
-FEWEST_IMAGES = 20  # of a kind; below that nearly every figure is noise
+FEWEST_IMAGES = 20  # of a kind; with fewer, nearly every figure is noise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,27 +36,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--features",
         metavar="NAME",
         default="auto",
-        help="network that distances are taken in: classifier (of the data set's labels), inception, "
-        "inception:FILE, timm:NAME, random; auto takes the classifier where there are labels, else Inception "
-        "where torchvision's weights are at hand, else random (default: auto)",
+        help="feature network for distances: classifier (of the data set's labels), inception, "
+        "inception:FILE, timm:NAME, random; auto takes the classifier if there are labels, else Inception "
+        "if torchvision's weights have been downloaded, else random (default: auto)",
     )
     parser.add_argument(
         "--images",
         type=whole_number("images", FEWEST_IMAGES),
         default=MOST_IMAGES,
         metavar="INT",
-        help="images of each kind to look at, at most (default: %(default)s)",
+        help="maximum number of images of each kind (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
         type=whole_number("seed", 0, LARGEST_SEED),
         default=0,
         metavar="INT",
-        help="seed of samples and of what is trained here (default: %(default)s)",
+        help="seed of samples and of networks trained here (default: %(default)s)",
     )
     add_out_argument(parser, "the run's own; another one is not tracked")
-    parser.add_argument("--dataset", metavar="NAME", help="where the run's images have moved to")
-    parser.add_argument("--data-dir", metavar="DIR", help="where the files of data sets have moved to")
+    parser.add_argument("--dataset", metavar="NAME", help="new place of the run's images")
+    parser.add_argument("--data-dir", metavar="DIR", help="new place of the data sets' files")
     parser.add_argument(
         "--wandb",
         choices=("auto", "online", "offline", "disabled"),
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Raises: UserError for a folder that is no run's, and for images that are not the run's."""
+    """Raises: UserError for a folder that is not a run, and for images that differ from the run's."""
     trained = open_typed_run(arguments)
     check_features(arguments.features)
     if arguments.out is None:
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
         trackers.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
     finally:
-        trackers.finish()  # as a run that went well, which its training did
+        trackers.finish()  # marked as successful, as its training was
     print(f"{trained.folder.name} after epoch {trained.epochs}, on held-out images:")
     print("\n".join(headline_lines(evaluation)))
     print(f"report: {page}")

@@ -1,8 +1,8 @@
 """Write a run's networks as weights and programs that load without this package.
 
-Programs take and give uint8 images, in batches of any size: encode, decode, reconstruct, discriminate, each
-for torch.export, ONNX and TorchScript. The weights are plain state dictionaries. A README.md and an
-example.py beside them show how to load each.
+The programs map uint8 images to uint8 images, or to and from latents, in batches of any size: encode,
+decode, reconstruct, discriminate, each for torch.export, ONNX and TorchScript. The weights are plain state
+dictionaries. A README.md and an example.py in the same folder show how to load each.
 """
 
 import argparse
@@ -29,14 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         type=_formats,
         metavar="NAMES",
-        help=f"which, separated by commas: {', '.join(KNOWN)} (default: all that can be made here)",
+        help=f"formats, separated by commas: {', '.join(KNOWN)} (default: all that can be made here)",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Raises: UserError for a run that cannot be read, OptionError for a useless folder or format."""
+    """Raises: UserError for a run that cannot be read, OptionError for an invalid folder or format."""
     trained = open_typed_run(arguments)
-    # there also for what goes wrong with it
+    # set for the error messages about it
     arguments.out = arguments.out or Path(free_name(str(arguments.run / "exports"), ""))
     wanted = arguments.format or KNOWN
     with new_folder(arguments.out) as unfinished:
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _jobs(trained: Trained) -> list[tuple[str, str, Callable[[], bytes]]]:
-    """Each file that can be wanted: its format, its name, what makes its content."""
+    """Each file that can be requested: its format, its name, and a function that makes its content."""
     players = trained.players
     jobs = [
         (WEIGHTS, f"{name}.pth", partial(saved, weights)) for name, weights in state_dicts(players).items()
@@ -69,7 +69,7 @@ def _jobs(trained: Trained) -> list[tuple[str, str, Callable[[], bytes]]]:
 
 
 def _formats(given: str) -> list[str]:
-    """The type of --format. Raises: UserError for a name that is none."""
+    """Argument type of --format. Raises: UserError for an unknown name."""
     names = [name.strip() for name in given.split(",")]
     for name in names:
         if name not in KNOWN:

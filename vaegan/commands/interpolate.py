@@ -1,7 +1,7 @@
-"""Draw the way from one image to another through a run's latents as a strip of images.
+"""Draw the path from one image to another through a run's latents as a strip of images.
 
-From one given file to another, or between two held-out images of the run's data set; a GAN, which has no
-encoder, goes from one noise to another.
+The ends are two given files, or two held-out images of the run's data set. A GAN has no encoder, so its
+path goes from one noise vector to another.
 """
 
 import argparse
@@ -39,35 +39,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole_number("pair", 0),
         nargs=2,
         metavar="INT",
-        help="two held-out images of the run's data set, by their numbers (default: 0 1)",
+        help="numbers of two held-out images of the run's data set (default: 0 1)",
     )
     ends.add_argument(
         "--seed",
         type=whole_number("seed", 0, LARGEST_SEED),
         metavar="INT",
-        help="of a GAN's two noises (default: 0)",
+        help="seed of a GAN's two noise vectors (default: 0)",
     )
     parser.add_argument(
         "--steps",
         type=whole_number("steps", 2, MOST_STEPS),
         default=10,
         metavar="INT",
-        help="images, with both ends (default: %(default)s)",
+        help="number of images, including both ends (default: %(default)s)",
     )
     parser.add_argument(
-        "--path", choices=tuple(PATHS), default="linear", help="through the latents (default: %(default)s)"
+        "--path",
+        choices=tuple(PATHS),
+        default="linear",
+        help="path through the latents (default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="FILE",
-        help="the strip, a PNG that does not exist yet (default: named after the run, made here)",
+        help="new PNG file for the strip (default: named after the run, in the current folder)",
     )
     add_device_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Raises: UserError for a run, images or data that cannot be read, OptionError for a strip in the way."""
+    """Raises: UserError for an unreadable run, image or data set, OptionError if the strip's file exists."""
     trained = open_typed_run(arguments)
     stem = f"{trained.folder.resolve().name}-interpolation"
     arguments.out = arguments.out or Path(free_name(stem, ".png") + ".png")
@@ -87,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _ends(trained: Trained, arguments: argparse.Namespace) -> tuple[Tensor, str]:
-    """The latents to go between, [2, latent_dim], and what they are in words."""
+    """The latents of both ends, [2, latent_dim], and a description of them."""
     if trained.players.encoder is None:
         if arguments.files or arguments.pair:
             raise UserError(f"{arguments.run}: a GAN has no encoder for images; --seed sets its two noises")
@@ -105,7 +108,7 @@ def _ends(trained: Trained, arguments: argparse.Namespace) -> tuple[Tensor, str]
 
 
 def _read(trained: Trained, files: list[Path]) -> Tensor:
-    """Images from files, uint8 [N, C, H, W]. Raises: UserError for one that cannot be read."""
+    """Images from files, uint8 [N, C, H, W]. Raises: UserError for a file that cannot be read."""
     images = [read_image(trained, file) for file in files]
     for file, image in zip(files, images, strict=True):
         if isinstance(image, str):
@@ -114,7 +117,7 @@ def _read(trained: Trained, files: list[Path]) -> Tensor:
 
 
 def _held_out(trained: Trained, pair: list[int]) -> Tensor:
-    """Held-out images of the run's data set, uint8 [2, C, H, W]. Raises: UserError where there are none."""
+    """Held-out images of the run's data set, uint8 [2, C, H, W]. Raises: UserError if they do not exist."""
     test = images_of(trained, "--files takes two images")[1].test
     for number in pair:
         if number >= len(test):

@@ -1,8 +1,8 @@
 """Encode and decode each image of a folder into a new folder of PNGs with the same names.
 
-An image is cut and resized as in the run's training and becomes what the mean of its posterior decodes to.
-Images of more than 8 bits have the run's range of values; where it has none, one found from all of them.
-Files that cannot be read are named and left out.
+An image is cropped and resized as in the run's training; the result is decoded from its posterior's mean.
+Images of more than 8 bits use the run's range of values; if the run has none, the range is found from all
+of them. Files that cannot be read are listed and skipped.
 """
 
 import argparse
@@ -32,23 +32,23 @@ from vaegan.marks import mark_folder
 from vaegan.progress import with_progress
 from vaegan.run.trained import BATCH, Trained
 
-UNREADABLE = "unreadable.txt"  # beside the reconstructions, where many files cannot be read
+UNREADABLE = "unreadable.txt"  # written next to the reconstructions if many files cannot be read
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     parser.add_argument(
-        "folder", metavar="FOLDER", type=Path, help="the images, in folders as deep as you like"
+        "folder", metavar="FOLDER", type=Path, help="folder of images, which may contain subfolders"
     )
     add_out_argument(parser, "named after the run, made here")
     add_device_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Raises: UserError for a GAN, a folder without readable images and one that cannot be made."""
+    """Raises: UserError for a GAN, a folder without readable images, or one that cannot be created."""
     trained = open_typed_run(arguments)
     if trained.players.encoder is None:
-        raise UserError(f"{arguments.run}: a GAN has no encoder and reconstructs nothing; take a VAE's run")
+        raise UserError(f"{arguments.run}: a GAN has no encoder and cannot reconstruct; name a VAE's run")
     stem = f"{trained.folder.resolve().name}-reconstructions"
     arguments.out = arguments.out or Path(free_name(stem, ""))
     request = Request(
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     folder = open_folder(request)  # all images, of any split
     if arguments.out.expanduser().resolve().is_relative_to(folder.root.resolve()):
-        raise OptionError("out", "would be among the images; name a folder elsewhere")
+        raise OptionError("out", "lies inside the folder of images; name a folder elsewhere")
     paths = [file.relative_to(folder.root) for file in folder.names]
     images = in_parallel(folder.names, partial(decode, square=square_of(trained, folder.value_range)))
     images = with_progress(images, len(paths), "reconstructing")
@@ -85,9 +85,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def png_names(paths: Sequence[PurePath]) -> list[PurePath]:
-    """Where each image's PNG goes: its own path but for the ending, no two the same, in upper or lower case.
+    """The path of each image's PNG: its own path with another ending, all different even if case is ignored.
 
-    Of two that would be ("a.jpg", "a.png") one that is a .png keeps its name; the others add to theirs.
+    If two would be equal ("a.jpg", "a.png"), one that is a .png keeps its name; the others get an addition.
     """
     taken: set[str] = set()
     names = {}
@@ -102,7 +102,7 @@ def png_names(paths: Sequence[PurePath]) -> list[PurePath]:
 
 
 def _write(trained: Trained, folder: Path, names: Sequence[PurePath], images: Sequence[np.ndarray]) -> None:
-    """Reconstruct images, each uint8 [3, H, W], and write them under their names."""
+    """Reconstructs images, each uint8 [3, H, W], and writes them under their names."""
     batch = torch.stack([in_channels(image, trained.image_shape[0]) for image in images])
     mu, _ = trained.encode(batch)
     for name, reconstruction in zip(names, trained.decode(mu), strict=True):

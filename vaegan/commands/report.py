@@ -1,7 +1,7 @@
-"""Write the page of a run anew, or compare several runs on one page.
+"""Write the page of a run again, or compare several runs on one page.
 
-One run: its report.html, from what lies in its folder, into it or into a new one. Several: their curves on
-one plot and their figures side by side, in a new folder.
+One run: report.html from the files in its folder, written into it or into a new one. Several runs: their
+curves in one plot and their figures side by side, in a new folder.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="FOLDER",
         type=Path,
-        help="a new folder: for the comparison of several runs, or for the page of one",
+        help="new folder for the comparison of several runs, or for the page of one",
     )
 
 

@@ -1,6 +1,6 @@
-"""Draw samples from a run's prior, or from the posterior around an image, into a new folder.
+"""Draw samples from a run's prior, or from the posterior of an image, into a new folder.
 
-Beside the folder, a PNG of its name shows the first of them; with --near, behind the image itself.
+Next to the folder, a PNG of the same name shows the first samples; with --near, after the image itself.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from vaegan.run.trained import Trained
 from vaegan.seeds import LARGEST_SEED, generator_for
 
 MOST = 1_000_000
-SHOWN = 64  # in the picture beside the folder
+SHOWN = 64  # samples in the picture next to the folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,26 +41,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole_number("count", 1, MOST),
         default=64,
         metavar="INT",
-        help="samples (default: %(default)s)",
+        help="number of samples (default: %(default)s)",
     )
     parser.add_argument(
         "--near",
         type=Path,
         metavar="IMAGE",
-        help="an image file: its encoding's posterior is drawn from, not the prior",
+        help="an image file: draw from its posterior instead of the prior",
     )
     parser.add_argument(
         "--seed",
         type=whole_number("seed", 0, LARGEST_SEED),
         default=0,
         metavar="INT",
-        help="of the noise, which is the same on every device (default: %(default)s)",
+        help="seed of the noise, which is the same on every device (default: %(default)s)",
     )
     add_device_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Raises: UserError for a run that cannot be read, OptionError for a useless image or folder."""
+    """Raises: UserError for a run that cannot be read, OptionError for an invalid image or folder."""
     trained = open_typed_run(arguments)
     count = arguments.count
     stem = f"{trained.folder.resolve().name}-samples"
@@ -87,13 +87,13 @@ def run(arguments: argparse.Namespace) -> None:
         save_grid(seen, from_uint8(torch.stack(shown)), columns=math.ceil(math.sqrt(len(shown))))
         seen.rename(picture)
     print(f"weights  {weights_of(trained)}")
-    print(f"samples  {count:,} from {source}, in {arguments.out}; seen together in {picture}")
+    print(f"samples  {count:,} from {source}, in {arguments.out}; overview in {picture}")
 
 
 def _near(trained: Trained, file: Path) -> Tensor:
-    """The image, uint8 [C, H, W]. Raises: OptionError where there is no image or no encoder."""
+    """The image, uint8 [C, H, W]. Raises: OptionError if there is no image or no encoder."""
     if trained.players.encoder is None:
-        raise OptionError("near", "a GAN has no encoder; leave it out, or take a VAE's run")
+        raise OptionError("near", "a GAN has no encoder; leave it out, or name a VAE's run")
     image = read_image(trained, file)
     if isinstance(image, str):
         raise OptionError("near", f"cannot be read ({image})")
