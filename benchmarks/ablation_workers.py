@@ -1,7 +1,7 @@
-"""Several runs of an ablation beside each other against one after the other.
+"""Compares several runs of an ablation at the same time with one run after the other.
 
-Trains four small runs with each number of workers, a CPU's cores shared out, a GPU's not, and prints
-the wall times and the ratio to one worker. Evaluations are part of it, as in every ablation.
+Trains four small runs with each number of workers. The workers share a CPU's cores; each uses the whole
+GPU. Prints the wall times and the ratio to one worker. Evaluations are included, as in every ablation.
 """
 
 import argparse
@@ -37,7 +37,7 @@ seeds: [0, 1]
 
 
 def seconds(folder: Path, workers: int) -> float:
-    """The wall time of the ablation with so many workers."""
+    """The wall time of the ablation with this number of workers."""
     command = [sys.executable, "-m", "vaegan", "ablate", str(folder.parent / "spec.yaml")]
     places = ["--runs-dir", str(folder), "--workers", str(workers)]
     started = time.perf_counter()

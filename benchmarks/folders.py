@@ -1,4 +1,4 @@
-"""Start-up time, peak memory and images a second on folders of drawn faces: cached and in memory.
+"""Start-up time, peak memory and images per second on folders of drawn faces: cached and in memory.
 
 The protocol is in benchmarks/README.md.
 """
@@ -32,7 +32,7 @@ def main() -> None:
             for name, limit in (("first start", 0), ("cache", 0), ("memory", 2**20)):
                 run = place / f"{name}-{count}"
                 options = ["--dataset", faces, "--image-size", size, "--epochs", "1", "--wandb", "disabled"]
-                options += ["--evaluate", "false"]  # no part of a start
+                options += ["--evaluate", "false"]  # not part of a start
                 options += ["--memory-limit", limit, "--cache-dir", place / "cache"]
                 options += ["--runs-dir", run.parent, "--run-name", run.name]
                 began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Training loops as people write them, and the images they read: what throughput.py compares with."""
+"""Typical hand-written training loops and their data sets, for comparison in throughput.py."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ from vaegan.config.schema import Config
 from vaegan.devices import clock
 from vaegan.nets.players import Players
 
-CHUNK = 256  # images made at once, so that making them takes little memory
+CHUNK = 256  # images made at a time, to save memory
 
 
 class PlainDataset(Dataset):
-    """Images made PIL images and transformed one by one when asked for, as in torchvision's data sets.
+    """Images that are converted to PIL and transformed one by one on access, as in torchvision's data sets.
 
     load: makes a PIL image of a sample: of an array as in MNIST, of a file's bytes as in ImageFolder.
     """
@@ -53,7 +53,7 @@ class PlainAutoencoder(nn.Module):
 
 
 class PlainLoop:
-    """A training script in the usual manner, with the same networks, losses, weights and batch size."""
+    """A typical training script, with the same networks, losses, weights and batch size."""
 
     def __init__(self, config: Config, players: Players, dataset: Dataset, device: torch.device):
         self.device = device
@@ -61,7 +61,7 @@ class PlainLoop:
         self.loader = DataLoader(dataset, batch_size=config.batch_size, shuffle=True)
 
     def epoch(self) -> float:
-        """Train for one epoch; returns images per second."""
+        """Trains for one epoch; returns images per second."""
         started = clock(self.device)
         sums: dict[str, float] = {}
         for x in self.loader:
@@ -70,7 +70,7 @@ class PlainLoop:
         return len(self.loader.dataset) / (clock(self.device) - started)
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
-        """Train on one batch; returns the losses."""
+        """Trains on one batch; returns the losses."""
         raise NotImplementedError
 
 
@@ -93,7 +93,7 @@ class PlainVAE(PlainLoop):
 
 
 class PlainCombo(PlainVAE):
-    """A VAE beside a discriminator that tells originals from reconstructions."""
+    """A VAE with a discriminator that learns to tell originals from reconstructions."""
 
     def __init__(self, config: Config, players: Players, dataset: Dataset, device: torch.device):
         super().__init__(config, players, dataset, device)
@@ -106,7 +106,7 @@ class PlainCombo(PlainVAE):
     def step(self, x: Tensor) -> dict[str, Tensor]:
         ones, zeros = torch.ones(len(x), device=self.device), torch.zeros(len(x), device=self.device)
 
-        self.disc_optimiser.zero_grad()  # also of what the VAE's last step left there
+        self.disc_optimiser.zero_grad()  # this also clears gradients from the VAE's last step
         with self.autocast:
             fake = torch.sigmoid(self.vae(x)[0])
             real_loss = F.binary_cross_entropy_with_logits(self.disc(x), ones)
@@ -143,7 +143,7 @@ class PlainGAN(PlainLoop):
     def step(self, x: Tensor) -> dict[str, Tensor]:
         ones, zeros = torch.ones(len(x), device=self.device), torch.zeros(len(x), device=self.device)
 
-        self.disc_optimiser.zero_grad()  # also of what the generator's last step left there
+        self.disc_optimiser.zero_grad()  # this also clears gradients from the generator's last step
         with self.autocast:
             real_loss = F.binary_cross_entropy_with_logits(self.disc(x), ones)
         real_loss.backward()
@@ -176,7 +176,7 @@ def plain_loop(config: Config, images: Tensor, device: torch.device) -> PlainLoo
 
 
 def plain_dataset(images: Tensor, pixel_range: str) -> PlainDataset:
-    """The images as a data set has them: arrays if grey, else JPEG files."""
+    """The images as typical data sets store them: arrays if grey, else JPEG files."""
     n_channels, size = images.shape[1:3]
     steps = [transforms.ToTensor()]
     if pixel_range == "pm1":
@@ -199,7 +199,7 @@ def from_jpeg(file: bytes) -> Image.Image:
 
 
 def smooth_images(n: int, shape: tuple[int, int, int]) -> Tensor:
-    """uint8 [n, C, H, W]: random blots with a little noise, so that a JPEG is as large as a real one."""
+    """uint8 [n, C, H, W]: random blobs with a little noise, so that a JPEG is as large as a real one."""
     generator = torch.Generator().manual_seed(0)
     images = torch.empty(n, *shape, dtype=torch.uint8)
     for chunk in images.split(CHUNK):

@@ -1,6 +1,6 @@
-"""pythae's VAEGAN trainer as one more loop to compare with: at our networks, and at its own for CelebA.
+"""pythae's VAEGAN trainer as another loop for comparison: with our networks, and with its own for CelebA.
 
-Imported only where pythae is installed.
+Imported only if pythae is installed.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ from vaegan.devices import clock
 from vaegan.nets.blocks import StagedDiscriminator
 from vaegan.pixels import from_uint8
 
-FEATURE_LAYER = 3  # of D, from 1, in which reconstructions are compared; pythae's default is D's verdict
-NEVER_REST = 1e6  # how far D's losses may be from pythae's equilibrium before it leaves out an update
+FEATURE_LAYER = 3  # layer of D, from 1, in which reconstructions are compared; pythae's default is D's output
+NEVER_REST = 1e6  # distance of D's losses from pythae's equilibrium at which it skips an update
 
 
 class OurEncoder(BaseEncoder):
@@ -51,7 +51,7 @@ class OurDecoder(BaseDecoder):
 
 
 class OurDiscriminator(BaseDiscriminator):
-    """D as pythae asks for it: its verdict, or else what one of its stages computes, and no later stage."""
+    """D with pythae's interface: returns its output, or that of one stage without running later ones."""
 
     def __init__(self, disc: StagedDiscriminator):
         super().__init__()
@@ -68,9 +68,9 @@ class OurDiscriminator(BaseDiscriminator):
 
 
 class PythaeLoop:
-    """The epochs of pythae's trainer, over the images as float32 in memory.
+    """Epochs of pythae's trainer, over the images as float32 in memory.
 
-    own_networks: pythae's for CelebA instead of ours.
+    own_networks: True for pythae's networks for CelebA instead of ours.
     """
 
     def __init__(self, config: Config, images: Tensor, device: torch.device, own_networks: bool):
@@ -109,7 +109,7 @@ class PythaeLoop:
             self.trainer.prepare_training()
 
     def epoch(self) -> float:
-        """Train for one epoch; returns images per second."""
+        """Trains for one epoch; returns images per second."""
         self.n_epochs += 1
         started = clock(self.device)
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bar

@@ -24,19 +24,19 @@ TRAIN_SHARE = 0.8  # of a folder's images, which train_vaegan.py trains on
 
 
 class Skipped(Exception):
-    """An example that cannot be run, and why."""
+    """The reason why an example cannot be run."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """images_per_s: of the second epoch. peak_mib: of the process; None where the system does not tell."""
+    """images_per_s: of the second epoch. peak_mib: of the process; None if the system does not report it."""
 
     images_per_s: float
     peak_mib: float | None
 
 
 class Example(Protocol):
-    """One of the examples: `theirs` and `ours` each make a run."""
+    """One of the examples; `theirs` and `ours` each make a run."""
 
     def theirs(self) -> Speed: ...
 
@@ -78,7 +78,7 @@ class VaeExample:
 
 
 class DcganExample:
-    """The DCGAN, 3 x 64 x 64, batch 64, on random images; ours reads the same from a folder."""
+    """The DCGAN, 3 x 64 x 64, batch size 64, on random images; our run reads the same from a folder."""
 
     n_images = 1000
     batch_size = 64
@@ -112,14 +112,14 @@ EXAMPLES: dict[str, type[Example]] = {"PyTorch's vae": VaeExample, "PyTorch's dc
 
 @contextmanager
 def prepared(name: str, clone: Path, device: str) -> Iterator[Example]:
-    """The example of that name, ready to be run. Raises: Skipped."""
+    """The example of that name, ready to run. Raises: Skipped."""
     with TemporaryDirectory() as place:
         yield EXAMPLES[name](clone, Path(place), device)
 
 
 @dataclass(frozen=True)
 class Line:
-    """at: seconds. peak_mib: the most memory that the process had held by then."""
+    """A line of output. at: its time in seconds. peak_mib: peak memory of the process so far."""
 
     text: str
     at: float
@@ -134,7 +134,7 @@ def find_script(clone: Path, name: str) -> Path:
 
 
 def run_script(script: Path, flags: list[str], folder: Path) -> list[Line]:
-    """The lines that a script prints when it is run in that folder. Raises: Skipped when it fails."""
+    """The lines printed by a script that runs in that folder. Raises: Skipped if it fails."""
     command = [sys.executable, "-u", str(script), *flags]
     printed = []
     with subprocess.Popen(
@@ -148,7 +148,7 @@ def run_script(script: Path, flags: list[str], folder: Path) -> list[Line]:
 
 
 def run_ours(flags: list) -> Speed:
-    """The speed of train_vaegan.py under these flags."""
+    """The speed of our training with these flags."""
     with TemporaryDirectory() as runs:
         flags = [*flags, "--epochs", 2, "--wandb", "disabled", "--evaluate", "false"]
         flags += ["--runs-dir", runs, "--run-name", "run"]
@@ -159,7 +159,7 @@ def run_ours(flags: list) -> Speed:
 
 
 def peak_mib(pid: int) -> float | None:
-    """The most memory in MiB that a running process has held; None where the system does not tell."""
+    """Peak memory of a running process in MiB; None if the system does not report it."""
     try:
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     except OSError:

@@ -29,7 +29,7 @@ LEFT_OUT = ("time/", "memory/")
 
 
 def main() -> int:
-    """Make the records, or compare them; returns the exit status."""
+    """Creates the records, or compares with them; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="records to compare with, made the first time")
     folder = parser.parse_args().folder
@@ -57,7 +57,7 @@ def train(options: str) -> str:
 
 
 def differences(before: str, after: str) -> list[str]:
-    """Each figure that two metrics.jsonl do not share, with both values."""
+    """Each figure that differs between two metrics.jsonl, with both values."""
     pairs = zip(map(figures, before.splitlines()), map(figures, after.splitlines()), strict=True)
     return [
         f"epoch {old['epoch'] + 1}: {key}: {old.get(key)} before, {new.get(key)} now"
@@ -68,7 +68,7 @@ def differences(before: str, after: str) -> list[str]:
 
 
 def figures(line: str) -> dict[str, Any]:
-    """An epoch's record but for what differs from run to run."""
+    """An epoch's record without the figures that differ from run to run."""
     return {key: value for key, value in json.loads(line).items() if not key.startswith(LEFT_OUT)}
 
 

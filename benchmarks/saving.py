@@ -1,4 +1,4 @@
-"""What pictures, records, W&B and checkpoints cost of an epoch: written at once, and beside training.
+"""The cost of pictures, records, W&B and checkpoints per epoch: written at once and in the background.
 
 The protocol is in benchmarks/README.md.
 """
@@ -23,7 +23,7 @@ from vaegan.training.background import Background, BackgroundWatcher
 from vaegan.training.checkpoint import Checkpoints
 from vaegan.training.loop import train
 
-PAIRS = 8  # of epochs, one in each way, after one to warm up
+PAIRS = 8  # of epochs, one in each way, after one pair of warm-up
 
 
 class InTurn(Background):
@@ -41,7 +41,7 @@ class InTurn(Background):
 
 
 class Epochs:
-    """The first watcher: takes the time from one epoch's end to the next, and changes the way."""
+    """The first watcher: measures the time from one epoch's end to the next, and switches the way."""
 
     def __init__(self, background: InTurn):
         self.background = background
@@ -59,7 +59,7 @@ class Epochs:
 
 
 def main() -> None:
-    """Train the main job's VAE alone, whose epochs are short, and print what an epoch takes in each way."""
+    """Trains the main job's VAE alone, whose epochs are short, and prints an epoch's time in each way."""
     config = make_config({"vae": "conv", "epochs": 2 * PAIRS + 3})
     source = datasets.open_source(datasets.Request(config.dataset))
     shape = source.describe().shape
@@ -76,8 +76,8 @@ def main() -> None:
         checkpoints = Checkpoints(saved.checkpoints, config, {}, background=background)
         train(config, players, build_schedule(config), train_set, test_set, watchers, checkpoints=checkpoints)
         tracker.finish()
-    # what follows an epoch's end is in the time of the next; the way changes first, so that epochs 3, 5, ...
-    # hold what was written at once behind epochs 2, 4, ...
+    # work after an epoch's end counts for the next epoch; the way switches first, so that epochs 3, 5, ...
+    # contain what was written at once after epochs 2, 4, ...
     at_once, beside = epochs.seconds[2:-1:2], epochs.seconds[3::2]
     ratios = [one / other for one, other in zip(at_once, beside, strict=True)]
     print(f"at once {median(at_once):.3f} s, beside {median(beside):.3f} s an epoch; ratio ", end="")

@@ -1,4 +1,4 @@
-"""Cost of a combo step against the images of a batch and against their pixels: is it a straight line?
+"""The cost of a combo step as a function of the batch size and of the pixels per image: is it linear?
 
 The protocol is in benchmarks/README.md.
 """
@@ -20,14 +20,14 @@ SIZES = (16, 32, 64, 128)  # pixels a side, in batches of BATCH_SIZE
 BATCH_SIZE = 64
 BATCH_SIZES = (32, 64, 128, 256, 512, 1024)  # of images SIZE pixels a side
 SIZE = 32
-EPOCH_PIXELS = 2**21  # of every epoch, so that all take about the same time
-# the depth would otherwise grow with the size: more layers for more pixels
+EPOCH_PIXELS = 2**21  # per epoch, so that all epochs take about the same time
+# otherwise the depth would grow with the size: more layers for more pixels
 NETWORKS = {"vae": "conv", "base_channels": 16, "depth": 2}
 NETWORKS |= {"disc": "conv", "disc_base_channels": 16, "disc_depth": 2, "disc_weight": 10}
 
 
 class Setting:
-    """Training at one size and batch size. step_s: mean seconds of a step, of each epoch so far."""
+    """Training at one image size and batch size. step_s: mean seconds of a step, for each epoch so far."""
 
     def __init__(self, size: int, batch_size: int, device: torch.device):
         self.size = size
@@ -40,7 +40,7 @@ class Setting:
         n_images = EPOCH_PIXELS // size**2
         images = torch.randint(256, (n_images, *shape), dtype=torch.uint8)
         self.train_set = Batches(images, batch_size, shuffle_seed=0, device=device)
-        self.held_out = Batches(images[:2], 2, device=device)  # its time does not count
+        self.held_out = Batches(images[:2], 2, device=device)  # its time is not measured
         self.step_s: list[float] = []
 
     def train(self) -> None:
@@ -58,12 +58,12 @@ class Setting:
         pass
 
     def on_epoch(self, record: dict[str, Any], _: Any) -> None:
-        """As a watcher of `train`."""
+        """The interface of a watcher of `train`."""
         self.step_s.append(record["time/epoch_s"] / len(self.train_set))
 
 
 def measure(settings: Sequence[Setting], repeats: int) -> list[float]:
-    """The median seconds of a step in each setting; they take turns, and the first round is dropped."""
+    """The median seconds of a step in each setting; settings take turns, and the first round is dropped."""
     for _ in range(1 + repeats):
         for setting in settings:
             setting.train()
@@ -88,8 +88,8 @@ def table(settings: Sequence[Setting], seconds: Sequence[float]) -> list[str]:
 def straight_line(amounts: Tensor, seconds: Tensor) -> tuple[float, float, float]:
     """a and b of seconds = a + b amount, and the greatest relative error of that line.
 
-    a and b have the least squares of relative errors, (a + b amount) / seconds - 1: with absolute ones
-    the largest batch alone would decide.
+    a and b minimise the squares of relative errors, (a + b amount) / seconds - 1. With absolute errors the
+    largest batch alone would decide.
     """
     rows = torch.stack([1 / seconds, amounts / seconds], dim=1)
     a, b = torch.linalg.lstsq(rows, torch.ones(len(seconds), 1)).solution.flatten().tolist()
@@ -104,7 +104,7 @@ def exponent(amounts: Tensor, seconds: Tensor) -> float:
 
 
 def report(what: str, settings: Sequence[Setting], repeats: int) -> None:
-    """Measure the settings and print what their cost is and how it grows with what they differ in."""
+    """Measures the settings, and prints their cost and how it grows."""
     seconds = measure(settings, repeats)
     print("\n".join(table(settings, seconds)))
     amounts = torch.tensor([setting.n_pixels for setting in settings]) / settings[0].n_pixels
@@ -119,7 +119,7 @@ def report(what: str, settings: Sequence[Setting], repeats: int) -> None:
 
 
 def main() -> None:
-    """Measure both and print them."""
+    """Measures both and prints the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5, help="rounds, after one to warm up (default: 5)")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")

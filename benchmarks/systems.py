@@ -1,4 +1,4 @@
-"""Parameters and time of an epoch of every system in configs/, written to docs/systems.md.
+"""Parameters and epoch times of every system in configs/, written to docs/systems.md.
 
 Steps are timed in `vaegan.training.loop.train` itself, on random images; no data is needed.
 """
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / "configs"
 PAGE = ROOT / "docs" / "systems.md"
 
-GROUPS = {  # folder: its heading on the page, what it is
+GROUPS = {  # folder: (heading on the page, description)
     "learned_loss": (
         "Learned loss on a VAE",
         "VAEs on MNIST and on faces (64 x 64): alone, and with a discriminator that learns to tell originals "
@@ -55,15 +55,15 @@ GROUPS = {  # folder: its heading on the page, what it is
     ),
 }
 IMAGES = {"mnist": 60_000, "cifar10": 50_000, "faces": 3_200}  # to train on; faces are 80 % of 4,000
-SECONDS = 3.0  # of timed steps a system, unless so few take longer:
+SECONDS = 3.0  # of timed steps per system, unless the least number of steps takes longer:
 LEAST_STEPS = 3
 
 
 class TimedBatches(Batches):
-    """Batches that take the time of the steps made from them, and end an epoch when that is enough.
+    """Batches that time the steps made from them, and end an epoch when that is enough.
 
-    round_steps: steps in which every player has its turn; the first such round of an epoch warms up.
-    step_s: a step's mean time in every round after it, of each epoch.
+    round_steps: steps in which every player has its turn; the first such round of an epoch is warm-up.
+    step_s: a step's mean time in every later round, of each epoch.
     """
 
     def __init__(self, images: Tensor, config: Config, round_steps: int, seconds: float):
@@ -108,7 +108,7 @@ def read(file: Path) -> tuple[Config, tuple[int, int, int]]:
 
 
 def measure(file: Path, n_steps: int) -> Row:
-    """The system's row. n_steps: the most steps of a phase to time; one round is the least."""
+    """The system's row. n_steps: maximum number of steps to time per phase; at least one round is timed."""
     config, shape = read(file)
     players = build_players(config, shape).to(memory_format=torch.channels_last)
     counts = {part: parameter_count(network) for part, network in players.networks().items()}
@@ -122,7 +122,7 @@ def measure(file: Path, n_steps: int) -> Row:
     n_rounds = 1 + max(1, n_steps // round_steps)
     images = torch.randint(256, (n_rounds * round_steps * config.batch_size, *shape), dtype=torch.uint8)
     batches = TimedBatches(images, config, round_steps, SECONDS / len(phases))
-    held_out = Batches(images[:2], 2)  # its time does not count
+    held_out = Batches(images[:2], 2)  # its time is not measured
     train(short, players, build_schedule(short), batches, held_out, [])
 
     n_images = IMAGES[config.dataset]
@@ -166,7 +166,7 @@ def processor() -> str:
 
 
 def page(rows: list[Row], n_steps: int, folder: Path) -> str:
-    """The page, as it stands in `folder`."""
+    """The text of the page in `folder`."""
     intro = (
         "Every published system that runs from a file in `configs/`. Each file says where it comes from and "
         "what to expect. Every flag goes over it: "
@@ -201,7 +201,7 @@ def table_line(row: Row, folder: Path) -> str:
 
 
 def cost_line(row: Row) -> str:
-    """The system's cost as its file says it."""
+    """The line about the system's cost in its config file."""
     epochs = [
         f"{duration(seconds)} {f'a {phase}' if phase else 'an'} epoch"
         for phase, seconds in row.epoch_s.items()
@@ -213,7 +213,7 @@ def cost_line(row: Row) -> str:
 
 
 def write_cost(row: Row) -> None:
-    """Put the measured cost in the place of the file's `# Cost:` line."""
+    """Replaces the config file's `# Cost:` line by the measured cost."""
     lines = row.file.read_text(encoding="utf-8").splitlines(keepends=True)
     lines = [f"{cost_line(row)}\n" if line.startswith("# Cost:") else line for line in lines]
     row.file.write_text("".join(lines), encoding="utf-8")
@@ -229,7 +229,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure the systems asked for and write their page."""
+    """Measures the requested systems and writes their page."""
     arguments = parse()
     rows = []
     for group in GROUPS:

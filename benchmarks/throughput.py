@@ -1,4 +1,4 @@
-"""Images per second of our training loop, of loops as people write them, and of other programs, in turn.
+"""Images per second of our training loop, of typical hand-written loops, and of other programs, in turns.
 
 The protocol is in benchmarks/README.md. The plain loops are in plain.py, the peers in pytorch_examples.py
 and pythae_loop.py.
@@ -27,7 +27,7 @@ from vaegan.datasets.batches import Batches
 from vaegan.devices import bf16_is_emulated, peak_memory_mib
 from vaegan.training.loop import train
 
-CUDA_FACTOR = 5  # epochs are so many times as long on a GPU, where a step takes milliseconds
+CUDA_FACTOR = 5  # epochs have this many times the steps on a GPU, where a step takes milliseconds
 CUDA_BATCH_SIZE = 64
 COLUMNS = "| {:<15} | {:>26} | {:>26} | {:>18} | {:>16} | {:>15} |"
 HEADINGS = ("case", "ours, images/s", "theirs, images/s", "ours / theirs", "of data-free", "peak, MiB")
@@ -35,10 +35,10 @@ HEADINGS = ("case", "ours, images/s", "theirs, images/s", "ours / theirs", "of d
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained, and whose loop beside ours.
+    """A training job, and the loop that ours is compared with.
 
-    options: as of train_vaegan.py. shape: the images'. n_batches: in an epoch.
-    theirs: "plain", or pythae's trainer at our networks ("pythae") or at its own ("celeba").
+    options: for our training. shape: of the images. n_batches: in an epoch.
+    theirs: "plain", or pythae's trainer with our networks ("pythae") or with its own ("celeba").
     """
 
     options: dict[str, Any]
@@ -57,7 +57,7 @@ DCGAN = Case({"gan": "deep_conv", "disc": "deep_conv", "latent_dim": 100}, (3, 6
 
 
 def in_bf16(case: Case) -> Case:
-    """The same under bf16 autocast, on both sides."""
+    """The same case under bf16 autocast, on both sides."""
     return replace(case, options=case.options | {"precision": "bf16"})
 
 
@@ -74,14 +74,14 @@ CASES = {
 
 
 class Loop(Protocol):
-    """What ours is compared with."""
+    """A loop that ours is compared with."""
 
     def epoch(self) -> float:
-        """Train for one epoch; returns images per second."""
+        """Trains for one epoch; returns images per second."""
 
 
 class TurnBatches(Batches):
-    """In every other epoch, beginning with the second, one resident batch as often as there are batches."""
+    """In every second epoch, from the second on, repeats one resident batch instead of reading batches."""
 
     def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Tensor]:
         """start: 0, since nothing is resumed here."""
@@ -92,7 +92,7 @@ class TurnBatches(Batches):
 
 
 class Turns:
-    """A watcher of `train` on `TurnBatches`, which has the other loop make an epoch after two of ours."""
+    """A watcher of `train` on `TurnBatches`; after every two of our epochs, the other loop trains one."""
 
     def __init__(self, theirs: Loop):
         self.theirs = theirs
@@ -128,7 +128,7 @@ def their_loop(case: Case, config: Config, images: Tensor, device: torch.device)
 
 
 def train_ours(config: Config, train_set: Batches, watchers: list) -> None:
-    """Our loop, set up as train_vaegan.py does it."""
+    """Our loop, set up as by the train command."""
     shape = tuple(train_set.images.shape[1:])
     players = build_players(config, shape).to(train_set.device, memory_format=torch.channels_last)
     held_out = Batches(train_set.images[: config.batch_size], config.batch_size, device=train_set.device)
@@ -145,7 +145,7 @@ def measure(case: Case, repeats: int, device: torch.device) -> list[tuple[float,
 
 
 def peak(case: Case, side: str, device: torch.device) -> float | None:
-    """The most memory in MiB that an epoch of one side ("ours", "theirs") took, with nothing else around."""
+    """Peak memory in MiB of an epoch of one side ("ours", "theirs"), in a process of its own."""
     config, images = prepare(case, device, epochs=1)
     if side == "ours":
         train_ours(config, Batches(images, config.batch_size, shuffle_seed=config.seed, device=device), [])
@@ -155,13 +155,13 @@ def peak(case: Case, side: str, device: torch.device) -> float | None:
 
 
 def in_own_process(function: Callable, *arguments: Any) -> Any:
-    """What the function returns in a fresh process."""
+    """The function's return value, computed in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
 def why_not(case: Case, device: torch.device, emulated_bf16: bool) -> str | None:
-    """Why the case cannot be measured here, if it cannot."""
+    """The reason why the case cannot be measured here; None if it can."""
     if "precision" in case.options and bf16_is_emulated(device) and not emulated_bf16:
         return "this CPU has no bf16 instructions; --bf16 measures it all the same"
     if case.theirs != "plain" and find_spec("pythae") is None:
@@ -170,17 +170,17 @@ def why_not(case: Case, device: torch.device, emulated_bf16: bool) -> str | None
 
 
 def spread(values: Sequence[float], form: str) -> str:
-    """The median, and in brackets the least and the greatest."""
+    """The median, with the minimum and the maximum in brackets."""
     return f"{median(values):{form}} ({min(values):{form}} - {max(values):{form}})"
 
 
 def quotients(ones: Sequence[float], others: Sequence[float]) -> list[float]:
-    """Each round's quotient."""
+    """The quotient of each round."""
     return [one / other for one, other in zip(ones, others, strict=True)]
 
 
 def case_row(name: str, repeats: int, device: torch.device) -> str:
-    """Measure a case."""
+    """Measures a case and returns its row."""
     case = CASES[name]
     ours, data_free, theirs = zip(*in_own_process(measure, case, repeats, device), strict=True)
     peaks = [in_own_process(peak, case, side, device) for side in ("ours", "theirs")]
@@ -188,7 +188,7 @@ def case_row(name: str, repeats: int, device: torch.device) -> str:
 
 
 def example_row(name: str, clone: Path, repeats: int, device: torch.device) -> str:
-    """Run one of PyTorch's examples and ours on its data, in turn."""
+    """Runs one of PyTorch's examples and ours on its data, in turns; returns the row."""
     try:
         with prepared(name, clone, device.type) as example:
             rounds = [(example.ours(), example.theirs()) for _ in range(repeats)]
@@ -236,7 +236,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure what is asked for and print a line of the table for each."""
+    """Measures the requested cases and prints a line of the table for each."""
     arguments = parse()
     device = torch.device(arguments.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

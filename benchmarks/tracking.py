@@ -1,4 +1,4 @@
-"""What tracking costs of an epoch of the main job: Weights & Biases, and the fields of the record.
+"""The share of an epoch of the main job that tracking costs: Weights & Biases, and the record's fields.
 
 The protocol is in benchmarks/README.md.
 """
@@ -27,7 +27,7 @@ REPEATS = 50
 
 
 class Stopwatch:
-    """A watcher that takes the time of another one."""
+    """A watcher that measures the time of another watcher."""
 
     def __init__(self, watcher: Any):
         self.watcher = watcher
@@ -43,7 +43,7 @@ class Stopwatch:
 
 
 class Epochs:
-    """A watcher that keeps the records and the time from one to the next."""
+    """A watcher that keeps the records and the time between them."""
 
     def __init__(self):
         self.records: list[dict[str, Any]] = []

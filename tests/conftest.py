@@ -1,4 +1,4 @@
-"""What the tests share: real data where it is, small runs, the command as a user types it."""
+"""Shared fixtures: real data if available, small runs, the command as a user types it."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A stand-in for W&B's server, which can refuse, fall silent or go away; and a reader of W&B's own files."""
+"""A stand-in for W&B's server, which can refuse, stop answering or disappear; and a reader of W&B's files."""
 
 import json
 import re
@@ -73,7 +73,7 @@ class FakeWandb:
         return [body["variables"] for body in bodies if re.search(rf"mutation {name}\b", body["query"])]
 
     def answer(self, path: str, body: bytes) -> dict:
-        """What W&B's server would say, as far as its client looks at it."""
+        """The answer of W&B's server, as far as its client reads it."""
         if path != "/graphql":
             return {}
         request = json.loads(body)

@@ -1,4 +1,4 @@
-"""Computes on the CPU as an Apple GPU would have to, and fails on what that cannot do."""
+"""Computes on the CPU like an Apple GPU, and fails on operations that the GPU does not support."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +45,7 @@ class _Guard(TorchDispatchMode):
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """What is moved to a device within counts as on the GPU until it is moved back."""
+    """Within, tensors that are moved to a device count as on the GPU until they are moved back."""
     moved, moved_back, as_array = Tensor.to, Tensor.cpu, Tensor.numpy
 
     def to(tensor: Tensor, *given: Any, **named: Any) -> Tensor:

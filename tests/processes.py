@@ -1,4 +1,4 @@
-"""Runs in processes of their own, which can be killed at any instant; and what a run has come to."""
+"""Runs in separate processes, which can be killed at any time; and the results of a run."""
 
 import atexit
 import json
@@ -81,7 +81,7 @@ def _main(arguments: list[str], log: Path, prepare: Callable[[], None] | None) -
 
 
 def plain_curves(path: Path, records: list[dict[str, Any]], draws: Any) -> None:
-    """What `save_curves` would draw, as text: the drawing takes longer than all else."""
+    """The curves of `save_curves` as text, since drawing takes longer than everything else."""
     text = json.dumps([without_timings(records), draws])
     vaegan.run.folder.write_whole(path, lambda temporary: temporary.write_text(text))
 
@@ -102,7 +102,7 @@ def wait_for(text: str, log: Path) -> None:
 
 
 def killed_after(seconds: float, process: Any) -> bool:
-    """Whether the process was still there to be killed."""
+    """True if the process still existed when it was killed."""
     process.join(seconds)
     if process.exitcode is not None:
         return False
@@ -204,7 +204,7 @@ def outcome(folder: Path) -> dict[str, Any]:
 
 
 def differences(folder: Path, expected: dict[str, Any]) -> list[str]:
-    """What is not as it was in another run's outcome."""
+    """The differences to another run's outcome."""
     found = outcome(folder)
     return sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
 
@@ -225,7 +225,7 @@ def go_on(folder: Path, flags: str, log: Path, prepare: Callable[[], None] | Non
 
 
 def where(folder: Path, log: Path, before: Iterable[str] = ()) -> str:
-    """Where a process was when it was killed. before: what was unfinished when it began."""
+    """The stage of a process when it was killed. before: files that were unfinished at its start."""
     if names := {*unfinished(folder)} - {*before}:
         return "writing a checkpoint" if any("checkpoints/" in name for name in names) else "writing a file"
     return "training" if "held-out images, " in log.read_text() else "starting"

@@ -1,4 +1,4 @@
-"""Every ablation in configs/ablations reads, has arms that differ and a small variant; all are there."""
+"""Every ablation in configs/ablations can be read, has different arms and a small variant."""
 
 from functools import cache
 from itertools import product

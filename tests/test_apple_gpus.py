@@ -1,4 +1,4 @@
-"""Nothing that training asks of its device is missing on Apple's GPUs, as far as that is known."""
+"""Training uses no operation that is known to be missing on Apple's GPUs."""
 
 import pytest
 import torch

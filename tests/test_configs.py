@@ -1,4 +1,4 @@
-"""Every file in configs/ makes networks of the published sizes and trains, and says what it must."""
+"""Every file in configs/ builds networks of the published sizes, trains, and has the required header."""
 
 from functools import cache
 from itertools import product

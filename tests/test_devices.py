@@ -1,4 +1,4 @@
-"""The cores to compute with: as many as asked for, of those that there are."""
+"""The number of cores to compute with: as many as requested, if available."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: the order of what is done, and what is left when it cannot be done."""
+"""Files that are complete or absent: the order of operations, and the remains after a failure."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from vaegan.files import append_line, put_beside, remove_unfinished, write_whole
 
 @pytest.fixture
 def operations(monkeypatch):
-    """What is done to files, in order."""
+    """The operations on files, in order."""
     done = []
 
     def watch(name, path_of):

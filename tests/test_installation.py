@@ -116,7 +116,7 @@ OF_US = "import vaegan, importlib.util as u; print(vaegan.__file__, u.find_spec(
 
 
 def whole(environment: Environment, nowhere: Path, place: Path) -> bool:
-    """Whether both packages are as they should be. place: where ours is to be."""
+    """True if both packages are complete. place: the expected place of ours."""
     package, sets = environment.says(OF_US, nowhere).split()
     assert Path(package).is_relative_to(place) and Path(sets).is_relative_to(place)
     return environment.says(THEIRS, nowhere) == "theirs: x 1"

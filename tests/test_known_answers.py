@@ -1,4 +1,4 @@
-"""Games whose outcome is known: distances of Gaussians, a ring of modes, one step in the right direction.
+"""Games with a known outcome: distances of Gaussians, a ring of modes, one step in the right direction.
 
 The images are points: [B, 1, 1, 1] on a line, [B, 2, 1, 1] in a plane.
 """
@@ -83,15 +83,7 @@ def on_a_line():
 
 
 def best_estimate_with_penalty(distance, penalty):
-    """What a critic says of two unit Gaussians when its objective with gradient penalty is at its best.
-
-    That objective is the integral over x of  D' gap - penalty p (D' - 1)^2, where gap is the difference of
-    the two distribution functions and p the density of the interpolation points, so that D' is
-    1 + gap / (2 penalty p) and the estimate, the integral of D' gap, is distance + a surplus. Given
-    an interpolation point, gap / p is the mean of original - fake; were it the distance everywhere, as with
-    every original at that distance from its fake, the surplus would be distance^2 / (2 penalty). Pairs
-    at random differ less in the middle than in the tails, which adds a tenth to it.
-    """
+    """The estimate of an optimal critic with gradient penalty for two unit Gaussians."""
     x, step = on_a_line()
     gap = Normal(0, 1).cdf(x) - Normal(distance, 1).cdf(x)
     shares = (torch.arange(500, dtype=torch.float64)[:, None] + 0.5) / 500

@@ -1,4 +1,4 @@
-"""`python -m vaegan`: the commands it knows, its help, its errors."""
+"""`python -m vaegan`: its commands, its help, its errors."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Several processes train one run: on the same batches they come to what one process comes to."""
+"""Several processes that train one run get the same results as one process on the same batches."""
 
 import contextlib
 import json
@@ -152,7 +152,7 @@ def test_torchrun_says_which_process_this_is(monkeypatch, environment, expected)
 
 
 class Ended(SimpleNamespace):
-    """What processes left. codes: their exit codes; out, errors: what each printed."""
+    """Results of processes. codes: their exit codes; out, errors: the output of each."""
 
 
 def start(size, target, *arguments, folder):

@@ -1,4 +1,4 @@
-"""Parts registered from outside: what is wrong with one is said in a line, before anything is written."""
+"""Parts registered from outside: a mistake in one is reported in a line, before anything is written."""
 
 import pytest
 import torch

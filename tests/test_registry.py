@@ -1,4 +1,4 @@
-"""Registries: what is registered can be found and listed, and nothing is taken for something else."""
+"""Registries: registered names can be found and listed, and no name is confused with another."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Killed at any instant and resumed, a run ends as if nothing had been; what cannot go on says why."""
+"""A run that is killed at any time and resumed ends as if uninterrupted; if it cannot resume, it says why."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Runs on folders as people have them: with other runs below, with classes, with many broken files."""
+"""Runs on folders as users have them: with other runs below, with classes, with many broken files."""
 
 import json
 from pathlib import Path
@@ -30,14 +30,14 @@ def photos(tmp_path, monkeypatch) -> Path:
 
 
 def trained(flags: str, capsys) -> str:
-    """What a run of a few steps prints."""
+    """The output of a run of a few steps."""
     capsys.readouterr()
     assert train_vaegan.main(f"{TINY} --evaluate false {flags}".split()) == 0
     return capsys.readouterr().out
 
 
 def images_of(name: str) -> tuple[int, int]:
-    """How many images the run trained on and held out, by what its images are now."""
+    """The numbers of training and held-out images of a run, after a check of the held-out ones."""
     run = open_run(Path("runs") / name)
     splits = open_source(Request.of(run.config.to_dict())).load()
     run.check_held_out(splits.test.images)

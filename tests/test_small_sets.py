@@ -1,4 +1,4 @@
-"""Sets of few images: batches that fit them, and batches of one."""
+"""Sets of few images: batch sizes that fit them, and batches of one image."""
 
 import pytest
 import torch

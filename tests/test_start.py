@@ -1,4 +1,4 @@
-"""What the command line imports before it has anything to do: no library that takes long and is not used."""
+"""The imports of the command line before it has work to do: no slow library that is not used."""
 
 import os
 import subprocess

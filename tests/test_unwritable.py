@@ -1,4 +1,4 @@
-"""Places that cannot be written, and full disks: one line from every command, before anything is computed."""
+"""Read-only places and full disks: one line from every command, before anything is computed."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""A run on images of more than 8 bits: its range of values is said, kept, and taken for new images."""
+"""A run on images of more than 8 bits: its range of values is printed, saved, and used for new images."""
 
 from dataclasses import replace
 

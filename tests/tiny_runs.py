@@ -1,4 +1,4 @@
-"""Runs of a second, and the commands that work on them as a user types them."""
+"""Runs of about a second, and the commands that users apply to them."""
 
 from pathlib import Path
 

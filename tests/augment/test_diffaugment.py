@@ -1,4 +1,4 @@
-"""DiffAugment: what each policy does to images, that gradients come through exactly, that seeds decide."""
+"""DiffAugment: the effect of each policy on images, exact gradients, and repeatability by seed."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Augmentations: what each does to images, that it follows the generator, what a run makes of it."""
+"""Augmentations: the effect of each on images, repeatability by generator, and their use in a run."""
 
 import pytest
 import torch

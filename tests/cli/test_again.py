@@ -1,4 +1,4 @@
-"""Printed commands: they work where the user stands, with the Python that runs."""
+"""Printed commands: they work in the user's directory and with the same Python."""
 
 import os
 import shlex

@@ -488,7 +488,7 @@ def test_files_cannot_be_each_others_bases(refused, tmp_path, bases):
 
 @pytest.fixture(scope="module")
 def help_of() -> dict[str, str]:
-    """What --help says of each flag, in one line each."""
+    """The help text of each flag, in one line each."""
     with contextlib.redirect_stdout(io.StringIO()) as shown, pytest.raises(SystemExit) as ended:
         train_vaegan.main(["--help"])
     assert ended.value.code == 0

@@ -1,4 +1,4 @@
-"""Intervals: what is accepted, when one is over, and that what is written is read back."""
+"""Intervals: accepted texts, the end of an interval, and reading back what was written."""
 
 import pytest
 import yaml

@@ -1,4 +1,4 @@
-"""What an option declares of itself, and the lists that follow from it."""
+"""The declared properties of options, and the lists that follow from them."""
 
 from pathlib import Path
 
@@ -113,7 +113,7 @@ def test_a_path_is_found_from_where_its_file_lies(with_option, tmp_path, is_path
 
 
 def differs(figure):
-    """Whether that figure of two runs depends on the new option."""
+    """True if that figure of two runs depends on the new option."""
     runs = {value: RunFiles(Path(value), {"fresh": value}, {}, [], None) for value in "xy"}
     return "fresh" in unlike(figure, runs)
 

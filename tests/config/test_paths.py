@@ -1,4 +1,4 @@
-"""Relative paths in YAML files: found from other directories, named where they are not."""
+"""Relative paths in YAML files: found from other directories, and named in errors if they are missing."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs that no folder holds."""
+"""Runs in memory, without a folder."""
 
 from pathlib import Path
 

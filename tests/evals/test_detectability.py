@@ -56,7 +56,7 @@ def test_a_constant_fake_is_told_at_any_size(quick, size):
 
 
 def test_each_half_is_what_it_is_used_for(quick, monkeypatch):
-    """What is trained on are the first originals with their fakes, and the accuracy is that on the others."""
+    """Training uses the first originals with their fakes, and the accuracy is that on the others."""
     originals, fakes = stripes(41, seed=1), stripes(41, seed=2)
     trained, judged = [], []
 

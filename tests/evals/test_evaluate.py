@@ -1,4 +1,4 @@
-"""Evaluations of whole runs: what is written, with which protocol, from the program and from the command."""
+"""Evaluations of whole runs: files, protocols, from the program and from the command."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""Paths between latents, against scipy's and against what an arc is."""
+"""Paths between latents, against scipy's paths and against the properties of an arc."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Latents against torch.distributions, scikit-learn and latents made so that the answer is known."""
+"""Latents against torch.distributions, scikit-learn and constructed latents with a known answer."""
 
 import json
 import math

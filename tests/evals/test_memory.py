@@ -1,4 +1,4 @@
-"""Evaluations where memory has room for a few images at a time only: the same figures."""
+"""Evaluations with memory for only a few images at a time: the same figures."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Pictures of a run: which there are, what is decoded for them, and the numbers in their captions."""
+"""Pictures of a run: their list, the images decoded for them, and the numbers in their captions."""
 
 import numpy as np
 import pytest

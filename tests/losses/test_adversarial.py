@@ -27,12 +27,7 @@ def bce(logits: Tensor, label: float) -> Tensor:
 
 @dataclass
 class Reference:
-    """What a loss should be for each pair of logits (real, fake), given the originals' label.
-
-    disc: by term, its weight and its formula.
-    draw: D's terms and loss, without smoothing, at the best answer of a D that cannot tell.
-    estimates: of the whole batch.
-    """
+    """The expected loss for each pair of logits (real, fake), given the originals' label."""
 
     gen: Formula
     disc: dict[str, tuple[float, Formula]]

@@ -1,4 +1,4 @@
-"""Backbones with pretrained weights see images as those weights have seen them."""
+"""Backbones with pretrained weights get images normalised as in the training of those weights."""
 
 import pytest
 import timm
@@ -23,7 +23,7 @@ def no_downloads(monkeypatch):
 
 
 def seen(backbone: TimmBackbone, x):
-    """What the backbone's own layers are given."""
+    """The input of the backbone's own layers."""
     kept = []
     forward = backbone.body.forward_features
     backbone.body.forward_features = lambda images: (kept.append(images), forward(images))[1]

@@ -1,4 +1,4 @@
-"""Schedules as written-out lists: what each term weighs in each epoch."""
+"""Schedules as written-out lists: the weight of each term in each epoch."""
 
 import pytest
 

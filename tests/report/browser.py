@@ -1,4 +1,4 @@
-"""Opens a page in a headless Chromium and says what is wrong with it."""
+"""Opens a page in a headless Chromium and reports its errors."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A run made by hand, and a browser to open its report in."""
+"""A hand-made run, and a browser to open its report in."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Folders of runs made by hand, with all that a report is made from."""
+"""Hand-made folders of runs, with all files that a report needs."""
 
 import json
 

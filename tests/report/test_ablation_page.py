@@ -1,4 +1,4 @@
-"""The page of an ablation, and all else that it leaves."""
+"""The page of an ablation, and its other files."""
 
 import json
 

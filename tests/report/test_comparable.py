@@ -1,4 +1,4 @@
-"""What keeps a figure of several runs from meaning the same in all of them."""
+"""Reasons why a figure of several runs does not mean the same in all of them."""
 
 from pathlib import Path
 

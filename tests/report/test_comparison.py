@@ -1,4 +1,4 @@
-"""Several runs side by side: what they are called, which is best, and when figures do not compare."""
+"""Comparison of several runs: their labels, the best figures, and figures that do not compare."""
 
 import pytest
 from browser import problems

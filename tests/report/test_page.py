@@ -1,4 +1,4 @@
-"""report.html: what is on it, and that a browser shows it as it should, alone and offline."""
+"""report.html: its contents, and that a browser shows it correctly, without other files and offline."""
 
 import base64
 import itertools

@@ -1,4 +1,4 @@
-"""A run that forks from another one's solo epochs ends as if it had been made alone, to the last bit."""
+"""A run forked from another's solo epochs ends exactly as if it had been trained alone, bit for bit."""
 
 import pytest
 from processes import outcome, plain_curves

@@ -1,4 +1,4 @@
-"""A run folder: what is in it, and that it is whole or not there."""
+"""A run folder: its contents, and that it is complete or absent."""
 
 import json
 

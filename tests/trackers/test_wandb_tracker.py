@@ -163,7 +163,7 @@ class Tracked:
         return self
 
     def _errors(self) -> str:
-        """What was written to the terminal."""
+        """The text printed on the terminal."""
         os.set_blocking(self._terminal, False)
         text = b""
         with contextlib.suppress(OSError):

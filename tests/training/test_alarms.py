@@ -1,4 +1,4 @@
-"""When samples have become alike, when D wins, when latents go unused, from written-out records."""
+"""Alarms on written-out records: samples that are alike, a D that wins, latents that are not used."""
 
 import json
 

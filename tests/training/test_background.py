@@ -1,4 +1,4 @@
-"""What is written beside training: in order, and nothing more after a failure."""
+"""The background thread: it writes in order, and nothing more after a failure."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""A long run spends little of its time on its files, and leaves few; a short one leaves all."""
+"""A long run spends little time on its files and writes few; a short run writes all."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Checkpoints: what is written is read, what is damaged is noticed, what is to be kept is kept."""
+"""Checkpoints: written ones can be read, damaged ones are detected, chosen ones are kept."""
 
 import json
 import os

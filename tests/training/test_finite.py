@@ -1,4 +1,4 @@
-"""A value that is not finite is named with its term, epoch and step, within so many steps."""
+"""A value that is not finite is reported with its term, epoch and step, within a fixed number of steps."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""GANs through the whole program: what they leave, the players' steps, each stabiliser's effect."""
+"""GANs through the whole program: their files, the players' steps, the effect of each stabiliser."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The loop: what it records, that it repeats itself, that it stops on a loss that is not finite."""
+"""The loop: its records, its repeatability, and its stop at a loss that is not finite."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Means over an epoch: by images, over all processes, and kept in a checkpoint."""
+"""Means over an epoch: by images, over all processes, and saved in a checkpoint."""
 
 import torch
 

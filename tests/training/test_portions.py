@@ -1,4 +1,4 @@
-"""Portions of images: their order, their size when memory runs out, and what is no lack of memory."""
+"""Portions of images: their order, their size when memory runs out, and other errors."""
 
 import errno
 

@@ -1,4 +1,4 @@
-"""`--precision auto`: what it picks, that it is written down, and that measuring changes nothing."""
+"""`--precision auto`: its choice, that it is saved, and that measuring changes nothing."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Being asked to stop, in real processes: the step is finished, the run saved, and the way on is said."""
+"""Signals to stop, in real processes: the step is finished, the run saved, and the next command printed."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def expected(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Where a test's run goes."""
+    """The folder of a test's run."""
     (tmp_path / "runs").mkdir()
     return tmp_path / "runs" / "run"
 

@@ -1,4 +1,4 @@
-"""One step: a batch in parts comes to what it comes to whole, and to what a step by hand comes to."""
+"""One step: a batch in parts gives the same result as the full batch, and as a step by hand."""
 
 import copy
 import dataclasses
