@@ -1,4 +1,4 @@
-"""How long the command line takes to start, against `import torch` alone: `python benchmarks/start.py`.
+"""Start-up time of the command line, against `import torch` alone: `python benchmarks/start.py`.
 
 One command after the other, then all again, so that whatever else the machine does meets all alike. The time
 of processors (that of all threads) is told as well: it changes less where the machine is busy.

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split",
         type=shares,
         metavar="TEXT",
-        help="percentages of training and held-out images, as in training (default: the folder's split, or 80/20)",
+        help="percentages to train on and to hold out, as in training (default: the folder's own, or 80/20)",
     )
     parser.add_argument(
         "--sheet",

@@ -1,1 +1,1 @@
-"""What commands are given to work on: a trained run's images, image files. No commands."""
+"""Inputs of commands: a trained run's images, and image files. These modules are not commands."""

@@ -18,7 +18,7 @@ def open_folder(request: Request) -> Folder:
     path = request.name
     root = Path(path).expanduser()
     if not root.is_dir():
-        what = "a file, and only folders of image files are taken" if root.exists() else "no such folder"
+        what = "a file; only folders of image files are accepted" if root.exists() else "no such folder"
         raise UserError(f"{path}: {what}")
     folder = Folder(request, root)
     try:

@@ -8,7 +8,7 @@ from vaegan.run.trained import Trained
 
 
 def images_of(trained: Trained, advice: str, **typed: str | None) -> tuple[Request, Splits]:
-    """What the run's images are asked for with, and the images.
+    """The request for a run's images, and the images.
 
     advice: for who has moved them. typed: `dataset` and `data_dir`, None where they were not.
     Raises: OptionError for what was typed; UserError that names the run's file for what stands there.
