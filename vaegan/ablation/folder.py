@@ -78,9 +78,7 @@ class Folder:
             name = re.sub(r"[^a-z0-9.]+", "_", label.lower()).strip("_")[:60]
             files[label] = arms / f"{number:02}_{name}.yaml"
             write_options(files[label], config, label)
-        for file in set(arms.glob("*.yaml")) - set(
-            files.values()
-        ):  # left from an earlier version of the ablation
+        for file in set(arms.glob("*.yaml")) - set(files.values()):  # of an earlier version of the ablation
             file.unlink()
         return files
 

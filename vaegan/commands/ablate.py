@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.set and arguments.out is None:
         given = " ".join(arguments.set)
         raise UserError(
-            f"--set {given}: this is a different ablation from the file's; name a folder for its table with --out"
+            f"--set {given}: differs from the file's ablation; name a folder for its table with --out"
         )
     if twice := [seed for seed in arguments.seeds if arguments.seeds.count(seed) > 1]:
         raise UserError(f"--seeds {twice[0]}: named twice; name each seed once")
@@ -299,9 +299,7 @@ def show_plan(spec: Spec, plan: Plan, workers: int) -> None:
             f"{arm.label:{width}}  {arm.config.epochs:6}  {each[0]:>10}  {each[1]:>11}  {whole}  "
             f"{', '.join(filter(None, notes))}".rstrip()
         )
-    print(
-        f"\nabout {duration(total)} of training if run one after the other, estimated from the fastest of a few steps"
-    )
+    print(f"\nabout {duration(total)} of training, one run after the other; estimated from a few steps")
     if workers > 1:
         print(
             f"timed with the number of threads that each of {workers} workers gets: {torch.get_num_threads()}"

@@ -176,9 +176,7 @@ def contact_sheet(files: Sequence[Path], twins: Sequence[Twins], square: Square)
     def tiles(positions: list[int]) -> Image.Image:
         images = torch.full((len(positions), 3, square.size, square.size), 255, dtype=torch.uint8)
         for tile, i in zip(images, positions, strict=True):
-            if not isinstance(
-                pixels := decode(files[i], square), str
-            ):  # otherwise the file has been removed meanwhile
+            if not isinstance(pixels := decode(files[i], square), str):  # else removed meanwhile
                 tile.copy_(torch.from_numpy(pixels))
         return grid(from_uint8(images), COLUMNS)
 
