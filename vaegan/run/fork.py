@@ -44,7 +44,8 @@ def fork_run(checkpoint: Path, config: Config, folder: Path) -> None:
     prefix = "optim/gen/"
     play.optims["gen"].load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     stands = facts["progress"]
-    records = [_as_ours(record, play, config) for record in read_records(leader)[: stands["epoch"]]]
+    steps = facts["data"].get("batches an epoch", 1)
+    records = [_as_ours(record, play, config, steps) for record in read_records(leader)[: stands["epoch"]]]
     progress = Progress(stands["epoch"], 0, stands["step"], floor=stands["floor"], records=records)
     with new_folder(folder, None) as unfinished:
         (unfinished / "checkpoints").mkdir()
@@ -62,9 +63,10 @@ def _of_disc(name: str) -> bool:
     return name.startswith("disc.")
 
 
-def _as_ours(record: dict[str, Any], play: Step, config: Config) -> dict[str, Any]:
+def _as_ours(record: dict[str, Any], play: Step, config: Config, steps_per_epoch: int) -> dict[str, Any]:
     """An epoch's record of the other run with this run's weights and learning rates in it."""
-    setting = setting_record(play, build_schedule(config).at(record["epoch"]))
+    phase = build_schedule(config).at(record["epoch"], steps_per_epoch=steps_per_epoch)
+    setting = setting_record(play, phase)
     if config.lr_schedule != "constant" or config.warmup_epochs:  # only runs with the same rates are forked
         setting |= {key: value for key, value in record.items() if key.startswith("lr/")}
     ours: dict[str, Any] = {}
