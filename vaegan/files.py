@@ -88,7 +88,7 @@ def check_writable(folder: Path) -> None:
 
 
 def check_new_folder(given: Path, option: str | None = "out") -> None:
-    """Whether `new_folder` can make it, before anything is computed for it. Raises: as `new_folder`."""
+    """Checks that `new_folder` can create it, before anything is computed. Raises: as `new_folder`."""
     try:
         folder = given.expanduser().resolve()
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
@@ -99,7 +99,7 @@ def check_new_folder(given: Path, option: str | None = "out") -> None:
 
 
 def check_new_file(given: Path, option: str) -> None:
-    """Whether a file can be made there, before anything is computed for it.
+    """Checks that a file can be created there, before anything is computed.
 
     Raises: OptionError for a file that exists, for one in a folder that does not, and for one that cannot be
     written.
@@ -117,10 +117,10 @@ def check_new_file(given: Path, option: str) -> None:
 
 @contextmanager
 def new_folder(given: Path, option: str | None = "out") -> Iterator[Path]:
-    """A temporary folder to fill, beside `given`: in its place when all went well, else gone again.
+    """A temporary folder to fill, next to `given`; on success it becomes `given`, otherwise it is removed.
 
-    Raises: OptionError for a folder that has something in it and one that cannot be made or written into;
-    UserError without an option, for a folder that was typed by itself. OSError as it came about other files.
+    Raises: OptionError for a folder that is not empty, and for one that cannot be created or written;
+    UserError instead if `option` is None, for a positional argument. OSErrors about other files pass through.
     """
     check_new_folder(given, option)
     folder = given.expanduser().resolve()
@@ -128,7 +128,7 @@ def new_folder(given: Path, option: str | None = "out") -> Iterator[Path]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=beginning, dir=folder.parent) as temporary:
-            unfinished = Path(temporary) / "new"  # whose name can be taken away from what is cleaned up
+            unfinished = Path(temporary) / "new"  # a subfolder, because it is renamed before the clean-up
             unfinished.mkdir()
             yield unfinished
             unfinished.rename(folder)
@@ -151,13 +151,15 @@ def new_files_in(folder: Path) -> Iterator[Path]:
         check_writable(Path(temporary))
         yield Path(temporary)
         made = [path.relative_to(temporary) for path in Path(temporary).rglob("*") if path.is_file()]
-        for path in sorted(made, key=lambda path: (-len(path.parts), path)):  # what speaks of others last
+        for path in sorted(
+            made, key=lambda path: (-len(path.parts), path)
+        ):  # files that refer to others last
             (folder / path).parent.mkdir(exist_ok=True)
             (temporary / path).replace(folder / path)
 
 
 def free_name(stem: str, *endings: str) -> str:
-    """`stem`, or else with the first number behind it, so that nothing here has that name with an ending."""
+    """`stem`, or else `stem` with the first number that leaves all its endings free in the current folder."""
     names = itertools.chain([stem], (f"{stem}-{i}" for i in itertools.count(2)))
     return next(name for name in names if not any(Path(name + ending).exists() for ending in endings))
 

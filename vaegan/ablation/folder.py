@@ -62,7 +62,7 @@ class Folder:
             raise OptionError("out", f"cannot write into {self.path} ({error.strerror})") from None
 
     def tracker_notes(self) -> dict[str, Any]:
-        """What each tracker kept of the table, by its name."""
+        """The facts that each tracker kept of the table, by the tracker's name."""
         return tracker_notes(self.notes)
 
     def note_tracker(self, name: str, kept: Any) -> None:
