@@ -73,7 +73,7 @@ def main() -> None:
         tracker = open_trackers(["wandb"], saved.folder, config.to_dict() | {"wandb": "offline"}, print)
         epochs = Epochs(background)
         watchers = [epochs, BackgroundWatcher(saved, background), BackgroundWatcher(tracker, background)]
-        checkpoints = Checkpoints(saved.checkpoints, config, {}, background=background)
+        checkpoints = Checkpoints(saved.paths.checkpoints, config, {}, background=background)
         train(config, players, build_schedule(config), train_set, test_set, watchers, checkpoints=checkpoints)
         tracker.finish()
     # work after an epoch's end counts for the next epoch; the way switches first, so that epochs 3, 5, ...

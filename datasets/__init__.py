@@ -7,6 +7,7 @@ a path, which one of the readers accepts (see `register_reader`). Either way, a 
 
 import os
 from dataclasses import fields
+from pathlib import Path
 
 from vaegan.datasets.base import (
     DATASETS,
@@ -38,6 +39,7 @@ __all__ = [
     "open_source",
     "register_dataset",
     "register_reader",
+    "title",
 ]
 
 import_siblings(__name__, __path__)
@@ -57,6 +59,12 @@ def open_source(request: Request) -> Source:
 def is_registered(name: str) -> bool:
     """True for the name of a registered data set; False for the path of a folder."""
     return name in DATASETS
+
+
+def title(name: str) -> str:
+    """Short name for runs on a data set or a folder of images; no folder's is that of a data set."""
+    short = Path(name).name or "folder"
+    return f"{short}-folder" if is_registered(short) and not is_registered(name) else short
 
 
 def namesake(name: str) -> str | None:

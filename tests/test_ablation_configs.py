@@ -118,7 +118,7 @@ def test_opens_with_source_expectation_cost_and_its_own_command(file):
 @each([*PUBLISHED, *SMALL, *BENCHMARKS])
 def test_arms_differ_and_each_has_a_run_for_every_seed(file, tmp_path):
     spec, configs = arms(file)
-    plan = make_plan(spec, configs, tmp_path)  # which refuses arms that differ in nothing
+    plan = make_plan(spec, configs, tmp_path, str)  # which refuses arms that differ in nothing
     assert len(plan.jobs) == len(spec.arms) * len(spec.seeds)
     assert {digest(config) for config in configs.values()} == {
         digest(job.config) for job in plan.jobs.values()
@@ -306,7 +306,7 @@ def test_the_small_baseline_is_the_published_one_but_for_its_size():
 def test_the_schedules_share_their_solo_epochs(tmp_path):
     """The arm with most of them leads; the one without any is made alone."""
     spec, configs = arms(ABLATIONS / "schedule.yaml")
-    plan = make_plan(spec, configs, tmp_path)
+    plan = make_plan(spec, configs, tmp_path, str)
     forks = [job.fork and job.fork.epochs for job in plan.jobs.values()]
     assert sorted(map(str, forks)) == ["100"] * 3 + ["50"] * 3 + ["None"] * 6
     leaders = {job.fork.leader for job in plan.jobs.values() if job.fork}

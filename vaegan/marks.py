@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 MARKER = ".made-by-vaegan"  # a file in folders that commands fill with images
 PNG_TEXT = {"Software": "vaegan"}  # in pictures that are not training images
-RUN = ("metrics.jsonl", "environment.json")  # beside a run's config.yaml, one of these
-BARE_RUN = ("checkpoints", "figures")  # or all of these, where a run has just begun
+# files and folders by which a run's folder is recognised; the others' names are in vaegan/run/layout.py
+CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
+CHECKPOINTS, FIGURES = "checkpoints", "figures"
 
 
 def mark_folder(folder: Path, made: str) -> None:
@@ -43,7 +44,9 @@ def is_marked(info: Mapping[str, Any]) -> bool:
 
 def what_made(names: Collection[str]) -> str | None:
     """The kind of folder, if vaegan made a folder with files and folders of these names; else None."""
-    if "config.yaml" in names and (any(name in names for name in RUN) or all(n in names for n in BARE_RUN)):
+    written = METRICS in names or ENVIRONMENT in names
+    begun = CHECKPOINTS in names and FIGURES in names
+    if CONFIG in names and (written or begun):
         return "run"
     if "ablation.json" in names:
         return "ablation"

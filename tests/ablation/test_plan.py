@@ -19,7 +19,7 @@ def plan_of(*arms, seeds=(0,), name="spec"):
     arms = [arm if isinstance(arm, Arm) else Arm(str(i), arm) for i, arm in enumerate(arms)]
     spec = Spec(name, Path(f"{name}.yaml"), arms, list(seeds), [], False, arms[0].label)
     configs = {arm.label: resolve(spec, arm, lambda config: resolved(config, 16)) for arm in arms}
-    return make_plan(spec, configs, RUNS)
+    return make_plan(spec, configs, RUNS, str)
 
 
 def forks(plan):

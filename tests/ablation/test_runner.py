@@ -13,12 +13,11 @@ import pytest
 from processes import outcome
 
 from vaegan.ablation.plan import Fork, Job, Plan, PlannedArm
-from vaegan.ablation.run_process import STOPPED, Work, failure_of, is_done, is_held, last_line, log_of
+from vaegan.ablation.run_process import STOPPED, Work, failure_of, is_done, last_line, log_of
 from vaegan.ablation.runner import DONE, FAILED, WAITING, Runner, forget_failures
 from vaegan.config.make import make_config
 from vaegan.files import append_line
-from vaegan.run.folder import Run
-from vaegan.run.fork import FORK
+from vaegan.run.folder import Run, is_locked
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 300  # seconds
@@ -191,13 +190,13 @@ def test_work_says_which_loss_is_no_number_any_more(tmp_path):
 
 def test_work_waits_for_a_run_that_another_process_is_at(tmp_path):
     run = Run(tmp_path / "a", make_config({}))
-    assert is_held(tmp_path / "a")
+    assert is_locked(tmp_path / "a")
     stop = threading.Event()
     stop.set()
     assert work_of(tmp_path / "a")(stop) == STOPPED
     finish(tmp_path / "a", epochs=1)
     run.close()
-    assert not is_held(tmp_path / "a")
+    assert not is_locked(tmp_path / "a")
     assert work_of(tmp_path / "a")() is None  # done by the other
     assert not log_of(tmp_path / "a").exists()
 
@@ -268,7 +267,7 @@ def test_a_killed_runner_loses_no_finished_epoch(tmp_path, whole, with_its_runs)
     for run in whole:
         expected, found = outcome(run), outcome(killed / "runs" / "arms" / run.name)
         for each in (expected, found):  # that of a run that did not have to wait for its leader is made alone
-            for name in (FORK, "evaluation.json", "report.html"):  # paths and times
+            for name in ("fork.json", "evaluation.json", "report.html"):  # paths and times
                 each.pop(name, None)
         assert sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k)) == []
         assert is_done(killed / "runs" / "arms" / run.name, 6)

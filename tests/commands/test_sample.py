@@ -139,7 +139,7 @@ def test_mistakes(runs, tmp_path, capfd):
     near = ("--near", tmp_path / "broken.png")
     for arguments, expected in (
         ((tmp_path / "gone", *out), f"{tmp_path / 'gone'}: no such folder"),
-        ((tmp_path, *out), f"{tmp_path}: not a run's folder: it has no config.yaml and environment.json"),
+        ((tmp_path, *out), f"{tmp_path}: not a run's folder: it has no config.yaml and no environment.json"),
         (
             (runs["gan"], *out, *near),
             f"--near {near[1]}: a GAN has no encoder; leave it out, or name a VAE's run",

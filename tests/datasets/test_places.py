@@ -10,9 +10,9 @@ from PIL import Image
 from vaegan.__main__ import main
 from vaegan.config.make import make_config
 from vaegan.config.schema import natures
-from vaegan.datasets import Request, namesake, open_source
+from vaegan.datasets import Request, namesake, open_source, title
 from vaegan.errors import OptionError
-from vaegan.run.folder import describe
+from vaegan.run.names import describe
 
 INSIDE = {"mnist": "MNIST/raw", "cifar10": "cifar-10-batches-py", "faces": "anime_faces"}
 
@@ -101,7 +101,7 @@ def test_training_says_which_was_taken_and_names_the_runs_apart(command, here):
     ],
 )
 def test_a_run_s_name_tells_a_folder_from_a_data_set(dataset, beginning):
-    assert describe(make_config({"dataset": dataset})).startswith(beginning)
+    assert describe(make_config({"dataset": dataset}), title(dataset)).startswith(beginning)
 
 
 def test_checking_such_a_folder_says_how_training_takes_it(here, capsys):

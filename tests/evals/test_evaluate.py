@@ -121,7 +121,7 @@ def test_wrong_inputs_are_one_line_and_write_nothing(made, capsys, tmp_path):
     folder = made(f"{TINY} --evaluate false --keep-epochs 1 --seed 1")
     capsys.readouterr()
     for flags, error in (
-        ([str(tmp_path)], f"{tmp_path}: not a run's folder: it has no config.yaml and environment.json"),
+        ([str(tmp_path)], f"{tmp_path}: not a run's folder: it has no config.yaml and no environment.json"),
         ([str(folder), "--checkpoint", "best"], "--checkpoint best: no such checkpoint; There: epoch-0001"),
         ([str(folder), "--features", "incepton"], "--features incepton: no such feature network; did you"),
         ([str(folder), "--images", "5"], "--images 5: not a whole number of at least 20"),

@@ -10,7 +10,6 @@ from run_folders import EVALUATION, write_run
 from vaegan.ablation.outputs import write_table
 from vaegan.ablation.table import ArmRuns, make_table
 from vaegan.figures.grids import save_reconstructions, save_samples
-from vaegan.run.fork import FORK
 from vaegan.run.reading import read_run
 
 METRICS = ["reconstruction/psnr", "distances/samples/frechet", "test/gen/kl"]
@@ -36,7 +35,7 @@ def written(tmp_path):
     runs = tmp_path / "runs"
     one = {seed: made(runs / "arms" / f"one-{seed}", seed, 1.0, 20.0 + seed) for seed in (0, 1)}
     two = {0: made(runs / "arms" / "two <b> #0", 0, 2.0, 19.0)}
-    (runs / "arms" / "two <b> #0" / FORK).write_text('{"run": "one-0", "epochs": 1}')
+    (runs / "arms" / "two <b> #0" / "fork.json").write_text('{"run": "one-0", "epochs": 1}')
     arms = [ArmRuns("beta 1", one), ArmRuns("beta <b>2</b>", two, {1: "stopped: nan & more"})]
     folder = runs / "beta"
     folder.mkdir()

@@ -7,7 +7,7 @@ import train_vaegan
 import vaegan.run.folder
 from vaegan.ablation.plan import solo_digest, solo_epochs
 from vaegan.config.make import make_config
-from vaegan.run.fork import FORK, fork_run
+from vaegan.run.fork import fork_run
 from vaegan.training.checkpoint import newest
 
 TINY = "--latent-dim 2 --image-size 16 --batch-size 512 --epochs 4 --evaluate false --lr 0.01 --seed 3"
@@ -56,9 +56,9 @@ def test_ends_as_a_run_made_alone(tmp_path, case, monkeypatch):
     forked = tmp_path / "forked" / "run"
     config = config.model_copy(update={"precision": None})  # as in a plan: it is the leader's
     fork_run(leader / "checkpoints" / f"epoch-{epochs:04}.safetensors", config, forked)
-    assert (forked / FORK).read_text() == f'{{"run": "leader", "epochs": {epochs}}}\n'
+    assert (forked / "fork.json").read_text() == f'{{"run": "leader", "epochs": {epochs}}}\n'
     assert train_vaegan.main(["--resume", str(forked)]) == 0
     expected, found = outcome(alone), outcome(forked)
-    del found[FORK]
+    del found["fork.json"]
     assert len(expected["metrics.jsonl"]) == 4
     assert sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)) == []

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ import torch
 import train_vaegan
 from vaegan import datasets
 from vaegan.errors import OptionError, UserError
-from vaegan.run.trained import open_run
+from vaegan.run.trained import open_checkpoint, open_run
+from vaegan.training.checkpoint import read, write
 
 FLAGS = "--vae dense --hidden-dim 8 --latent-dim 3 --image-size 8 --epochs 2 --run-name run"
 
@@ -73,25 +75,85 @@ def test_a_damaged_checkpoint_is_named_and_an_older_one_read(trained_run):
 def test_folders_that_are_no_runs(tmp_path, trained_run):
     with pytest.raises(UserError, match=re.escape(f"{tmp_path / 'nope'}: no such folder")):
         open_run(tmp_path / "nope")
-    with pytest.raises(UserError, match=r"not a run's folder: it has no config\.yaml and environment\.json"):
+    with pytest.raises(UserError, match=r"not a run's folder: it has no config\.yaml and no environment"):
         open_run(tmp_path)
     folder = trained_run()
-    environment = folder / "environment.json"
-    facts = json.loads(environment.read_text())
-    environment.write_text(json.dumps({k: v for k, v in facts.items() if k != "image_shape"}))
-    with pytest.raises(UserError, match="has no image_shape; --resume with this version adds it"):
-        open_run(folder)
     for checkpoint in (folder / "checkpoints").iterdir():
         checkpoint.unlink()
     with pytest.raises(UserError, match="the run has no checkpoint yet"):
         open_run(folder)
 
 
-def test_resuming_adds_the_shape_of_the_images(trained_run, command):
+def test_a_checkpoint_alone_opens_wherever_it_lies(trained_run, tmp_path):
+    folder = trained_run("--ema 0.9 --disc dense --disc-hidden-dim 4 --solo-epochs 1")
+    in_run = open_run(str(folder))
+    alone = tmp_path / "elsewhere" / "weights.safetensors"
+    alone.parent.mkdir()
+    shutil.move(in_run.checkpoint, alone)
+    shutil.rmtree(folder)
+    moved = open_checkpoint(str(alone))
+    assert (moved.image_shape, moved.epochs, moved.config) == ((1, 8, 8), 2, in_run.config)
+    theirs = in_run.players.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in moved.players.state_dict().items())
+    assert torch.equal(next(moved.decode(torch.ones(1, 3))), next(in_run.decode(torch.ones(1, 3))))
+    for read_more in (moved.records, moved.evaluation):
+        with pytest.raises(UserError, match=r"weights\.safetensors: lies outside of its run's folder"):
+            read_more()
+
+
+def test_files_that_are_no_checkpoints(tmp_path):
+    with pytest.raises(UserError, match="nope: cannot be read"):
+        open_checkpoint(tmp_path / "nope")
+    (tmp_path / "text").write_text("text")
+    with pytest.raises(UserError, match="text: not a checkpoint, or cut short"):
+        open_checkpoint(tmp_path / "text")
+
+
+def test_the_records_and_the_evaluation_are_the_runs(trained_run):
     folder = trained_run()
-    environment = folder / "environment.json"
-    facts = json.loads(environment.read_text())
-    environment.write_text(json.dumps({k: v for k, v in facts.items() if k != "image_shape"}))
+    trained = open_run(folder)
+    assert [record["epoch"] for record in trained.records()] == [0, 1] and trained.evaluation() is None
+    (folder / "evaluation.json").write_text('{"epochs": 2}')
+    assert trained.evaluation() == {"epochs": 2}
+
+
+@pytest.fixture
+def older_run(trained_run):
+    """Makes a run of before checkpoints held the images' shape. environment: what environment.json adds."""
+
+    def make(flags="", **environment):
+        folder = trained_run(flags)
+        for file in (folder / "checkpoints").iterdir():
+            tensors, facts = read(file)
+            del facts["data"]["image shape"]
+            write(file, tensors, facts)
+        file = folder / "environment.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | environment))
+        return folder
+
+    return make
+
+
+def test_older_runs_have_the_shape_beside_their_checkpoints(older_run, tmp_path):
+    folder = older_run("--keep-epochs 1", image_shape=[1, 8, 8])
+    assert open_run(folder).image_shape == open_run(folder, checkpoint="epoch-0001").image_shape == (1, 8, 8)
+    assert open_checkpoint(open_run(folder).checkpoint).image_shape == (1, 8, 8)
+    alone = open_run(folder).checkpoint.rename(tmp_path / "alone.safetensors")
+    with pytest.raises(UserError, match="does not hold the images' shape; put it back into its run's folder"):
+        open_checkpoint(alone)
+
+
+def test_an_older_run_goes_on_and_its_checkpoints_have_the_shape_then(older_run, tmp_path):
+    folder = older_run(image_shape=[1, 8, 8])
+    assert train_vaegan.main(["--resume", str(folder), "--epochs", "3"]) == 0
+    alone = open_run(folder).checkpoint.rename(tmp_path / "alone.safetensors")
+    assert open_checkpoint(alone).image_shape == (1, 8, 8)
+
+
+def test_a_run_of_before_any_file_had_the_shape_opens_when_it_has_gone_on(older_run):
+    folder = older_run()
+    with pytest.raises(UserError, match="has no image_shape; checkpoints after --resume have it"):
+        open_run(folder)
     assert train_vaegan.main(["--resume", str(folder), "--epochs", "3"]) == 0
     assert open_run(folder).image_shape == (1, 8, 8)
 

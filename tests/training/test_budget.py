@@ -59,7 +59,7 @@ def drawn(folder: Path, clock, epochs, seconds, cost, monkeypatch, **options) ->
         run.on_epoch({"epoch": epoch}, Pictures(torch.zeros(1), None))
     run.close()
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == epochs
-    return [int(path.stem.removeprefix("epoch-")) for path in sorted(run.samples.iterdir())]
+    return [int(path.stem.removeprefix("epoch-")) for path in sorted(run.paths.samples.iterdir())]
 
 
 @pytest.mark.parametrize(

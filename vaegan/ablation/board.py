@@ -14,6 +14,7 @@ from rich.text import Text
 from vaegan.ablation.plan import Job, Plan, PlannedArm, epochs_of
 from vaegan.ablation.runner import DONE, FAILED, RUNNING, WAITING
 from vaegan.report.rendering import duration
+from vaegan.run.layout import RunPaths
 from vaegan.run.reading import read_records
 
 PHASES = {"solo": "solo", "combo": "combo", "gan": "combo"}  # of records, as `epochs_of` counts them
@@ -117,7 +118,7 @@ class _Records:
 
     def of(self, folder: Path) -> list[dict[str, Any]]:
         try:
-            size = (folder / "metrics.jsonl").stat().st_size
+            size = RunPaths(folder).metrics.stat().st_size
         except OSError:
             return []
         if self._known.get(folder, (-1, []))[0] != size:

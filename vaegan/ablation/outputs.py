@@ -1,9 +1,7 @@
 """Writes an ablation's tables, pictures and page."""
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 from vaegan.ablation.formats import (
     DIFFERENCES,
@@ -22,7 +20,7 @@ from vaegan.ablation.table import ArmRuns, Table, figures_of
 from vaegan.files import write_whole
 from vaegan.report.comparison import differing_options
 from vaegan.report.rendering import ABSENT, Inlined, figure, inlined, words, write_page
-from vaegan.run.fork import FORK
+from vaegan.run.reading import RunFiles, read_origin
 
 
 def write_table(folder: Path, table: Table, command: str, place: Path) -> Path:
@@ -124,10 +122,9 @@ def _options(arms: list[ArmRuns]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _facts(run: Any) -> tuple[str, str, str]:
+def _facts(run: RunFiles) -> tuple[str, str, str]:
     """A run's wall time, its commit, and the run that it was forked from."""
-    path = run.folder / FORK
-    origin = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    origin = read_origin(run.folder)
     forked = f"{origin['epochs']} epochs of {origin['run']}" if origin else ""
     wall = figures_of(run).get("wall_s")
     return f"{figure(wall)} s" if wall else ABSENT, (run.environment.get("commit") or "unknown")[:9], forked

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -16,6 +16,7 @@ from vaegan.figures.curves import save_comparison
 from vaegan.figures.grids import GAP
 from vaegan.marks import save_figure, save_picture
 from vaegan.report.comparable import doubts_of_curves, unlike
+from vaegan.run.layout import RunPaths
 from vaegan.run.reading import RunFiles
 
 LABEL_SIZE = 22  # pixels
@@ -44,7 +45,7 @@ def save_strips(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
     nothing is drawn if no arm is left.
     """
     originals, strips = None, []
-    for label, picture in _pictures(arms, "reconstructions.png"):
+    for label, picture in _pictures(arms, lambda run: run.reconstructions):
         middle = (picture.height - GAP) // 2
         above, below = (picture.crop((0, top, picture.width, top + middle)) for top in (0, middle))
         originals = originals or above
@@ -58,7 +59,7 @@ def save_strips(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
 def save_arm_samples(path: Path, arms: Sequence[ArmRuns]) -> list[str]:
     """The first samples of each arm; returns the labels of those drawn."""
     rows = []
-    for label, picture in _pictures(arms, "samples.png"):
+    for label, picture in _pictures(arms, lambda run: run.latest_samples):
         tile = (picture.width - GAP) // SAMPLE_COLUMNS
         parts = [
             picture.crop((0, row * tile, picture.width, (row + 1) * tile + GAP)) for row in range(SAMPLE_ROWS)
@@ -153,10 +154,12 @@ def _points(arms: Sequence[ArmRuns], distortion: str) -> list[tuple[str, float, 
     return points
 
 
-def _pictures(arms: Sequence[ArmRuns], name: str) -> Iterator[tuple[str, Image.Image]]:
-    """The picture of that name for each arm that has one."""
+def _pictures(
+    arms: Sequence[ArmRuns], path_of: Callable[[RunPaths], Path]
+) -> Iterator[tuple[str, Image.Image]]:
+    """Label and picture of each arm whose shown run has that picture."""
     for arm, run in zip(arms, shown(arms), strict=True):
-        path = run.folder / "figures" / name if run else None
+        path = path_of(RunPaths(run.folder)) if run else None
         if path is not None and path.is_file():
             with Image.open(path) as image:
                 yield arm.label, image.convert("RGB")

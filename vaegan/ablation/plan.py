@@ -13,7 +13,9 @@ from vaegan.config.make import make_config
 from vaegan.config.schema import Config, options
 from vaegan.errors import OptionError, OptionErrors, UserError
 from vaegan.objective.weights.constant import Constant
-from vaegan.run.folder import describe
+from vaegan.run.layout import RunPaths
+from vaegan.run.names import describe
+from vaegan.training.checkpoint import after_epoch
 
 FOLDER = "arms"  # below the folder of runs: the runs of all ablations, which tables may share
 
@@ -72,9 +74,12 @@ def resolve(spec: Spec, arm: Arm, size_of: Callable[[Config], Config]) -> Config
         raise UserError("\n".join(lines)) from None
 
 
-def make_plan(spec: Spec, configs: Mapping[str, Config], runs_dir: Path) -> Plan:
-    """The runs of the arms. configs: of each arm by its label.
+def make_plan(
+    spec: Spec, configs: Mapping[str, Config], runs_dir: Path, title_of: Callable[[str], str]
+) -> Plan:
+    """The runs of the arms.
 
+    configs: of each arm by its label. title_of: gives the short name of a config's data set.
     Raises: UserError for arms that do not differ.
     """
     seen: dict[str, str] = {}
@@ -87,16 +92,16 @@ def make_plan(spec: Spec, configs: Mapping[str, Config], runs_dir: Path) -> Plan
         seen[key] = arm.label
     arms, jobs = [], {}
     for label, config in configs.items():
-        named = [_job(config, seed, runs_dir) for seed in spec.seeds]
+        named = [_job(config, seed, runs_dir, title_of(config.dataset)) for seed in spec.seeds]
         arms.append(PlannedArm(label, config, [job.name for job in named]))
         jobs |= {job.name: job for job in named}
     in_order = [job for seed in spec.seeds for job in jobs.values() if job.config.seed == seed]
     return Plan(arms, {job.name: job for job in _forked(in_order)})
 
 
-def _job(config: Config, seed: int, runs_dir: Path) -> Job:
+def _job(config: Config, seed: int, runs_dir: Path, data: str) -> Job:
     """The run of an arm with this seed. Equal runs of different tables have the same name."""
-    name = f"{describe(config)[:60]}-s{seed}-{digest(config)}"
+    name = f"{describe(config, data)[:60]}-s{seed}-{digest(config)}"
     return Job(name, runs_dir / FOLDER / name, config.model_copy(update={"seed": seed}))
 
 
@@ -145,7 +150,7 @@ def _forked(jobs: Sequence[Job]) -> list[Job]:
             # each run trains its last epoch itself: pictures are drawn after it
             epochs = min(solo_epochs(job.config), job.config.epochs - 1)
             if job is not leader and epochs:
-                checkpoint = leader.folder / "checkpoints" / f"epoch-{epochs:04}.safetensors"
+                checkpoint = after_epoch(RunPaths(leader.folder).checkpoints, epochs)
                 forks[job.name] = Fork(leader.name, checkpoint, epochs)
                 kept.setdefault(leader.name, set()).add(epochs)
     made = [

@@ -1,6 +1,5 @@
 """Makes or resumes one run of an ablation, in a training process of its own."""
 
-import json
 import os
 import shutil
 import signal
@@ -13,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from vaegan.cli.again import IN_A_CHECKOUT, PACKAGE
 from vaegan.files import write_whole
+from vaegan.run.folder import is_locked
+from vaegan.run.layout import RunPaths
+from vaegan.run.reading import read_evaluation
 from vaegan.training.signals import SIGNALS
 
 # -P: not another package of that name, below the directory that the process starts in
@@ -54,7 +54,7 @@ class Work:
         A run that another process is at is waited for. stop: when set, the run is asked to save and to stop.
         """
         while True:
-            while is_held(self.folder):
+            while is_locked(self.folder):
                 if stop is not None and stop.wait(LOOK_S):
                     return STOPPED
                 time.sleep(LOOK_S)
@@ -70,7 +70,7 @@ class Work:
                 reason = last_line(log_of(self.folder), NOT_EVALUATED if status == 0 else "")
                 reason = reason or f"ended with status {status}"
             # another process may have been the first to begin it
-            if not is_held(self.folder) and "another process" not in reason:
+            if not is_locked(self.folder) and "another process" not in reason:
                 return reason
 
     def checkpoint(self, *_: Any) -> Any:
@@ -81,7 +81,7 @@ class Work:
 
     def _train(self, stop: threading.Event | None) -> int:
         """Trains in one process; returns its exit status."""
-        if (self.folder / "config.yaml").exists():
+        if RunPaths(self.folder).config.exists():
             flags = ["--resume", str(self.folder), *self.changed]
         else:  # nothing to resume
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -133,22 +133,10 @@ def passed_on() -> dict[str, str]:
 def is_done(folder: Path, epochs: int) -> bool:
     """True if the run has been trained for `epochs` epochs and evaluated after the last."""
     try:
-        evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+        evaluation = read_evaluation(folder)
     except (OSError, ValueError):
         return False
-    return evaluation["epochs"] >= epochs
-
-
-def is_held(folder: Path) -> bool:
-    """True while a process works on the run."""
-    lock = folder / ".lock"
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, blocking=False):
-            return False
-    except (Timeout, OSError):
-        return lock.exists()
+    return evaluation is not None and evaluation["epochs"] >= epochs
 
 
 def log_of(folder: Path) -> Path:

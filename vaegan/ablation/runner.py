@@ -18,6 +18,7 @@ from vaegan.ablation.run_process import (
 from vaegan.ablation.table import ArmRuns
 from vaegan.errors import UserError
 from vaegan.run.fork import fork_run
+from vaegan.run.layout import RunPaths
 from vaegan.run.reading import read_run
 from vaegan.training.checkpoint import DamagedCheckpoint
 
@@ -100,7 +101,7 @@ class Runner:
 
     def _can_begin(self, job: Job) -> bool:
         """True unless the run needs something that another run will make first."""
-        if job.fork is None or (job.folder / "config.yaml").exists() or job.fork.checkpoint.exists():
+        if job.fork is None or RunPaths(job.folder).config.exists() or job.fork.checkpoint.exists():
             return True
         return self.states[job.fork.leader] in (DONE, FAILED)  # without a checkpoint: begin alone
 

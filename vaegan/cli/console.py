@@ -26,6 +26,7 @@ from vaegan import quantities
 from vaegan.nets.blocks import parameter_count
 from vaegan.nets.players import Players
 from vaegan.objective.schedule import Phase, Schedule
+from vaegan.run.layout import RunPaths
 from vaegan.training.meters import Meter
 
 REFRESH_S = 0.5  # between two looks at the losses; each look waits for the device
@@ -167,11 +168,12 @@ def summary_lines(
     weights: list[Path],
     evaluated: list[str],
 ) -> list[str]:
-    """The last epoch's main figures on held-out images, and where things are.
+    """The last epoch's main figures on held-out images, and the places of the run's files.
 
     draws: of the game's loss. weights: the files of the trained networks. evaluated: the main figures of
     the run's evaluation, if there was one.
     """
+    paths = RunPaths(folder)
     draw = f" (draw: {draws['disc/adv']:.3f})" if draws else ""
     lines = [f"After epoch {record['epoch'] + 1}, on held-out images:"]
     for key, each in quantities.entries():
@@ -184,10 +186,10 @@ def summary_lines(
         lines += ["Evaluated, on held-out images:", *evaluated]
     lines += [
         f"Trained in {seconds:.0f} s.",
-        *([f"  report    {folder / 'report.html'}"] if evaluated else []),
-        f"  pictures  {folder / 'figures'}",
-        f"  metrics   {folder / 'metrics.jsonl'}",
-        f"  weights   {', '.join(map(str, weights))}, {folder / 'checkpoints'}",
+        *([f"  report    {paths.report}"] if evaluated else []),
+        f"  pictures  {paths.figures}",
+        f"  metrics   {paths.metrics}",
+        f"  weights   {', '.join(map(str, weights))}, {paths.checkpoints}",
         f"Run folder: {folder}",
     ]
     return lines

@@ -15,6 +15,7 @@ from vaegan.config.published import find_config
 from vaegan.config.schema import SECTIONS, Config, config_type, is_listed, literals, options_of
 from vaegan.config.yaml_files import looked_for, read_config
 from vaegan.errors import OptionError, OptionErrors, UserError, did_you_mean, flag
+from vaegan.run.layout import RunPaths, names_of_runs
 
 
 @dataclass
@@ -114,9 +115,9 @@ def parse(argv: list[str], *, prog: str, datasets: Iterable[str], trackers: Iter
 
 def _config_of_run(folder: Path) -> Path:
     """The file with a run's options. Raises: UserError for a folder that holds no run."""
-    path = folder / "config.yaml"
+    path = RunPaths(folder).config
     if not path.is_file():
-        near = did_you_mean(folder.name, [other.parent.name for other in folder.parent.glob("*/config.yaml")])
+        near = did_you_mean(folder.name, names_of_runs(folder.parent))
         raise UserError(f"--resume {folder}: there is no {path}; {near}the folder of a run is accepted")
     return path
 

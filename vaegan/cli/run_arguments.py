@@ -38,7 +38,7 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
 def open_typed_run(arguments: argparse.Namespace) -> Trained:
     """The run that was typed; on the CPU, for a command without --device. Raises: as `open_run`."""
     device = getattr(arguments, "device", "cpu")
-    return open_run(arguments.run.expanduser(), device, arguments.checkpoint)
+    return open_run(arguments.run, device, arguments.checkpoint)
 
 
 def check_run_folder(folder: Path) -> None:
@@ -48,9 +48,3 @@ def check_run_folder(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{folder}: cannot be written ({reason}); name another folder with --out") from None
-
-
-def weights_of(trained: Trained) -> str:
-    """Which of the run's weights were taken, in words: checkpoint, epochs, averaged or not."""
-    finished = f"{trained.epochs} epoch{'' if trained.epochs == 1 else 's'}"
-    return f"{trained.weights}, {finished} ({trained.checkpoint.stem})"

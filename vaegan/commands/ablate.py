@@ -135,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder.check_room(arguments.runs_dir)
     torch.set_num_threads(max(1, cores() // arguments.workers))
     configs = resolved_arms(spec, folder.notes)
-    plan = make_plan(spec, configs, arguments.runs_dir.resolve())
+    plan = make_plan(spec, configs, arguments.runs_dir.resolve(), datasets.title)
     if arguments.dry_run:
         show_plan(spec, plan, arguments.workers)
         return 0

@@ -4,7 +4,6 @@ Writes evaluation.json, report.html and figures into the run's folder, or into a
 """
 
 import argparse
-import json
 
 from vaegan import datasets
 from vaegan.cli.parser import whole_number
@@ -21,6 +20,7 @@ from vaegan.evals.evaluate import evaluate_run, flat_values, headline_lines
 from vaegan.evals.features import check_features
 from vaegan.evals.material import MOST_IMAGES
 from vaegan.files import check_new_folder
+from vaegan.run.reading import read_environment
 from vaegan.run.tracker_notes import tracker_notes
 from vaegan.run.trained import Trained
 from vaegan.seeds import LARGEST_SEED
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _trackers(trained: Trained, arguments: argparse.Namespace) -> Trackers:
     """The trackers of the run that know it; none for an evaluation into a folder of its own."""
-    kept = tracker_notes(json.loads((trained.folder / "environment.json").read_text(encoding="utf-8")))
+    kept = tracker_notes(read_environment(trained.folder))
     options = trained.config.to_dict()
     if arguments.wandb is not None:
         options["wandb"] = arguments.wandb

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from vaegan.cli.run_arguments import add_out_argument, add_run_arguments, open_typed_run, weights_of
+from vaegan.cli.run_arguments import add_out_argument, add_run_arguments, open_typed_run
 from vaegan.errors import UserError, did_you_mean
 from vaegan.export.guide import example, readme
 from vaegan.export.programs import FORMATS, export, programs, saved, state_dicts
 from vaegan.files import free_name, new_folder
 from vaegan.progress import with_progress
-from vaegan.run.trained import Trained
+from vaegan.run.layout import RunPaths
+from vaegan.run.trained import Trained, weights_of
 
 WEIGHTS = "pth"
 KNOWN = (WEIGHTS, *FORMATS)
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Raises: UserError for a run that cannot be read, OptionError for an invalid folder or format."""
     trained = open_typed_run(arguments)
     # set for the error messages about it
-    arguments.out = arguments.out or Path(free_name(str(arguments.run / "exports"), ""))
+    arguments.out = arguments.out or Path(free_name(str(RunPaths(arguments.run).exports), ""))
     wanted = arguments.format or KNOWN
     with new_folder(arguments.out) as unfinished:
         jobs = [job for job in _jobs(trained) if job[0] in wanted]

@@ -15,7 +15,6 @@ from vaegan.cli.run_arguments import (
     add_device_argument,
     add_run_arguments,
     open_typed_run,
-    weights_of,
 )
 from vaegan.commands.inputs.images import read_image
 from vaegan.commands.inputs.run_data import images_of
@@ -24,7 +23,7 @@ from vaegan.evals.latent_paths import PATHS
 from vaegan.figures.grids import save_grid
 from vaegan.files import check_new_file, free_name
 from vaegan.pixels import from_uint8
-from vaegan.run.trained import Trained
+from vaegan.run.trained import Trained, weights_of
 from vaegan.seeds import LARGEST_SEED, generator_for
 
 MOST_STEPS = 1000

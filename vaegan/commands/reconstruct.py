@@ -19,7 +19,6 @@ from vaegan.cli.run_arguments import (
     add_out_argument,
     add_run_arguments,
     open_typed_run,
-    weights_of,
 )
 from vaegan.cli.skipped import list_problems, problem_lines
 from vaegan.commands.inputs.images import open_folder, square_of
@@ -30,7 +29,7 @@ from vaegan.figures.image_files import in_channels, save_png
 from vaegan.files import free_name, new_folder
 from vaegan.marks import mark_folder
 from vaegan.progress import with_progress
-from vaegan.run.trained import BATCH, Trained
+from vaegan.run.trained import BATCH, Trained, weights_of
 
 UNREADABLE = "unreadable.txt"  # written next to the reconstructions if many files cannot be read
 

@@ -16,7 +16,6 @@ from vaegan.cli.run_arguments import (
     add_out_argument,
     add_run_arguments,
     open_typed_run,
-    weights_of,
 )
 from vaegan.commands.inputs.images import read_image
 from vaegan.errors import OptionError
@@ -26,7 +25,7 @@ from vaegan.files import free_name, new_folder
 from vaegan.marks import mark_folder
 from vaegan.pixels import from_uint8
 from vaegan.progress import with_progress
-from vaegan.run.trained import Trained
+from vaegan.run.trained import Trained, weights_of
 from vaegan.seeds import LARGEST_SEED, generator_for
 
 MOST = 1_000_000

@@ -6,7 +6,6 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -27,7 +26,6 @@ from vaegan.config.build import (
 from vaegan.config.make import fitting_batch_size, resolved
 from vaegan.config.schema import Config
 from vaegan.datasets.batches import Batches
-from vaegan.datasets.checksums import as_text, checksums, difference
 from vaegan.devices import bf16_is_emulated, pick_device
 from vaegan.errors import (
     NotFinite,
@@ -40,20 +38,20 @@ from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
 from vaegan.parallel import Ranks, has_launcher, join, launched_ranks, leave_group
 from vaegan.run.checks import check_keep_best, check_size, check_warmup
-from vaegan.run.folder import Run, check_place, new_run, plan_folder
+from vaegan.run.data_facts import check_data, data_facts
+from vaegan.run.folder import Run, check_place, new_run
+from vaegan.run.layout import RunPaths
+from vaegan.run.names import plan_folder
 from vaegan.run.resuming import find_checkpoint
-from vaegan.run.trained import HELD_OUT, HELD_OUT_CHECKSUMS, TRAINING_CHECKSUMS, digest, open_run
+from vaegan.run.trained import open_run
 from vaegan.run.warm_start import find_start
 from vaegan.trackers import TRACKERS
 from vaegan.trackers.open import Trackers, check_trackers, open_trackers
 from vaegan.training.background import Background, BackgroundWatcher
-from vaegan.training.checkpoint import Checkpoints, last_checkpoint
+from vaegan.training.checkpoint import Checkpoints, checkpoint_names, last_checkpoint
 from vaegan.training.loop import train
-from vaegan.training.pictures import N_REFERENCE
 from vaegan.training.precision import faster_precision
 from vaegan.training.signals import Stopped, StopSignals, heed_ctrl_c
-
-SKIPPED = "skipped.txt"  # in the run's folder, where many files cannot be read
 
 
 def main(argv: list[str] | None = None, prog: str = "train_vaegan.py") -> int:
@@ -110,16 +108,17 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     try_parts(config, description.shape)
     check_size(given.origins, config, description.shape, description.n_train, ranks)
     device = pick_device(config.device)
-    folder = given.resume or (plan_folder(config) if ranks.first else Path())
+    title = datasets.title(config.dataset)
+    folder = given.resume or (plan_folder(config, title) if ranks.first else Path())
     last_seen = found = None
     if given.resume and ranks.first:
         if config.run_name is not None:
             raise OptionError("run_name", "a run that goes on keeps its folder")
-        last_seen = last_checkpoint(folder / "checkpoints")
+        last_seen = last_checkpoint(RunPaths(folder).checkpoints)
         found = find_checkpoint(given.typed(), config, folder)
     elif ranks.first:
         check_warmup(config)
-    goes_on = given.resume and any((folder / "checkpoints").glob("*.safetensors"))
+    goes_on = given.resume and checkpoint_names(RunPaths(folder).checkpoints)
     start = None if goes_on else find_start(config, description.shape)
     if start is not None:
         config = config.model_copy(update={"init_from": start.name})
@@ -150,7 +149,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
     )
     schedule = build_schedule(config)
     check_keep_best(config, players, schedule, test_set)
-    data = data_facts(splits, train_set, test_set)
+    data = data_facts(splits.train.images, splits.test.images, len(train_set))
     if any(ranks.any(data != ranks.from_first(data))):
         raise UserError("--dataset: the processes of this run have read different images")
     if found is not None:
@@ -167,15 +166,15 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
                 raise
         return
 
-    saved = Run(folder, config, resume=True) if given.resume else new_run(config)
+    saved = Run(folder, config, resume=True) if given.resume else new_run(config, title)
     try:
         with StopSignals(alone=not has_launcher()) as signals:
-            if given.resume and last_checkpoint(saved.checkpoints) != last_seen:
+            if given.resume and last_checkpoint(saved.paths.checkpoints) != last_seen:
                 raise OptionError("resume", "another process has gone on with the run meanwhile; try again")
             records = saved.keep_records(found.epochs if found else 0)
-            saved.note_start(players, device, command, ranks.size, description.shape, start and start.note())
-            if list_problems(saved.folder / SKIPPED, splits.skipped):
-                console.print(f"all skipped files are named in {saved.folder / SKIPPED}")
+            saved.note_start(players, device, command, ranks.size, start and start.note())
+            if list_problems(saved.paths.skipped, splits.skipped):
+                console.print(f"all skipped files are named in {saved.paths.skipped}")
             for line in terminal.network_lines(players, network_names(config)):
                 console.print(line)
             console.print(
@@ -205,7 +204,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
                                 for each in (saved, trackers)
                             ),
                         ],
-                        checkpoints=checkpoints(saved.checkpoints, background=background),
+                        checkpoints=checkpoints(saved.paths.checkpoints, background=background),
                         records=ranks.from_first(records),
                         signals=signals,
                     )
@@ -318,41 +317,11 @@ def prepare_players(
     return players.to(device, memory_format=torch.channels_last)
 
 
-def data_facts(splits: datasets.Splits, train_set: Batches, test_set: Batches) -> dict[str, Any]:
-    """What tells these images from others, so that no run goes on with others."""
-    return {
-        "training images": train_set.n_images,
-        "held-out images": test_set.n_images,
-        "batches an epoch": len(train_set),
-        TRAINING_CHECKSUMS: as_text(checksums(splits.train.images)),
-        HELD_OUT_CHECKSUMS: as_text(checksums(splits.test.images)),
-        HELD_OUT: digest(test_set.first(N_REFERENCE)),
-    }
-
-
-def check_data(data: dict[str, Any], before: dict[str, Any]) -> None:
-    """Raises: OptionError when a run to go on with had other images, or shared them out otherwise.
-
-    before: of a run from before there were checksums, it has none.
-    """
-    for name, value in data.items():
-        if name in before and value != before[name]:
-            if isinstance(value, int):
-                said = f"{value:,} {name}, where it had {before[name]:,}"
-            elif name in (TRAINING_CHECKSUMS, HELD_OUT_CHECKSUMS):
-                said = f"{name.partition(' of ')[2]} that differ: {difference(value, before[name])}"
-            else:
-                said = name
-            raise OptionError(
-                "resume", f"the run had other images or batches ({said}); a run goes on with its own"
-            )
-
-
 def say_how_to_go_on(saved: Run, error: BaseException, ranks: Ranks, console: Console) -> None:
     """After an end before the last epoch: what there is, and the command that goes on."""
     with contextlib.suppress(OSError):  # the disk may be what failed
         saved.draw_curves()
-    last = last_checkpoint(saved.checkpoints)
+    last = last_checkpoint(saved.paths.checkpoints)
     if isinstance(error, Stopped):
         ranks.any()  # the others wait for what has now been written
     if isinstance(error, NotFinite):

@@ -1,7 +1,6 @@
 """Evaluates a run: writes every evaluation that applies to it, its pictures and its page into its folder."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,12 @@ from vaegan.evals.material import MOST_IMAGES, ImageSet, Material
 from vaegan.evals.pictures import draw_pictures
 from vaegan.evals.reconstruction import evaluate_reconstruction
 from vaegan.evals.section import Section
-from vaegan.files import new_files_in, new_folder, put_beside, write_whole
+from vaegan.files import new_files_in, new_folder, put_beside, write_text
 from vaegan.report.page import write_report
-from vaegan.run.folder import package_versions
-from vaegan.run.reading import read_records
+from vaegan.run.environment import package_versions
+from vaegan.run.layout import RunPaths
+from vaegan.run.reading import copy_report_files
 from vaegan.run.trained import Trained
-
-FILE = "evaluation.json"
-RUN_FILES = ("config.yaml", "environment.json", "metrics.jsonl")  # files of a run that a report also reads
 
 
 def evaluate_run(
@@ -53,9 +50,7 @@ def evaluate_run(
         evaluation = _written(material, features, cache_dir, say, unfinished)
         page = write_report(trained.folder, unfinished)
         if out is not None:
-            for name in RUN_FILES:
-                if (trained.folder / name).is_file():
-                    shutil.copyfile(trained.folder / name, unfinished / name)
+            copy_report_files(trained.folder, unfinished)
     return evaluation, (out or trained.folder) / page.name
 
 
@@ -63,14 +58,13 @@ def _written(
     material: Material, features: str, cache_dir: Path, say: Callable[[str], None], folder: Path
 ) -> dict[str, Any]:
     """The evaluation, after it has been written into the folder together with its pictures."""
-    trained = material.trained
+    trained, paths = material.trained, RunPaths(folder)
     sections = {section.name: section.to_dict() for section in _sections(material, features, cache_dir, say)}
     say("evaluating: pictures")
-    figures = folder / "figures"
-    figures.mkdir()
-    if (curves := trained.folder / "figures" / "curves.png").is_file():
-        put_beside(curves, figures / curves.name)
-    pictures = [vars(picture) for picture in draw_pictures(material, figures)]
+    paths.figures.mkdir()
+    if (curves := RunPaths(trained.folder).curves).is_file():
+        put_beside(curves, paths.curves)
+    pictures = [vars(picture) for picture in draw_pictures(material, paths.figures)]
     evaluation = {
         "run": trained.folder.resolve().name,
         "checkpoint": trained.checkpoint.stem,
@@ -81,8 +75,7 @@ def _written(
         "sections": sections,
         "pictures": pictures,
     }
-    text = json.dumps(evaluation, indent=2) + "\n"
-    write_whole(folder / FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(paths.evaluation, json.dumps(evaluation, indent=2) + "\n")
     return evaluation
 
 
@@ -92,7 +85,7 @@ def _sections(
     """The sections of the evaluation that apply to the run."""
     classifier = find_classifier(material, cache_dir, say)
     network = find_features(features, material, classifier, say)
-    records = read_records(material.trained.folder)
+    records = material.trained.records()
     for name, evaluate in {
         "reconstruction": evaluate_reconstruction,
         "likelihood": evaluate_likelihood,

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 import torch
 
-from vaegan.cli.run_arguments import weights_of
 from vaegan.export.programs import FORMATS
 from vaegan.nets.blocks import is_batch_norm
-from vaegan.run.trained import Trained
+from vaegan.run.trained import Trained, weights_of
 
 EXAMPLE = '''\
 """Loads each file of this folder and runs it on a batch of 5; needs PyTorch, and onnxruntime for ONNX."""

@@ -9,6 +9,7 @@ from vaegan import quantities
 from vaegan.errors import UserError
 from vaegan.report.rendering import ABSENT, duration, figure, inlined, words, write_page
 from vaegan.report.tables import view
+from vaegan.run.layout import EVALUATION, RunPaths
 from vaegan.run.reading import RunFiles, read_run
 
 
@@ -20,13 +21,13 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     the page cannot be written.
     """
     out = out or folder
-    run = read_run(folder, out if (out / "evaluation.json").is_file() else folder)
+    run = read_run(folder, out if RunPaths(out).evaluation.is_file() else folder)
     if run.evaluation is None:
-        raise UserError(f"{folder}: the run has no evaluation.json yet; evaluate it first")
+        raise UserError(f"{folder}: the run has no {EVALUATION} yet; evaluate it first")
     sections = [view(name, section) for name, section in run.evaluation["sections"].items()]
     listed = run.evaluation["pictures"]
     places = [(each, _picture(each["file"], out, folder)) for each in listed]
-    path = out / "report.html"
+    path = RunPaths(out).report
     write_page(
         path,
         "page.html.j2",
@@ -48,7 +49,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
 
 def _picture(name: str, *folders: Path) -> Path | None:
     """The picture in the first of the folders that contains it."""
-    places = (folder / "figures" / name for folder in folders)
+    places = (RunPaths(folder).figures / name for folder in folders)
     return next((place for place in places if place.is_file()), None)
 
 

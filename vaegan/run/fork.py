@@ -1,4 +1,4 @@
-"""A run that begins where the solo epochs of another one ended."""
+"""Forks a run: a new one begins where the solo epochs of another ended."""
 
 import contextlib
 import json
@@ -9,14 +9,14 @@ from typing import Any
 from vaegan.config.build import build_players, build_schedule
 from vaegan.config.paths import config_text
 from vaegan.config.schema import Config
-from vaegan.files import new_folder, write_whole
+from vaegan.files import new_folder, write_text
+from vaegan.run.layout import RunPaths
 from vaegan.run.reading import read_records
+from vaegan.run.trained import image_shape_of
 from vaegan.run.warm_start import find_start
 from vaegan.training.checkpoint import Checkpoints, Progress, read
 from vaegan.training.loop import setting_record
 from vaegan.training.step import Step
-
-FORK = "fork.json"  # says what a run was forked from
 
 
 def fork_run(checkpoint: Path, config: Config, folder: Path) -> None:
@@ -28,12 +28,12 @@ def fork_run(checkpoint: Path, config: Config, folder: Path) -> None:
     Raises: DamagedCheckpoint and OSError for a checkpoint that cannot be read.
     """
     tensors, facts = read(checkpoint)
-    leader = checkpoint.parent.parent
-    environment = json.loads((leader / "environment.json").read_text(encoding="utf-8"))
+    leader = RunPaths.of_checkpoint(checkpoint)
+    image_shape = image_shape_of(checkpoint, facts)
     config = config.model_copy(update={"precision": facts["config"]["precision"]})
     # nothing is downloaded whose weights are replaced at once
-    players = build_players(config.model_copy(update={"pretrained": None}), tuple(environment["image_shape"]))
-    start = find_start(config, tuple(environment["image_shape"]))
+    players = build_players(config.model_copy(update={"pretrained": None}), image_shape)
+    start = find_start(config, image_shape)
     if start is not None:  # D may begin with another run's weights
         start.load(players)
     players.load_state_dict(
@@ -45,18 +45,21 @@ def fork_run(checkpoint: Path, config: Config, folder: Path) -> None:
     play.optims["gen"].load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     stands = facts["progress"]
     steps = facts["data"].get("batches an epoch", 1)
-    records = [_as_ours(record, play, config, steps) for record in read_records(leader)[: stands["epoch"]]]
+    records = [
+        _as_ours(record, play, config, steps) for record in read_records(leader.folder)[: stands["epoch"]]
+    ]
     progress = Progress(stands["epoch"], 0, stands["step"], floor=stands["floor"], records=records)
     with new_folder(folder, None) as unfinished:
-        (unfinished / "checkpoints").mkdir()
-        Checkpoints(unfinished / "checkpoints", config, facts["data"]).save(progress, players, play.optims)
-        _write(unfinished / "metrics.jsonl", "".join(f"{json.dumps(record)}\n" for record in records))
-        _write(unfinished / "config.yaml", config_text(config))
-        origin = {"run": leader.name, "epochs": stands["epoch"]}
+        paths = RunPaths(unfinished)
+        paths.checkpoints.mkdir()
+        Checkpoints(paths.checkpoints, config, facts["data"]).save(progress, players, play.optims)
+        write_text(paths.metrics, "".join(f"{json.dumps(record)}\n" for record in records))
+        write_text(paths.config, config_text(config))
+        origin = {"run": leader.folder.name, "epochs": stands["epoch"]}
         if start is not None:
             origin["init_from"] = start.note()
-        _write(unfinished / FORK, json.dumps(origin) + "\n")
-        _copy_samples(leader, unfinished, stands["epoch"])
+        write_text(paths.fork, json.dumps(origin) + "\n")
+        _copy_samples(leader, paths, stands["epoch"])
 
 
 def _of_disc(name: str) -> bool:
@@ -78,14 +81,8 @@ def _as_ours(record: dict[str, Any], play: Step, config: Config, steps_per_epoch
     return ours
 
 
-def _copy_samples(leader: Path, folder: Path, epochs: int) -> None:
-    samples = folder / "figures" / "samples"
-    samples.mkdir(parents=True)
+def _copy_samples(leader: RunPaths, run: RunPaths, epochs: int) -> None:
+    run.samples.mkdir(parents=True)
     for epoch in range(1, epochs + 1):
-        name = f"epoch-{epoch:04}.png"
         with contextlib.suppress(FileNotFoundError):  # not drawn in every epoch
-            shutil.copyfile(leader / "figures" / "samples" / name, samples / name)
-
-
-def _write(path: Path, text: str) -> None:
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+            shutil.copyfile(leader.samples_after(epoch), run.samples_after(epoch))

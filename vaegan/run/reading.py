@@ -1,6 +1,7 @@
-"""What a report is made from: the files of a run's folder."""
+"""Reads the files of a run's folder: options, environment, records, evaluation."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ import yaml
 
 from vaegan.config.paths import KEY
 from vaegan.errors import UserError
+from vaegan.run.layout import RunPaths
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """A run's files as they were read. evaluation: None where the run has not been evaluated."""
+    """Contents of a run's files. evaluation: None where the run has not been evaluated."""
 
     folder: Path
     config: dict[str, Any]
@@ -27,30 +29,79 @@ class RunFiles:
 
 
 def read_run(folder: Path, evaluated: Path | None = None) -> RunFiles:
-    """The files of the run in that folder. Raises: UserError for a folder that is no run's.
+    """Read the files of the run in that folder. Raises: UserError for a folder that is no run's.
 
     evaluated: the folder of its evaluation.json, where that is another one.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    missing = [each for each in ("config.yaml", "environment.json") if not (folder / each).is_file()]
-    if missing:
-        raise UserError(f"{folder}: not a run's folder: it has no {' and no '.join(missing)}")
+    check_is_run(folder)
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise UserError(f"{folder / 'config.yaml'}: holds no options; put back those of the run")
-        config.pop(KEY, None)  # where things lay is no option
-        environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-        file = (evaluated or folder) / "evaluation.json"
-        evaluation = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
-        return RunFiles(folder, config, environment, read_records(folder), evaluation)
+        return RunFiles(
+            folder,
+            read_options(folder),
+            read_environment(folder),
+            read_records(folder),
+            read_evaluation(evaluated or folder),
+        )
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{folder}: one of its files is damaged: {' '.join(str(error).split())}") from None
 
 
+def check_is_run(folder: Path) -> None:
+    """Raises: UserError for a missing folder, and for one without a run's options and environment."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    paths = RunPaths(folder)
+    missing = [path.name for path in (paths.config, paths.environment) if not path.is_file()]
+    if missing:
+        raise UserError(f"{folder}: not a run's folder: it has no {' and no '.join(missing)}")
+
+
+def read_options(folder: Path) -> dict[str, Any]:
+    """Options in a run's config.yaml. Raises: UserError for none in it, YAMLError for a damaged file."""
+    file = RunPaths(folder).config
+    options = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if not isinstance(options, dict):
+        raise UserError(f"{file}: holds no options; put back those of the run")
+    options.pop(KEY, None)  # where things lay is no option
+    return options
+
+
+def read_environment(folder: Path) -> dict[str, Any]:
+    """A run's environment.json. Raises: ValueError for a damaged file."""
+    return _read_json(RunPaths(folder).environment)
+
+
+def read_evaluation(folder: Path) -> dict[str, Any] | None:
+    """The evaluation.json in a folder; None where there is none. Raises: ValueError for a damaged file."""
+    file = RunPaths(folder).evaluation
+    return _read_json(file) if file.is_file() else None
+
+
+def read_origin(folder: Path) -> dict[str, Any] | None:
+    """Name and number of epochs of the run that this one was forked from; None for one that was not."""
+    file = RunPaths(folder).fork
+    return _read_json(file) if file.is_file() else None
+
+
 def read_records(folder: Path) -> list[dict[str, Any]]:
-    """The epochs' records in a run's metrics.jsonl; a line that is not finished yet is none."""
-    path = folder / "metrics.jsonl"
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
-    return [json.loads(line) for line in lines]
+    """Records of the epochs in a run's metrics.jsonl, without a last line that is not finished yet."""
+    return [json.loads(line) for line in record_lines(folder)]
+
+
+def record_lines(folder: Path) -> list[str]:
+    """Finished lines of a run's metrics.jsonl."""
+    file = RunPaths(folder).metrics
+    return file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
+
+
+def copy_report_files(folder: Path, to: Path) -> None:
+    """Copy the files of a run that its report is made from, besides its evaluation."""
+    theirs, ours = RunPaths(folder), RunPaths(to)
+    shutil.copyfile(theirs.config, ours.config)
+    shutil.copyfile(theirs.environment, ours.environment)
+    if theirs.metrics.is_file():
+        shutil.copyfile(theirs.metrics, ours.metrics)
+
+
+def _read_json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))

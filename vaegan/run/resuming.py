@@ -12,6 +12,7 @@ from vaegan.errors import (
     OptionError,
     OptionErrors,
 )
+from vaegan.run.layout import RunPaths
 from vaegan.training.checkpoint import Found, newest
 
 
@@ -21,9 +22,9 @@ def find_checkpoint(typed: Collection[str], config: Config, folder: Path) -> Fou
     Raises: OptionErrors with the options that the run was not made with, UserError when no checkpoint
     can be read.
     """
-    found = newest(folder / "checkpoints")
+    found = newest(RunPaths(folder).checkpoints)
     if found is None:
-        made_with = dict(read_config(folder / "config.yaml", origin=f"--resume {folder}")[-1][1])
+        made_with = dict(read_config(RunPaths(folder).config, origin=f"--resume {folder}")[-1][1])
     else:
         made_with = found.facts["config"]
     if errors := changes(config, made_with):

@@ -1,7 +1,5 @@
-"""A run's networks, read back from its folder: all that evaluation, sampling and export start from."""
+"""A run's trained networks, read back from a checkpoint: evaluation, sampling and export start from them."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,32 +12,29 @@ from torch import Tensor
 from vaegan.config.build import build_players
 from vaegan.config.make import make_config
 from vaegan.config.schema import Config
-from vaegan.datasets.checksums import as_text, checksums, difference
 from vaegan.devices import pick_device
-from vaegan.errors import OptionError, UserError, did_you_mean
+from vaegan.errors import OptionError, UserError
 from vaegan.nets.players import Players
 from vaegan.pixels import to_model_range, to_uint8, to_unit_range
-from vaegan.training.checkpoint import DamagedCheckpoint, Found, newest, read
-from vaegan.training.pictures import N_REFERENCE
+from vaegan.run import data_facts
+from vaegan.run.layout import RunPaths
+from vaegan.run.reading import check_is_run, read_environment, read_evaluation, read_records
+from vaegan.training.checkpoint import DamagedCheckpoint, Found, named, newest, read
 from vaegan.training.portions import Portions
 
 BATCH = 256  # images that go through the networks at once, at most
-# among what a checkpoint says of a run's images
-HELD_OUT = "the first held-out images"  # their digest, which is all that older runs have
-TRAINING_CHECKSUMS = "checksums of training images"
-HELD_OUT_CHECKSUMS = "checksums of held-out images"
 
 
 @dataclass(frozen=True)
 class Trained:
     """The networks of a run as one of its checkpoints has them, in evaluation mode.
 
-    players: what `decode` uses is the averaged decoder where there is one (`--ema`).
-    image_shape: [C, H, W]. checkpoint: the file. epochs: finished when it was written.
-    data: what tells the images that it was trained on from others.
+    folder: of the run; None for a checkpoint that lies elsewhere. players: `decode` uses the averaged decoder
+    where there is one (`--ema`). image_shape: [C, H, W]. checkpoint: the file. epochs: finished when it was
+    written. data: facts that tell the images that it was trained on from others.
     """
 
-    folder: Path
+    folder: Path | None
     config: Config
     players: Players
     image_shape: tuple[int, int, int]
@@ -50,13 +45,13 @@ class Trained:
 
     @property
     def weights(self) -> str:
-        """Which weights decode, in words."""
+        """The weights that decode, in words: as trained, or the decoder's averaged."""
         ema = self.config.ema
         return "as trained" if ema is None else f"as trained, the decoder's averaged (decay {ema:g} a step)"
 
     @cached_property
     def portions(self) -> Portions:
-        """How many images go through the networks at once: no more than in training, which had room."""
+        """Splits images into batches, no larger than in training, for which the memory sufficed."""
         return Portions(min(BATCH, max(1, self.config.batch_size // self.config.accumulate)))
 
     @torch.no_grad()
@@ -73,7 +68,7 @@ class Trained:
 
     @torch.no_grad()
     def decode(self, z: Tensor) -> Iterator[Tensor]:
-        """What each of z [N, latent_dim] decodes to, uint8 [C, H, W] on the CPU, one after the other."""
+        """Decoded images of z [N, latent_dim], one after the other: uint8 [C, H, W] on the CPU."""
 
         def decoded(batch: Tensor) -> Tensor:
             x = self.players.pixels(self.players.decode(batch.to(self.device)))
@@ -83,62 +78,93 @@ class Trained:
             yield from images
 
     def check_held_out(self, images: Any) -> None:
-        """Raises: OptionError for other images than those held out of the run: it may have seen them."""
-        problem = "other images than those that the run held out"
-        if HELD_OUT_CHECKSUMS in self.data:
-            if differing := difference(as_text(checksums(images)), self.data[HELD_OUT_CHECKSUMS]):
-                raise OptionError("dataset", f"{problem} (those that differ: {differing})")
-        elif digest(images[:N_REFERENCE]) != self.data[HELD_OUT]:
-            raise OptionError("dataset", problem)
+        """Raises: OptionError for other images than those held out: the run may have trained on them."""
+        data_facts.check_held_out(images, self.data)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Records of the run's epochs. Raises: UserError for a checkpoint without its run's folder."""
+        return read_records(self._folder())
+
+    def evaluation(self) -> dict[str, Any] | None:
+        """The run's evaluation; None where there is none yet. Raises: as `records`."""
+        return read_evaluation(self._folder())
+
+    def _folder(self) -> Path:
+        if self.folder is None:
+            raise UserError(f"{self.checkpoint}: lies outside of its run's folder, which holds this")
+        return self.folder
 
 
-def digest(images: Tensor) -> str:
-    """The same for the same uint8 images, on whatever device."""
-    return hashlib.sha256(images.cpu().numpy().tobytes()).hexdigest()
+def weights_of(trained: Trained) -> str:
+    """The weights that are used, in words: averaged or not, number of epochs, checkpoint."""
+    finished = f"{trained.epochs} epoch{'' if trained.epochs == 1 else 's'}"
+    return f"{trained.weights}, {finished} ({trained.checkpoint.stem})"
 
 
-def open_run(folder: Path, device: str = "auto", checkpoint: str | None = None) -> Trained:
-    """The networks of the run in that folder.
+def open_run(folder: str | Path, device: str = "auto", checkpoint: str | None = None) -> Trained:
+    """Build the networks of the run in that folder and load their weights.
 
-    checkpoint: a name in its `checkpoints` ("best", "epoch-0010"); None for the newest that can be read.
+    checkpoint: its name ("best", "epoch-0010"); None for the newest that can be read.
     Raises: UserError for a folder that is no run's, or whose networks cannot be read; OptionError for a
     checkpoint or a device that is not there.
     """
-    environment = folder / "environment.json"
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    if not (folder / "config.yaml").is_file() or not environment.is_file():
-        raise UserError(f"{folder}: not a run's folder: it has no config.yaml and environment.json")
-    found = newest(folder / "checkpoints") if checkpoint is None else _named(folder, checkpoint)
-    if found is None:
-        raise UserError(f"{folder}: the run has no checkpoint yet")
+    folder = Path(folder).expanduser()
+    check_is_run(folder)
+    checkpoints = RunPaths(folder).checkpoints
     try:
-        image_shape = json.loads(environment.read_text(encoding="utf-8")).get("image_shape")
-    except ValueError:
-        raise UserError(f"{environment}: damaged; it is no JSON") from None
-    if image_shape is None:
-        raise UserError(f"{environment}: has no image_shape; --resume with this version adds it")
-    config = make_config(found.facts["config"])
-    on = pick_device(device)
-    # nothing is downloaded whose weights are replaced at once
-    players = build_players(
-        config.model_copy(update={"pretrained": None, "disc_pretrained": None}), tuple(image_shape)
-    )
-    players.load_state_dict({name: value for name, value in found.tensors.items() if "/" not in name})
-    players = players.to(on, memory_format=torch.channels_last).eval().requires_grad_(False)
-    return Trained(
-        folder, config, players, tuple(image_shape), on, found.path, found.epochs, found.facts["data"]
-    )
-
-
-def _named(folder: Path, name: str) -> Found:
-    """A checkpoint by its name, with or without its ending."""
-    path = folder / "checkpoints" / f"{name.removesuffix('.safetensors')}.safetensors"
-    if not path.is_file():
-        there = sorted(each.stem for each in path.parent.glob("*.safetensors"))
-        problem = f"no such checkpoint; {did_you_mean(name, there)}There: {', '.join(there) or 'none'}."
-        raise OptionError("checkpoint", problem)
-    try:
-        return Found(path, *read(path), {})
+        found = newest(checkpoints) if checkpoint is None else named(checkpoints, checkpoint)
     except DamagedCheckpoint as error:
         raise OptionError("checkpoint", str(error)) from None
+    except LookupError as error:
+        raise OptionError("checkpoint", f"no such checkpoint; {error}") from None
+    if found is None:
+        raise UserError(f"{folder}: the run has no checkpoint yet")
+    return _opened(found, folder, device)
+
+
+def open_checkpoint(file: str | Path, device: str = "auto") -> Trained:
+    """Build the networks of a checkpoint, wherever it lies, and load their weights.
+
+    Raises: UserError for a file that is none or cannot be read, OptionError for a device that is not there.
+    """
+    file = Path(file).expanduser()
+    try:
+        return _opened(Found(file, *read(file), {}), None, device)
+    except DamagedCheckpoint as error:
+        raise UserError(f"{file}: {error}") from None
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror or error})") from None
+
+
+def image_shape_of(checkpoint: Path, facts: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Shape of a run's images, [C, H, W], from a checkpoint's facts.
+
+    Older checkpoints lack it; there it is read from environment.json in the run's folder.
+    Raises: UserError where it stands in neither.
+    """
+    shape = facts["data"].get(data_facts.IMAGE_SHAPE)
+    if shape is None:
+        paths = RunPaths.of_checkpoint(checkpoint)
+        try:
+            shape = read_environment(paths.folder).get("image_shape")
+        except OSError:
+            raise UserError(
+                f"{checkpoint}: does not hold the images' shape; put it back into its run's folder"
+            ) from None
+        except ValueError:
+            raise UserError(f"{paths.environment}: damaged; it is no JSON") from None
+        if shape is None:
+            raise UserError(f"{paths.environment}: has no image_shape; checkpoints after --resume have it")
+    return tuple(shape)
+
+
+def _opened(found: Found, folder: Path | None, device: str) -> Trained:
+    config = make_config(found.facts["config"])
+    image_shape = image_shape_of(found.path, found.facts)
+    on = pick_device(device)
+    # nothing is downloaded whose weights are replaced at once
+    without_downloads = config.model_copy(update={"pretrained": None, "disc_pretrained": None})
+    players = build_players(without_downloads, image_shape)
+    players.load_state_dict({name: value for name, value in found.tensors.items() if "/" not in name})
+    players = players.to(on, memory_format=torch.channels_last).eval().requires_grad_(False)
+    return Trained(folder, config, players, image_shape, on, found.path, found.epochs, found.facts["data"])

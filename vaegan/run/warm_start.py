@@ -13,7 +13,8 @@ from vaegan.config.schema import INIT_PARTS, Config
 from vaegan.errors import OptionError, UserError, did_you_mean
 from vaegan.nets.players import Players
 from vaegan.nets.timm_backbone import STATISTICS
-from vaegan.training.checkpoint import DamagedCheckpoint, Found, newest, read
+from vaegan.run.layout import RunPaths
+from vaegan.training.checkpoint import ENDING, DamagedCheckpoint, Found, named, newest
 
 AVERAGED = "ema.module."  # begins the names of the decoder that decodes, where a run has an averaged one
 
@@ -38,7 +39,7 @@ class Start:
     @property
     def run(self) -> Path:
         """The folder of the other run."""
-        return self.checkpoint.parent.parent
+        return RunPaths.of_checkpoint(self.checkpoint).folder
 
     @property
     def name(self) -> str:
@@ -46,7 +47,7 @@ class Start:
         return f"{self.run.resolve()}:{self.checkpoint.stem}"
 
     def note(self) -> dict[str, Any]:
-        """Where the weights are from, for environment.json."""
+        """Origin of the weights, for environment.json."""
         return {
             "run": str(self.run.resolve()),
             "checkpoint": self.checkpoint.name,
@@ -77,7 +78,7 @@ class Start:
 
 
 def find_start(config: Config, image_shape: tuple[int, int, int]) -> Start | None:
-    """What a run of this resolved config begins with; None without --init-from.
+    """Weights that a run of this resolved config begins with; None without --init-from.
 
     Raises: OptionError for a run or a checkpoint that is not there or cannot be read, and for parts none of
     which fits, or that were asked for by name and do not fit.
@@ -118,34 +119,24 @@ def _find(given: str) -> Found:
         folder = Path(run).expanduser()
     else:
         name = ""
-    checkpoints = folder / "checkpoints"
+    checkpoints = RunPaths(folder).checkpoints
     if not checkpoints.is_dir():
-        runs = [each.parent.name for each in folder.parent.glob("*/checkpoints")]
+        runs = [each.parent.name for each in folder.parent.glob(f"*/{checkpoints.name}")]
         what = "no run's folder" if folder.is_dir() else "no such folder"
         raise OptionError("init_from", f"{what}; {did_you_mean(folder.name, runs)}a run's folder is accepted")
     try:
-        found = _named(checkpoints, name) if name else newest(checkpoints)
+        found = named(checkpoints, name) if name else newest(checkpoints)
     except DamagedCheckpoint as error:
         raise OptionError("init_from", str(error)) from None
+    except LookupError as error:
+        raise OptionError("init_from", f"no checkpoint {name.removesuffix(ENDING)}; {error}") from None
     except OSError as error:
         raise OptionError("init_from", f"cannot read {error.filename} ({error.strerror})") from None
-    except OptionError:
-        raise
     except UserError as error:
         raise OptionError("init_from", str(error)) from None
     if found is None:
         raise OptionError("init_from", "the run has no checkpoint yet")
     return found
-
-
-def _named(checkpoints: Path, name: str) -> Found:
-    path = checkpoints / f"{name.removesuffix('.safetensors')}.safetensors"
-    if not path.is_file():
-        there = sorted(each.stem for each in checkpoints.glob("*.safetensors"))
-        hint = did_you_mean(path.stem, there)
-        problem = f"no checkpoint {path.stem}; {hint}There: {', '.join(there) or 'none'}."
-        raise OptionError("init_from", problem)
-    return Found(path, *read(path), {})
 
 
 def _state(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
@@ -161,7 +152,7 @@ def _state(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
 
 
 def _problem(network: nn.Module | None, theirs: Mapping[str, Tensor]) -> str:
-    """Why a network cannot take that state; nothing where it can, or where neither run has such a part."""
+    """Reason why a network cannot take that state; empty where it can, or where both runs lack the part."""
     ours = {} if network is None else network.state_dict()
     if not ours or not theirs:
         return "this run has none" if theirs else "that run has none" if ours else ""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vaegan.config.interval import Interval
 from vaegan.config.schema import Config
-from vaegan.errors import UserError
+from vaegan.errors import UserError, did_you_mean
 from vaegan.files import put_beside, write_whole
 from vaegan.nets.players import Players
 from vaegan.parallel import ALONE, Ranks
@@ -29,8 +29,9 @@ from vaegan.training.optim import PlayerOptimiser
 FORMAT = 1
 WITHIN_AN_EPOCH = Interval(minutes=10)  # between two savings
 KEPT = 2  # of the checkpoints that follow each other
-NAME = "step-{:08}.safetensors"
-PATTERN = re.compile(r"step-(\d+)\.safetensors")
+ENDING = ".safetensors"
+PATTERN = re.compile(rf"step-(\d+){re.escape(ENDING)}")
+BEST = "best"
 
 
 class DamagedCheckpoint(Exception):
@@ -39,7 +40,7 @@ class DamagedCheckpoint(Exception):
 
 @dataclass
 class Progress:
-    """Where a run stands: what comes next, and what has been summed up on the way.
+    """Position in training and running sums.
 
     epoch, batch: the next to be trained on, from 0 (a batch after the last: the epoch's evaluation).
     step: batches so far. seconds: of training in this epoch so far. floor: the PBP loss of perfect
@@ -126,7 +127,7 @@ def newest(folder: Path) -> Found | None:
 
     Raises: UserError when there are some, and none of them can be read.
     """
-    kept = [*folder.glob("epoch-*.safetensors"), *folder.glob("best.safetensors")]
+    kept = [*folder.glob(f"epoch-*{ENDING}"), *folder.glob(f"{BEST}{ENDING}")]
     kept.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     damaged: dict[Path, str] = {}
     for path in [*_following(folder)[::-1], *kept]:
@@ -138,6 +139,28 @@ def newest(folder: Path) -> Found | None:
         path, reason = next(iter(damaged.items()))
         raise UserError(f"{path}: {reason}; there is no other one that could be read")
     return None
+
+
+def checkpoint_names(folder: Path) -> list[str]:
+    """Names of a run's checkpoints, without their ending."""
+    return sorted(path.stem for path in folder.glob(f"*{ENDING}"))
+
+
+def after_epoch(folder: Path, epoch: int) -> Path:
+    """The checkpoint kept after that epoch, from 1, whether it is there or not."""
+    return folder / f"epoch-{epoch:04}{ENDING}"
+
+
+def named(folder: Path, name: str) -> Found:
+    """Read a checkpoint by its name, with or without its ending.
+
+    Raises: LookupError with the names that there are; as `read` for one that cannot be read.
+    """
+    path = folder / f"{name.removesuffix(ENDING)}{ENDING}"
+    if not path.is_file():
+        there = checkpoint_names(folder)
+        raise LookupError(f"{did_you_mean(path.stem, there)}There: {', '.join(there) or 'none'}.")
+    return Found(path, *read(path), {})
 
 
 def _following(folder: Path) -> list[Path]:
@@ -298,7 +321,7 @@ class Checkpoints:
             "meter_units": progress.meter.units,
         }
         # the one that a run goes on from last of all: it says that all else is done
-        paths = [*self._to_keep(progress), self.folder / NAME.format(progress.step)]
+        paths = [*self._to_keep(progress), self.folder / f"step-{progress.step:08}{ENDING}"]
         if self._background is None:
             self._write(paths, tensors, facts)
             return
@@ -318,12 +341,12 @@ class Checkpoints:
         """The files that the end of an epoch is worth, beside the next of those that follow each other."""
         epoch_ended = progress.batch == 0
         if epoch_ended and progress.epoch in self._keep_epochs:
-            yield self.folder / f"epoch-{progress.epoch:04}.safetensors"
+            yield after_epoch(self.folder, progress.epoch)
         if epoch_ended and progress.records and self._best and self._best.is_last(progress.records):
-            yield self.folder / "best.safetensors"
+            yield self.folder / f"{BEST}{ENDING}"
 
     def _own(self, rows: Tensor) -> Tensor:
-        """This process's row of what all had; of other processes than now, the first has the sum."""
+        """This rank's saved row of sums; if the number of ranks has changed, rank 0 takes the sum."""
         if len(rows) == self._ranks.size:
             return rows[self._ranks.rank]
         return rows.sum(0) if self._ranks.first else torch.zeros_like(rows[0])

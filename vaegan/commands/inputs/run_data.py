@@ -4,6 +4,7 @@ from vaegan.config.paths import path_options
 from vaegan.config.yaml_files import looked_for, read_config
 from vaegan.datasets import Request, Splits, open_source
 from vaegan.errors import OptionError, UserError
+from vaegan.run.layout import RunPaths
 from vaegan.run.trained import Trained
 
 
@@ -13,7 +14,7 @@ def images_of(trained: Trained, advice: str, **typed: str | None) -> tuple[Reque
     advice: for who has moved them. typed: `dataset` and `data_dir`, None where they were not.
     Raises: OptionError for what was typed; UserError that names the run's file for what stands there.
     """
-    file = trained.folder / "config.yaml"
+    file = RunPaths(trained.folder).config
     stands = read_config(file, origin=str(file))[-1][1]
     if not stands:
         raise UserError(f"{file}: holds no options; put back those of the run")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from vaegan.datasets.checksums import as_text, checksums, difference
 from vaegan.datasets.store import ImageStore
+from vaegan.run.checksums import as_text, checksums, difference
 
 SHAPE = (3, 5, 7)
 
@@ -30,7 +30,7 @@ def test_one_pixel_changes_the_checksum_of_its_image_alone(images):
 
 def test_images_in_several_portions_and_not_in_one_piece_have_the_same(images, monkeypatch):
     expected = checksums(images)
-    monkeypatch.setattr("vaegan.datasets.checksums.AT_ONCE", 1000)
+    monkeypatch.setattr("vaegan.run.checksums.AT_ONCE", 1000)
     assert np.array_equal(checksums(images.mT.contiguous().mT), expected)
     assert len(checksums(images[:0])) == 0
 

@@ -1,0 +1,41 @@
+"""Names of run folders: typed, or made from what the run is."""
+
+import itertools
+import os
+from pathlib import Path
+
+from vaegan.config.schema import DEFAULT_ADV, Config
+from vaegan.errors import OptionError
+
+LONGEST = 100  # characters of a name made by us
+
+
+def plan_folder(config: Config, data: str) -> Path:
+    """Folder of a new run; nothing is made.
+
+    data: short name of the images, where the run has no name of its own.
+    Raises: OptionError for a name that is taken, since no run overwrites another.
+    """
+    runs_dir = Path(config.runs_dir).expanduser()
+    if config.run_name:
+        if os.path.lexists(runs_dir / config.run_name):
+            raise OptionError("run_name", f"{runs_dir / config.run_name} exists already; choose another name")
+        return runs_dir / config.run_name
+    name = describe(config, data)
+    return next(path for i in itertools.count(1) if not os.path.lexists(path := runs_dir / f"{name}-{i}"))
+
+
+def describe(config: Config, data: str) -> str:
+    """Name from data set, networks, adversarial loss and its weight in the VAE's loss.
+
+    data: short name of the images. Two runs may have the same name.
+    """
+    if config.gan or config.encoder_name == config.decoder_name:
+        networks = [config.decoder_name]
+    else:
+        networks = [config.encoder_name, config.decoder_name]
+    if config.disc:
+        networks += [config.disc, "" if config.gan else f"w{config.disc_weight}"]
+        networks += ["" if config.adv == DEFAULT_ADV else config.adv]
+    name = "_".join(filter(None, [data, "gan" if config.gan else "", *networks]))[:LONGEST]
+    return name.replace(":", "-").replace("/", "-").replace(" ", "-")
