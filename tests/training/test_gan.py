@@ -18,6 +18,8 @@ from vaegan.errors import TrainingError, UserError
 from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators.dense import DenseDiscriminator
+from vaegan.objective.weights import Time
+from vaegan.objective.weights.constant import Constant
 from vaegan.training.checkpoint import last_checkpoint
 
 GAN = {"vae": None, "gan": "dense", "disc": "dense", "disc_hidden_dim": 8}
@@ -127,7 +129,7 @@ def test_a_gan_has_no_reconstructions_to_give():
         ({}, {"lr": 2e-4, "betas": (0.5, 0.999), "disc_steps": 1, "init": "default", "pixel_range": "pm1"}),
         ({"gan": "deep_conv"}, {"init": "dcgan"}),
         ({"adv": "wgan", "weight_clip": 0.01}, {"lr": 5e-5, "betas": (0, 0.9), "disc_steps": 5}),
-        ({"adv": "wgan-gp"}, {"lr": 1e-4, "betas": (0, 0.9), "disc_steps": 5, "gp": 10}),
+        ({"adv": "wgan-gp"}, {"lr": 1e-4, "betas": (0, 0.9), "disc_steps": 5, "gp": Constant(10.0)}),
         ({"lr": 1e-3}, {"lr": 1e-3, "disc_lr": 1e-3}),
         ({"betas": "0.1,0.2", "disc_betas": [0.3, 0.4]}, {"betas": (0.1, 0.2), "disc_betas": (0.3, 0.4)}),
     ],
@@ -139,7 +141,7 @@ def test_a_gans_defaults_are_its_papers(options, expected):
 
 def test_a_hybrid_keeps_its_defaults_whatever_the_loss():
     config = resolved(make_config({"disc": "dense", "adv": "wgan-gp"}), 32)
-    assert (config.lr, config.betas, config.disc_steps, config.gp) == (1e-3, (0.9, 0.999), 1, 10)
+    assert (config.lr, config.betas, config.disc_steps, config.gp.at(Time())) == (1e-3, (0.9, 0.999), 1, 10)
 
 
 # Steps of the players
