@@ -61,7 +61,7 @@ def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ())
     if len(arms) + len(controls) < 2:
         raise UserError(f"{path}: fewer than two arms; add a grid, arms or controls")
     if not arms:
-        raise UserError(f"{path}: controls need another arm to compare with; add a grid or arms")
+        raise UserError(f"{path}: controls need another arm; add a grid or arms")
     names = [arm.label for arm in arms]
     baseline = str(names[0] if content.get("baseline") is None else content["baseline"])
     if baseline not in names:
