@@ -46,8 +46,12 @@ def main(argv: list[str] | None = None, prog: str = "python -m vaegan") -> int:
         prog = f"{prog} {arguments[0]}"
         if hasattr(command, "main"):  # a program with a command line of its own
             return command.main(arguments[1:], prog)
+        from vaegan.cli.plugin_flags import add_plugins_argument, import_plugins  # imports PyTorch
+
+        import_plugins(arguments[1:])
         parser = Parser(prog=prog, description=command.__doc__)
         command.add_arguments(parser)
+        add_plugins_argument(parser)
         typed = parser.parse(arguments[1:])
         heed_ctrl_c()
         status = command.run(typed) or 0

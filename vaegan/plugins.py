@@ -20,13 +20,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from vaegan.errors import OptionError, UserError
+from vaegan.errors import UserError
 from vaegan.failures import in_a_line
 from vaegan.files import write_whole
 from vaegan.registry import Registry
 
 GROUP = "vaegan.plugins"
-OPTION = "plugins"
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def load(given: Iterable[str], say: Callable[[str], None] = print) -> list[Plugi
 
     One that this process has imported already is imported again only if its files have changed since.
     say: takes a line about one that registers nothing.
-    Raises: OptionError for one that does not exist, fails on import or has the name of another one.
+    Raises: UserError for one that does not exist, fails on import or has the name of another one.
     """
     return [_load(each, say) for each in dict.fromkeys(given)]
 
@@ -91,10 +90,11 @@ def load_installed(say: Callable[[str], None] = print) -> None:
 
 
 def keep(plugins: Iterable[Plugin], folder: Path) -> None:
-    """Write a copy of the plug-ins' files below the folder, each under its name."""
+    """Write a copy of the plug-ins' files below the folder, beside those of other versions."""
     for plugin in plugins:
+        copy = _copy(folder, plugin.note())
         for below, content in plugin.sources.items():
-            path = folder / plugin.name / below if below else folder / plugin.name
+            path = copy / below if below else copy
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, lambda temporary, content=content: temporary.write_bytes(content))
 
@@ -113,10 +113,11 @@ def check(noted: Iterable[Mapping[str, Any]], whose: str, copies: Path) -> list[
         if ours is None and each["installed"]:
             lines.append(f"note: {whose} was made where the plug-in {each['name']} was installed")
         elif ours is None:
-            copy = copies / each["name"]
+            copy = _copy(copies, each)
             missing.append(os.path.relpath(copy) if copy.exists() else each["given"])
         elif ours.digest != each["digest"]:
-            there = f"; its copy is {copies / each['name']}" if (copies / each["name"]).exists() else ""
+            copy = _copy(copies, each)
+            there = f"; its copy is {copy}" if copy.exists() else ""
             lines.append(f"note: {ours.given} differs from what {whose} was made with{there}")
     if missing:
         raise UserError(
@@ -124,6 +125,11 @@ def check(noted: Iterable[Mapping[str, Any]], whose: str, copies: Path) -> list[
             f"add --plugins {' '.join(missing)}"
         )
     return lines
+
+
+def _copy(folder: Path, note: Mapping[str, Any]) -> Path:
+    """The place of a run's copy of a plug-in."""
+    return folder / note["digest"][:8] / note["name"]
 
 
 def _load(given: str, say: Callable[[str], None]) -> Plugin:
@@ -136,13 +142,13 @@ def _load(given: str, say: Callable[[str], None]) -> Plugin:
     if before is not None and before.digest == plugin.digest:
         return before
     if before is not None and before.origin != plugin.origin:
-        raise OptionError(OPTION, f"another plug-in is called {plugin.name}: {before.given}; rename one")
+        raise _refused(given, f"another plug-in is called {plugin.name}: {before.given}; rename one")
     registered = Registry.n_registered
     try:
         run()
     except Exception as error:
         files = [path / below if below else path for below in plugin.sources]
-        raise OptionError(OPTION, _failed(error, files)) from error
+        raise _refused(given, _failed(error, files)) from error
     if Registry.n_registered == registered:
         say(f"note: the plug-in {given} registers nothing")
     _loaded[plugin.name] = plugin
@@ -153,12 +159,12 @@ def _of_path(given: str, path: Path) -> Plugin:
     if path.is_dir():
         files = [each for each in sorted(path.rglob("*.py")) if not _is_hidden(each.relative_to(path))]
         if not files:
-            raise OptionError(OPTION, "no Python file in this folder")
+            raise _refused(given, "no Python file in this folder")
         sources = {each.relative_to(path).as_posix(): each.read_bytes() for each in files}
     elif path.suffix == ".py":
         sources = {"": path.read_bytes()}
     else:
-        raise OptionError(OPTION, "not Python; a .py file, a folder of them or a module's name is accepted")
+        raise _refused(given, "not Python; a .py file, a folder of them or a module's name is accepted")
     return Plugin(given, path.name, str(path), sources)
 
 
@@ -202,7 +208,7 @@ def _find_module(given: str) -> ModuleSpec:
     except (ImportError, ValueError):
         spec = None
     if spec is None:
-        raise OptionError(OPTION, "no such file, folder or module")
+        raise _refused(given, "no such file, folder or module")
     return spec
 
 
@@ -221,7 +227,11 @@ def _sources(spec: ModuleSpec) -> dict[str, bytes]:
         return {each.relative_to(folder).as_posix(): each.read_bytes() for folder, each in found}
     if spec.origin and spec.origin.endswith(".py"):
         return {"": Path(spec.origin).read_bytes()}
-    raise OptionError(OPTION, f"the module {spec.name} has no Python file")
+    raise _refused(spec.name, "a module without a Python file")
+
+
+def _refused(given: str, problem: str) -> UserError:
+    return UserError(f"--plugins {given}: {problem}")
 
 
 def _failed(error: BaseException, files: Iterable[Path] = ()) -> str:

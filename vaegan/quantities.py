@@ -69,13 +69,14 @@ class Quantity:
 _ENTRIES: dict[str, Quantity] = {}
 
 
-def add(key: str, quantity: Quantity) -> Quantity:
+def add(key: str, quantity: Quantity, *, again: bool = False) -> Quantity:
     """File a quantity under its key: "gen/kl", "time/epoch_s", "reconstruction/psnr"; returns it.
 
-    key: as in metrics.jsonl behind the split, or of an evaluation behind "eval/".
+    key: as in metrics.jsonl behind the split, or of an evaluation behind "eval/". again: True to take the
+    place of an entry.
     Raises: ValueError for a key that has an entry, since one of the two would silently never be used.
     """
-    if key in _ENTRIES:
+    if key in _ENTRIES and not again:
         raise ValueError(f"quantity {key!r} is added twice")
     player = {"gen": GEN, "disc": DISC}.get(key.partition("/")[0], "")
     _ENTRIES[key] = replace(quantity, section=quantity.section or player)

@@ -19,19 +19,23 @@ class Registry:
     def __init__(self, kind: str):
         self.kind = kind
         self._entries: dict[str, Any] = {}
+        self._places: dict[str, tuple[str, str]] = {}
 
-    def register(self, name: str) -> Callable:
+    def register(self, name: str, *, origin: Any = None) -> Callable:
         """A class decorator that registers the class under `name`.
 
+        origin: the class or function in a user's code, where something made of it is registered.
         A class that is defined again, by a cell of a notebook or an edited plug-in, takes the place of its
         former self.
         Raises: ValueError for a name already taken, since one of the two would silently never be used.
         """
 
         def decorate(entry):
-            if name in self._entries and _origin(entry) != _origin(self._entries[name]):
+            place = _place(entry if origin is None else origin)
+            if name in self._entries and self._places.get(name) != place:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
             self._entries[name] = entry
+            self._places[name] = place
             Registry.n_registered += 1
             return entry
 
@@ -71,11 +75,9 @@ class Registry:
 DATASETS = Registry("data set")  # here, so that the config can tell their names from paths without them
 
 
-def _origin(entry: Any) -> tuple[str, str] | int:
+def _place(entry: Any) -> tuple[str, str]:
     """The place in the code at which a class or function is defined."""
-    if not hasattr(entry, "__qualname__"):
-        return id(entry)
-    return entry.__module__, entry.__qualname__
+    return entry.__module__, getattr(entry, "__qualname__", repr(entry))
 
 
 def import_siblings(package: str, path: list[str]) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from vaegan import plugins
 from vaegan.ablation.folder import write_options
 from vaegan.ablation.plan import Job, Plan
 from vaegan.ablation.pools import Pool
@@ -122,6 +123,8 @@ class Runner:
         flags = ("--config", str(options), "--seed", str(job.config.seed))
         places = ("--runs-dir", str(job.folder.parent), "--run-name", job.name)
         changed = ["--wandb-group", self._group]
+        if own := [each.origin for each in plugins.loaded() if not each.installed]:
+            changed += ["--plugins", *own]
         if job.keep_epochs:
             changed += ["--keep-epochs", ",".join(map(str, job.keep_epochs))]
         return Work(job.folder, (*flags, *places), tuple(changed), job.config.epochs, self._pool.threads)

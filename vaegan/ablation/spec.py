@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vaegan import plugins
 from vaegan.ablation.controls import CONTROLS
 from vaegan.ablation.metrics import DEFAULT_METRICS, check_metric
 from vaegan.config.make import takes_away
 from vaegan.config.paths import beside, located
 from vaegan.config.schema import natures
-from vaegan.config.yaml_files import load_yaml, read_config
+from vaegan.config.yaml_files import load_yaml, plugins_in, plugins_named, read_config
 from vaegan.errors import UserError, did_you_mean
 from vaegan.seeds import LARGEST_SEED
 
-KEYS = ("extends", "base", "options", "grid", "arms", "controls", "seeds", "metrics", "baseline", "labels")
+KEYS = (
+    *("extends", "base", "options", "grid", "arms", "controls", "seeds", "metrics", "baseline", "labels"),
+    "plugins",
+)
 NONE = "none"  # as the value of a key, it removes the value set by another file; an arm may have this name
 
 
@@ -51,6 +55,7 @@ def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ())
     form.
     """
     content = _extended(path, str(path), ())
+    plugins.load([*_plugins_below(path, content), *content["plugins"]])
     common = _base(path, content) | _mapping(path, "options", content)
     labels = _labels(path, content)
     named = [*_grid(path, content, labels), *_named_arms(path, content)]
@@ -112,11 +117,25 @@ def _extended(path: Path, origin: str, above: tuple[Path, ...]) -> dict[str, Any
         }
     together = ("options", "labels")
     content |= {key: _mapping(path, key, content) for key in together if key in content}
+    content["plugins"] = plugins_named(content, path)
     extended = content.pop("extends", None)
     if extended is None:
         return content
     below = _extended(beside(path, extended), f"{path}: extends: {extended}", (*above, path.resolve()))
+    content["plugins"] = [*below["plugins"], *content["plugins"]]
     return below | content | {key: below.get(key, {}) | content.get(key, {}) for key in together}
+
+
+def _plugins_below(path: Path, content: Mapping[str, Any]) -> list[str]:
+    """The plug-ins of the configs that are the base of all arms, or of single ones."""
+    arms = content.get("arms")
+    own = (
+        [each.get("base") for each in arms.values() if isinstance(each, dict)]
+        if isinstance(arms, dict)
+        else []
+    )
+    bases = [base for base in (content.get("base"), *own) if base not in (None, NONE)]
+    return [each for base in bases for each in plugins_in(base, origin=f"{path}: base: {base}")]
 
 
 def _base(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:

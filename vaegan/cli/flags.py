@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vaegan import plugins
 from vaegan.cli.parser import Parser
+from vaegan.cli.plugin_flags import add_plugins_argument
 from vaegan.config.knobs import DISC_PREFIX, knobs
 from vaegan.config.make import make_config
 from vaegan.config.option import declared
@@ -16,6 +18,7 @@ from vaegan.config.schema import SECTIONS, Config, config_type, is_listed, liter
 from vaegan.config.yaml_files import looked_for, read_config
 from vaegan.errors import OptionError, OptionErrors, UserError, did_you_mean, flag
 from vaegan.run.layout import RunPaths, names_of_runs
+from vaegan.run.reading import plugin_notes
 
 
 @dataclass
@@ -23,7 +26,8 @@ class Given:
     """What the user gave: values by option, and how each was written ("--lr", "a.yaml: lr").
 
     texts: each value as it was typed. files: the YAML files of those that stand in one. dry_run: whether to
-    show the run instead of making it. resume: the folder of a run to go on with.
+    show the run instead of making it. resume: the folder of a run to go on with. remarks: lines to show, on
+    plug-ins that differ from the run's.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -32,6 +36,7 @@ class Given:
     files: dict[str, Path] = field(default_factory=dict)
     dry_run: bool = False
     resume: Path | None = None
+    remarks: list[str] = field(default_factory=list)
 
     def add(self, values: Mapping[str, Any], file: Path | None = None) -> None:
         """Put values over those so far, from flags or from a YAML file."""
@@ -40,8 +45,8 @@ class Given:
             self.origins[name] = f"{file}: {name}" if file else flag(name)
             self.texts[name] = "none" if value is None else str(value)
             if file is None and isinstance(value, list):
-                self.texts[name] = " ".join(value)
-                self.values[name] = _parts(value)
+                self.texts[name] = " ".join(map(str, value))
+                self.values[name] = _parts(value) if all(isinstance(each, str) for each in value) else value
             self.files.pop(name, None)
             if file:
                 self.files[name] = file
@@ -82,18 +87,28 @@ def _parts(typed: list[str]) -> list[str] | str:
 def parse(argv: list[str], *, prog: str, datasets: Iterable[str], trackers: Iterable[str] = ()) -> Given:
     """What a command line gives. datasets, trackers: the registered names, for --help.
 
-    Raises: UserError for a flag that does not exist or has no value, for a YAML file that cannot be
-    read, and for a folder that holds no run.
+    Raises: UserError for a flag that does not exist or has no value, and as `gather`.
     """
     parser = _parser(prog, {"dataset": datasets, "tracker": [*trackers, "none"]})
     typed = vars(parser.parse(argv))
-    resume, path = typed.pop("resume"), typed.pop("config")
-    given = Given(dry_run=typed.pop("dry_run"), resume=resume)
+    typed.pop("plugins", None)  # imported before
+    return gather(typed)
+
+
+def gather(typed: dict[str, Any]) -> Given:
+    """Everything that was given: options by name, and `config`, `resume` and `dry_run`.
+
+    Raises: UserError for a YAML file that cannot be read, and for a folder that holds no run.
+    """
+    resume, path = typed.pop("resume", None), typed.pop("config", None)
+    resume = None if resume is None else Path(resume).expanduser()
+    given = Given(dry_run=typed.pop("dry_run", False), resume=resume)
     origin = f"--config {path}"
     if resume is not None:
         if path is not None:
             raise UserError(f"{origin}: --resume takes the run's own config; leave out one of them")
         path, origin = _config_of_run(resume), f"--resume {resume}"
+        given.remarks = plugins.check(plugin_notes(resume), origin, RunPaths(resume).plugins)
     elif path is not None:
         path = find_config(path, origin=origin)
     if path is not None:
@@ -153,6 +168,7 @@ def _parser(prog: str, registered: Mapping[str, Iterable[str]]) -> Parser:
     command.add_argument(
         "--dry-run", action="store_true", default=False, help="show the run; train nothing, write nothing"
     )
+    add_plugins_argument(command)
     cls = config_type()
     for section in SECTIONS:
         group = parser.add_argument_group(section.__doc__)

@@ -38,7 +38,10 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
 def open_typed_run(arguments: argparse.Namespace) -> Trained:
     """The run that was typed; on the CPU, for a command without --device. Raises: as `open_run`."""
     device = getattr(arguments, "device", "cpu")
-    return open_run(arguments.run, device, arguments.checkpoint)
+    trained = open_run(arguments.run, device, arguments.checkpoint)
+    for remark in trained.remarks:
+        print(remark)
+    return trained
 
 
 def check_run_folder(folder: Path) -> None:

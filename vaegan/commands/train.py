@@ -16,6 +16,7 @@ from vaegan.cli import console as terminal
 from vaegan.cli.flags import Given, parse
 from vaegan.cli.parser import print_any_text
 from vaegan.cli.plan import network_names, say_fitted, say_where_it_goes_on, show_plan
+from vaegan.cli.plugin_flags import import_plugins
 from vaegan.cli.skipped import list_problems, problem_lines
 from vaegan.config.build import (
     build_adversarial,
@@ -66,6 +67,7 @@ def main(argv: list[str] | None = None, prog: str = "train_vaegan.py") -> int:
     ranks = launched_ranks()
     reports = ranks.reports_errors
     try:
+        import_plugins(arguments)
         given = parse(arguments, prog=prog, datasets=datasets.DATASETS.names(), trackers=TRACKERS.names())
         run(given, [*prog.split(), *arguments], ranks)
         return 0
@@ -89,14 +91,16 @@ def main(argv: list[str] | None = None, prog: str = "train_vaegan.py") -> int:
     return status
 
 
-def run(given: Given, command: list[str], ranks: Ranks) -> None:
-    """Show the run, make it, or go on with one, in one of its processes.
+def run(given: Given, command: list[str], ranks: Ranks) -> Path:
+    """Show the run, make it, or go on with one, in one of its processes; returns its folder.
 
     Raises: UserError before anything is written; from training TrainingError, Stopped and OSError.
     """
     config = given.config()
     check_trackers(config.tracker)
     console = terminal.make_console(quiet=not ranks.first)
+    for remark in given.remarks:
+        console.print(remark)
     source = datasets.open_source(datasets.Request.of(config.to_dict()))
     if note := datasets.namesake(config.dataset):
         console.print(note)
@@ -128,7 +132,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
         show_plan(console, config, description, folder, found)
         if start is not None:
             console.print(start.line(config.pixel_range))
-        return
+        return folder
 
     if ranks.first:
         check_place(folder, resumed=given.resume is not None)
@@ -164,7 +168,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
             except Stopped:
                 ranks.any()  # until the first has written: torchrun ends all when one has ended
                 raise
-        return
+        return folder
 
     saved = Run(folder, config, resume=True) if given.resume else new_run(config, title)
     try:
@@ -219,6 +223,7 @@ def run(given: Given, command: list[str], ranks: Ranks) -> None:
             saved.records()[-1], draws, seconds, saved.folder, weights, evaluated
         ):
             console.print(line)
+        return saved.folder
     except (KeyboardInterrupt, Stopped, TrainingError, torch.OutOfMemoryError, OSError) as error:
         say_how_to_go_on(saved, error, ranks, console)
         raise

@@ -1,6 +1,7 @@
 """Options read from YAML files and the files that they name as their base."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import yaml
 
 from vaegan.config.paths import beside, located, places
 from vaegan.errors import UserError
+
+PLUGINS = "plugins"  # key of the plug-ins that a file needs
 
 
 class _Loader(yaml.SafeLoader):
@@ -58,6 +61,7 @@ def read_config(
         raise UserError(f"{origin}: the file is its own base")
     values = load_yaml(path, origin)
     base = values.pop("base", None)
+    values.pop(PLUGINS, None)  # never imported because a file is read
     values = located(values, path)
     if base is None:
         return [(path, values)]
@@ -65,6 +69,26 @@ def read_config(
         beside(path, base), origin=f"{path}: base: {base}", above=(*above, path.resolve())
     )
     return [*inherited, (path, values)]
+
+
+def plugins_in(path: Path, *, origin: str) -> list[str]:
+    """The plug-ins that a file and its bases name: paths as they are read from here, and modules.
+
+    Raises: as `read_config`, and UserError for anything but a list of names.
+    """
+    found: list[str] = []
+    for file in reversed([file for file, _ in read_config(path, origin=origin)]):
+        found = [*plugins_named(load_yaml(file, origin), file), *found]
+    return found
+
+
+def plugins_named(values: Mapping[str, Any], file: Path) -> list[str]:
+    """The plug-ins that a file with these values names. Raises: UserError for anything but a list."""
+    given = values.get(PLUGINS) or []
+    given = [given] if isinstance(given, str) else given
+    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+        raise UserError(f"{file}: {PLUGINS}: a list of files, folders and modules is accepted")
+    return [str(beside(file, each)) if beside(file, each).exists() else each for each in given]
 
 
 def looked_for(file: Path, name: str) -> str:

@@ -93,8 +93,10 @@ def register_term(
 
     def decorate(compute: Compute) -> Compute:
         said = quantity or Quantity(key.partition("/")[2].replace("_", " "), curve=True)
-        TERMS.register(key)(Term(key, compute, tuple(needs), weight, slope_penalty, said.place))
-        quantities.add(key, replace(said, weighted=True))
+        again = key in dict(TERMS.entries())  # by an edited plug-in; refused if it is another one's
+        term = Term(key, compute, tuple(needs), weight, slope_penalty, said.place)
+        TERMS.register(key, origin=compute)(term)
+        quantities.add(key, replace(said, weighted=True), again=again)
         return compute
 
     return decorate

@@ -11,6 +11,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
+from vaegan import plugins
 from vaegan.config.build import build_adversarial
 from vaegan.config.paths import config_text
 from vaegan.config.schema import MOST_GRIDS, Config
@@ -98,6 +99,9 @@ class Run:
         init_from: origin of the first weights, where they are another run's.
         """
         setting = environment(device, command) | {"processes": n_ranks}
+        if used := plugins.loaded():
+            setting["plugins"] = [each.note() for each in used]
+            plugins.keep(used, self.paths.plugins)
         if self.paths.environment.exists():
             before = read_environment(self.folder)
             setting = before | {"resumed": [*before.get("resumed", []), setting]}

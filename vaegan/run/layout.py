@@ -37,6 +37,7 @@ class RunPaths:
         self.samples = self.figures / "samples"  # a folder: a grid for each epoch that was drawn
         self.evaluation = folder / EVALUATION
         self.report = folder / REPORT
+        self.plugins = folder / "plugins"  # a folder: copies of the plug-ins that the run was made with
         self.exports = folder / "exports"  # a folder: programs that run without this package
 
     @classmethod

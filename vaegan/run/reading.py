@@ -71,6 +71,14 @@ def read_environment(folder: Path) -> dict[str, Any]:
     return _read_json(RunPaths(folder).environment)
 
 
+def plugin_notes(folder: Path) -> list[dict[str, Any]]:
+    """The plug-ins that a run was made with, or else resumed with last; none where nothing is noted."""
+    if not RunPaths(folder).environment.is_file():
+        return []
+    first = read_environment(folder)
+    return [first, *first.get("resumed", [])][-1].get("plugins", [])
+
+
 def read_evaluation(folder: Path) -> dict[str, Any] | None:
     """The evaluation.json in a folder; None where there is none. Raises: ValueError for a damaged file."""
     file = RunPaths(folder).evaluation

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vaegan import plugins
 from vaegan.config.build import build_players
 from vaegan.config.make import make_config
 from vaegan.config.schema import Config
@@ -31,7 +32,8 @@ class Trained:
 
     folder: of the run; None for a checkpoint that lies elsewhere. players: `decode` uses the averaged decoder
     where there is one (`--ema`). image_shape: [C, H, W]. checkpoint: the file. epochs: finished when it was
-    written. data: facts that tell the images that it was trained on from others.
+    written. data: facts that tell the images that it was trained on from others. remarks: lines to show, on
+    plug-ins that differ from those the run was made with.
     """
 
     folder: Path | None
@@ -42,6 +44,7 @@ class Trained:
     checkpoint: Path
     epochs: int
     data: Mapping[str, Any]
+    remarks: tuple[str, ...] = ()
 
     @property
     def weights(self) -> str:
@@ -159,6 +162,8 @@ def image_shape_of(checkpoint: Path, facts: Mapping[str, Any]) -> tuple[int, int
 
 
 def _opened(found: Found, folder: Path | None, device: str) -> Trained:
+    paths = RunPaths.of_checkpoint(found.path)
+    remarks = plugins.check(found.facts.get("plugins", ()), str(folder or found.path), paths.plugins)
     config = make_config(found.facts["config"])
     image_shape = image_shape_of(found.path, found.facts)
     on = pick_device(device)
@@ -167,4 +172,14 @@ def _opened(found: Found, folder: Path | None, device: str) -> Trained:
     players = build_players(without_downloads, image_shape)
     players.load_state_dict({name: value for name, value in found.tensors.items() if "/" not in name})
     players = players.to(on, memory_format=torch.channels_last).eval().requires_grad_(False)
-    return Trained(folder, config, players, image_shape, on, found.path, found.epochs, found.facts["data"])
+    return Trained(
+        folder,
+        config,
+        players,
+        image_shape,
+        on,
+        found.path,
+        found.epochs,
+        found.facts["data"],
+        tuple(remarks),
+    )

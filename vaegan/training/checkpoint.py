@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from vaegan import plugins
 from vaegan.config.interval import Interval
 from vaegan.config.schema import Config
 from vaegan.errors import UserError, did_you_mean
@@ -236,7 +237,12 @@ class Checkpoints:
         training, behind all that it was given before; None for at once.
         """
         self.folder = folder
-        self._setting = {"format": FORMAT, "config": config.to_dict(), "data": dict(data)}
+        self._setting = {
+            "format": FORMAT,
+            "config": config.to_dict(),
+            "data": dict(data),
+            "plugins": [each.note() for each in plugins.loaded()],
+        }
         self._every = config.save_every or WITHIN_AN_EPOCH
         self._thinned = config.save_every is None and config.epochs > FEW_EPOCHS
         self._epochs = config.epochs
