@@ -508,6 +508,7 @@ def test_help_lists_no_flag_that_is_no_option(help_of):
     assert help_of.keys() - set(map(flag, config_type().model_fields)) == {
         "--config",
         "--dry-run",
+        "--plugins",
         "--resume",
     }
 
