@@ -2,10 +2,12 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from tiny_runs import changed_since_training, shared_tiny_run
 
 import train_vaegan
 
@@ -24,6 +26,20 @@ def data_dir() -> Path:
             "needs real data: set VAEGAN_DATA to the folder that holds MNIST, CIFAR-10 and anime_faces"
         )
     return Path(path)
+
+
+@pytest.fixture(scope="session")
+def shared_run(tmp_path_factory):
+    """Gives the folder of a tiny run with these flags, which is trained once in a session.
+
+    Tests that write into it make a copy first.
+    """
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each process has a folder of its own in the session's
+        place = place.parent
+    place /= "shared-runs"
+    yield partial(shared_tiny_run, place)
+    assert changed_since_training(place) == []
 
 
 @pytest.fixture

@@ -225,6 +225,7 @@ class Records:
         self.records.append(record)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "phases"),
     [

@@ -91,6 +91,7 @@ def best_estimate_with_penalty(distance, penalty):
     return distance + (gap**2 / p).sum().item() * step / (2 * penalty)
 
 
+@pytest.mark.slow
 def test_a_penalised_critic_overstates_the_distance_of_two_gaussians_by_a_twentieth():
     expected = best_estimate_with_penalty(distance=1, penalty=10)
     assert expected == pytest.approx(1.05, abs=0.005)  # 1 + 1 / 20, and 0.0045 for pairs at random
@@ -158,6 +159,7 @@ def play_on_the_ring(seed, steps=800):
         return shares_of_modes(players.decode(torch.randn(5000, 2)))
 
 
+@pytest.mark.slow
 def test_all_modes_of_a_ring_are_covered():
     assert shares_of_modes(ring(5000)).min() > 0.1  # of the data 12.4 % each
     shares = play_on_the_ring(seed=0)

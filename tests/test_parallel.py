@@ -336,11 +336,13 @@ def assert_came_to_the_same(name, results):
     assert torch.cat(off).float().mean() < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_two_processes_come_to_what_one_comes_to(name, two):
     assert_came_to_the_same(name, two[name])
 
 
+@pytest.mark.slow
 def test_batch_norm_on_cpus_is_measured_and_kept_as_the_first_process_has_it(two):
     (records, state), (others_records, others_state) = two["batch norm"]
     assert records == others_records
@@ -434,6 +436,7 @@ def lose_the_other(path):
         Path(path).write_text(str(error))
 
 
+@pytest.mark.slow
 def test_an_exchange_with_a_process_that_is_gone_says_so(tmp_path):
     ended = finished(start(2, lose_the_other, str(tmp_path / "said"), folder=tmp_path), tmp_path)
     assert ended.codes == [0, 3], ended
@@ -497,6 +500,7 @@ def whole_run(tmp_path_factory):
     return ended, folder / "runs" / "run"
 
 
+@pytest.mark.slow
 def test_the_first_process_alone_writes_and_prints(whole_run):
     ended, folder = whole_run
     assert ended.out[0].count("epoch 2/2") == 1
@@ -509,6 +513,7 @@ def test_the_first_process_alone_writes_and_prints(whole_run):
     assert "batch norm" not in ended.out[0]
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_records_what_a_run_of_one_does(whole_run, command, tmp_path):
     _, folder = whole_run
     status, _, errors = command(LINES)
@@ -526,6 +531,7 @@ def killed_run(tmp_path_factory):
     return folder / "runs" / "run"
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_in_two_processes_to_the_bit(whole_run, killed_run, tmp_path):
     shutil.copytree(killed_run, tmp_path / "run")
     ended = in_processes(2, f"--resume {tmp_path / 'run'}", tmp_path / "elsewhere", tmp_path)
@@ -535,6 +541,7 @@ def test_a_killed_run_goes_on_in_two_processes_to_the_bit(whole_run, killed_run,
     assert_the_same_checkpoint(tmp_path / "run", whole_run[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 3])
 def test_a_killed_run_goes_on_in_another_number_of_processes_within_rounding(
     size, whole_run, killed_run, tmp_path
@@ -545,6 +552,7 @@ def test_a_killed_run_goes_on_in_another_number_of_processes_within_rounding(
     assert_the_same(records_of(tmp_path / "run"), records_of(whole_run[1]), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dead", [0, 1])
 def test_a_dead_process_ends_the_run_with_a_message_and_its_checkpoint_is_whole(dead, tmp_path):
     started = time.monotonic()
@@ -559,6 +567,7 @@ def test_a_dead_process_ends_the_run_with_a_message_and_its_checkpoint_is_whole(
         assert f"to go on: torchrun --nproc-per-node 2 train_vaegan.py --resume {folder}" in ended.out[0]
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_named_once(tmp_path):
     ended = in_processes(2, f"{TINY} --lr 1e30 --run-name run", tmp_path / "runs", tmp_path)
     assert ended.codes == [1, 1], ended
@@ -566,6 +575,7 @@ def test_a_loss_that_is_not_finite_is_named_once(tmp_path):
     assert ended.errors[1] == ""
 
 
+@pytest.mark.slow
 def test_batch_norm_on_cpus_gives_a_warning_and_trains(tmp_path):
     flags = "--vae conv --base-channels 2 --latent-dim 2 --image-size 16 --epochs 1 --batch-size 700"
     ended = in_processes(
@@ -577,6 +587,7 @@ def test_batch_norm_on_cpus_gives_a_warning_and_trains(tmp_path):
     assert "batch norm" not in ended.out[1] + ended.errors[1]
 
 
+@pytest.mark.slow
 def test_bf16_in_two_parts_trains(tmp_path):
     flags = f"{TINY_HYBRID} --gp 1 --precision bf16 --accumulate 2 --epochs 1 --batch-size 700 --run-name run"
     ended = in_processes(2, flags, tmp_path / "runs", tmp_path)
@@ -613,6 +624,7 @@ def test_more_processes_than_gpus_are_refused_in_each_since_the_first_prints(ran
         assert pick_device("cuda") == torch.device("cuda", rank)
 
 
+@pytest.mark.slow
 def test_fewer_held_out_images_than_processes_are_enough(tmp_path):
     ended = finished(start(2, one_held_out, folder=tmp_path), tmp_path)
     assert ended.codes == [0, 0], ended
@@ -669,6 +681,7 @@ def wait_for(condition):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_sigterm_to_torchrun_saves_the_run_and_names_the_command_that_goes_on(tmp_path):
     folder = tmp_path / "run"
     flags = f"{TINY_HYBRID} --epochs 10000 --batch-size 400 --save-every 1 --figure-epochs 1"
@@ -702,6 +715,7 @@ leave(train_vaegan.main())
 """
 
 
+@pytest.mark.slow
 def test_a_run_under_torchrun_is_evaluated_by_its_first_process(tmp_path):
     flags = TINY.replace(" --evaluate false", " --train-images 200 --epochs 1")
     status, output, errors = ended(torchrun(f"{flags} --runs-dir {tmp_path} --run-name run"))

@@ -100,7 +100,7 @@ def test_runs_write_what_the_vocabulary_holds_and_the_dashboard_shows(tmp_path):
     """Every key of their records has an entry of its own, and the dashboard no key that none of them has."""
     written = set()
     for flags in RUNS:
-        folder = tiny_run(tmp_path, f"{SMALL} --evaluate false {flags}")
+        folder = tiny_run(tmp_path, f"{SMALL} {flags}")
         lines = (folder / "metrics.jsonl").read_text().splitlines()
         written |= {key for line in lines for key in json.loads(line)}
         written |= {f"figures/{path.stem}" for path in (folder / "figures").glob("*.png")}

@@ -128,6 +128,7 @@ def assert_ends_as(run, folder, say):
 # kills for real
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_killed_at_random_instants_and_resumed_it_ends_as_if_nothing_had_been(system, made, tmp_path):
     rng = random.Random(sum(system.encode()))
@@ -139,6 +140,7 @@ def test_killed_at_random_instants_and_resumed_it_ends_as_if_nothing_had_been(sy
     assert differences(folder, run.outcome) == []
 
 
+@pytest.mark.slow
 def test_killed_at_later_and_later_operations_of_the_writer_it_ends_as_if_nothing_had_been(made, tmp_path):
     folder, log = tmp_path / "runs" / "hybrid", tmp_path / "log"
     run = made("hybrid")
@@ -207,6 +209,7 @@ def test_more_epochs_than_the_learning_rates_schedule_are_refused_with_the_choic
     assert differences(scheduled, before) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lr_epochs", "expected"), [(4, [5e-4, 0, 1e-3 * 0.1464, 0]), (2, [5e-4, 0, 0, 0])])
 def test_with_more_epochs_the_learning_rates_do_as_asked(lr_epochs, expected, scheduled, tmp_path, say):
     folder = shutil.copytree(scheduled, tmp_path / "run")
@@ -231,6 +234,7 @@ def test_a_run_that_was_killed_after_the_choice_is_not_asked_again(scheduled, tm
     assert status == 2 and errors.startswith(f"{folder / 'config.yaml'}: epochs: 4: the cosine schedule")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["constant --warmup-epochs 1", "step --lr-decay-every 1"])
 def test_more_epochs_of_a_schedule_without_an_end_are_those_of_a_longer_run(schedule, tmp_path, say):
     flags = [*f"{SCHEDULED} {schedule}".split(), "--runs-dir", tmp_path]
@@ -477,6 +481,7 @@ def test_other_images_are_refused(run_on_pictures, say):
     assert differences(run, before) == []
 
 
+@pytest.mark.slow
 def test_one_changed_pixel_of_any_image_is_refused(run_on_pictures, say, tmp_path):
     run, folder, _ = run_on_pictures
     splits = open_source(Request(str(folder), 8)).load()
@@ -516,6 +521,7 @@ def test_images_that_have_moved_are_the_same_images(run_on_pictures, say):
     assert status == 0, errors
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_while_the_first_trains(made, tmp_path, say):
     run = made("plain")
     folder = run.stopped(0, 3, tmp_path / "run")
@@ -746,6 +752,7 @@ def test_a_full_disk_ends_in_one_line_and_the_run_goes_on_exactly_when_there_is_
     assert say("--resume", folder)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_disk_too_small_for_the_run_ends_it_again_and_again_and_it_still_ends_exactly(made, disk, say):
     run = made("hybrid")
     size = 250
@@ -815,6 +822,7 @@ def test_an_original_that_vanishes_during_training_is_no_matter(tmp_path, say, m
     assert differences(tmp_path / "run", outcome(tmp_path / "whole")) == []
 
 
+@pytest.mark.slow
 def test_a_cache_cut_short_during_training_ends_in_one_line(tmp_path):
     """In a process of its own: reading what is gone from a mapped file would end it."""
     folder = pictures(tmp_path / "pictures", 40)

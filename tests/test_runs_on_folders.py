@@ -78,6 +78,7 @@ def test_what_commands_write_among_the_images_is_left_out(photos, capsys):
     assert len(open_source(Request("first-samples", 8)).load().train) == 2  # asked for by name
 
 
+@pytest.mark.slow
 def test_class_folders_are_what_an_evaluation_tells_apart(photos, capsys):
     """One class has a single image, so that it is only on one side of the split."""
     Path("lone").mkdir()

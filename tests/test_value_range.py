@@ -35,7 +35,7 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run_folder(pictures, tmp_path_factory):
-    flags = f"{DENSE} --dataset {pictures} --batch-size 4 --evaluate false --device cpu"
+    flags = f"{DENSE} --dataset {pictures} --batch-size 4 --device cpu"
     return tiny_run(tmp_path_factory.mktemp("runs"), flags)
 
 

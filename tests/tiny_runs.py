@@ -1,8 +1,10 @@
 """Runs of about a second, and the commands that users apply to them."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 import train_vaegan
 from vaegan.__main__ import main
@@ -17,11 +19,37 @@ GAN = f"{TINY} --gan dense --hidden-dim 32 --disc dense --disc-hidden-dim 8"
 
 
 def tiny_run(folder: Path, flags: str) -> Path:
-    """The folder of a run with these flags, below that folder."""
+    """The folder of a run with these flags, below that folder; evaluated only if they say so."""
     before = set(folder.iterdir())
-    assert train_vaegan.main([*flags.split(), "--runs-dir", str(folder)]) == 0
+    given = [*flags.split(), "--runs-dir", str(folder)]
+    given += [] if "--evaluate" in given else ["--evaluate", "false"]
+    assert train_vaegan.main(given) == 0
     (made,) = set(folder.iterdir()) - before
     return made
+
+
+def shared_tiny_run(place: Path, flags: str) -> Path:
+    """The folder of a run with these flags; the first test or process that asks for it trains it.
+
+    place: a folder that all processes of a test session share.
+    """
+    own = place / hashlib.sha256(flags.encode()).hexdigest()[:16]
+    runs, done = own / "runs", own / "name"
+    runs.mkdir(parents=True, exist_ok=True)
+    with FileLock(own / "lock"):
+        if not done.exists():
+            done.write_text(tiny_run(runs, flags).name)
+    return runs / done.read_text()
+
+
+def changed_since_training(place: Path) -> list[Path]:
+    """The files and folders of shared runs that a test has written."""
+    return [
+        path
+        for done in place.glob("*/name")
+        for path in (done.parent / "runs").rglob("*")
+        if path.stat().st_mtime_ns > done.stat().st_mtime_ns
+    ]
 
 
 def typed(capfd: pytest.CaptureFixture, *arguments) -> tuple[int, str, str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_runs import DENSE, GAN, HYBRID, refused, tiny_run, typed
+from tiny_runs import DENSE, GAN, HYBRID, refused, typed
 from torch import nn
 
 from vaegan.config.build import build_players
@@ -80,15 +80,10 @@ for folder in inputs:
 """
 
 
-@pytest.fixture(scope="module")
-def trained_once(tmp_path_factory):
-    return tiny_run(tmp_path_factory.mktemp("runs"), DENSE)
-
-
 @pytest.fixture
-def run(trained_once, tmp_path):
+def run(shared_run, tmp_path):
     """A VAE's run in the test's folder."""
-    return shutil.copytree(trained_once, tmp_path / "run")
+    return shutil.copytree(shared_run(DENSE), tmp_path / "run")
 
 
 def run_elsewhere(inputs, tmp_path) -> tuple[dict, str]:
@@ -123,9 +118,14 @@ def random_inputs(trained: Trained) -> dict[str, torch.Tensor]:
     return {"images": images, "z": torch.randn(max(BATCHES), LATENT_DIM, generator=generator)}
 
 
-def test_every_file_works_without_the_package_as_the_run_does(tmp_path, capfd):
+@pytest.mark.slow
+def test_every_file_works_without_the_package_as_the_run_does(shared_run, tmp_path, capfd):
     pytest.importorskip("onnxruntime")
-    runs = [open_run(tiny_run(tmp_path, flags), "cpu") for flags in (HYBRID, GAN)]
+    folders = [
+        shutil.copytree(shared_run(flags), tmp_path / name)
+        for name, flags in {"hybrid": HYBRID, "gan": GAN}.items()
+    ]
+    runs = [open_run(folder, "cpu") for folder in folders]
     for trained in runs:
         status, output, errors = typed(capfd, "export", trained.folder)
         assert (status, errors) == (0, "")
@@ -207,10 +207,11 @@ def test_only_what_is_asked_for(run, tmp_path, capfd):
     assert "`discriminate" not in text and ".pt2`," not in text
 
 
-def test_programs_refuse_what_is_no_batch_of_the_runs_images(trained_once):
+@pytest.mark.slow
+def test_programs_refuse_what_is_no_batch_of_the_runs_images(shared_run):
     """Floats in [0, 1] above all, which a trace would divide by 255 once more."""
     onnxruntime = pytest.importorskip("onnxruntime")
-    trained = open_run(trained_once, "cpu")
+    trained = open_run(shared_run(DENSE), "cpu")
     images = random_inputs(trained)["images"]
     others = [
         *(images / 255, images.long(), images.expand(-1, 3, -1, -1)),
@@ -240,6 +241,7 @@ def networks():
             yield pytest.param(registry, name, id=f"{registry.kind}-{name}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("registry", "name"), list(networks()))
 def test_every_network_can_be_followed_for_any_batch(registry, name):
     cls, leading = registry.find(name)

@@ -14,10 +14,9 @@ TILE, GAP = 96, 2  # pixels; an image of 16 is enlarged six times
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(shared_run):
     """Runs by what they are."""
-    folder = tmp_path_factory.mktemp("runs")
-    return {name: tiny_run(folder, flags) for name, flags in {"vae": DENSE, "gan": GAN}.items()}
+    return {name: shared_run(flags) for name, flags in {"vae": DENSE, "gan": GAN}.items()}
 
 
 @pytest.fixture

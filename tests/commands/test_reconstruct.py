@@ -6,21 +6,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_runs import DENSE, GAN, refused, tiny_run, typed
+from tiny_runs import DENSE, GAN, refused, typed
 
 from vaegan.commands.reconstruct import png_names
 from vaegan.run.trained import open_run
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(shared_run, tmp_path_factory):
     """Runs by what they are."""
-    folder = tmp_path_factory.mktemp("runs")
     colour = tmp_path_factory.mktemp("colour")
     for i in range(10):
         noise(i, (40, 30)).save(colour / f"{i}.png")
     flags = {"grey": DENSE, "colour": f"{DENSE} --dataset {colour} --crop 20 --batch-size 4", "gan": GAN}
-    return {name: tiny_run(folder, each) for name, each in flags.items()}
+    return {name: shared_run(each) for name, each in flags.items()}
 
 
 def noise(seed: int, size=(16, 16)) -> Image.Image:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_runs import DENSE, GAN, HYBRID, refused, tiny_run, typed
+from tiny_runs import DENSE, GAN, HYBRID, refused, typed
 
 from vaegan.commands import sample
 from vaegan.run.trained import open_run
@@ -12,16 +12,15 @@ from vaegan.seeds import generator_for
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(shared_run):
     """Runs by what they are."""
-    folder = tmp_path_factory.mktemp("runs")
     flags = {
         "vae": DENSE,
         "averaged": HYBRID,
         "gan": GAN,
         "colour": f"{DENSE} --dataset cartoon:60 --batch-size 24",
     }
-    return {name: tiny_run(folder, each) for name, each in flags.items()}
+    return {name: shared_run(each) for name, each in flags.items()}
 
 
 def images_in(folder) -> torch.Tensor:

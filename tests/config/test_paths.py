@@ -31,7 +31,7 @@ def project(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         (folder / "runs").mkdir()
-        flags = f"{DENSE} --batch-size 8 --dataset pics --cache-dir kept --memory-limit 0 --evaluate false"
+        flags = f"{DENSE} --batch-size 8 --dataset pics --cache-dir kept --memory-limit 0"
         tiny_run(Path("runs"), f"{flags} --run-name run")
     return folder
 

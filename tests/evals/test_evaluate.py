@@ -43,6 +43,7 @@ def evaluation_of(folder: Path) -> dict:
     return json.loads((folder / "evaluation.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_after_its_last_epoch(made, capsys):
     folder = made(f"{TINY} --ema 0.9")
     evaluation = evaluation_of(folder)
@@ -67,6 +68,7 @@ def test_a_run_is_evaluated_after_its_last_epoch(made, capsys):
     assert (folder / "report.html").stat().st_size > 100_000
 
 
+@pytest.mark.slow
 def test_of_a_game_without_encoder_only_samples_are_judged(made):
     evaluation = evaluation_of(made(f"{TINY.replace('--vae', '--gan')} --disc dense --disc-hidden-dim 8"))
     assert set(evaluation["sections"]) == EVERY - {"reconstruction", "likelihood", "latents"}
@@ -75,6 +77,7 @@ def test_of_a_game_without_encoder_only_samples_are_judged(made):
     assert evaluation["sections"]["detectability"]["protocol"]["fakes"] == "samples from the prior"
 
 
+@pytest.mark.slow
 def test_images_without_labels_are_compared_in_untrained_features_and_known_factors_are_used(made):
     evaluation = evaluation_of(made(f"{TINY} --dataset cartoon:400"))
     distances = evaluation["sections"]["distances"]
@@ -91,6 +94,7 @@ def test_images_without_labels_are_compared_in_untrained_features_and_known_fact
     assert "knn_accuracy" not in evaluation["sections"]["latents"]["values"]
 
 
+@pytest.mark.slow
 def test_it_can_be_turned_off_and_done_later_with_the_same_result(made, capsys):
     whole = made(f"{TINY} --ema 0.9")
     later = made(f"{TINY} --ema 0.9 --evaluate false")
@@ -134,6 +138,7 @@ def test_wrong_inputs_are_one_line_and_write_nothing(made, capsys, tmp_path):
     assert not (folder / "evaluation.json").exists()
 
 
+@pytest.mark.slow
 def test_several_runs_are_compared(made, capsys, tmp_path):
     runs = [made(f"{TINY} --ema 0.9"), made(f"{TINY} --dataset cartoon:400")]
     assert main(["report", *map(str, runs), "--out", str(tmp_path / "both")]) == 0

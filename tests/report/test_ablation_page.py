@@ -53,10 +53,12 @@ def test_it_leaves_the_table_in_three_forms_the_pictures_and_the_page(written):
     assert files == [*pictures, "report.html", "table.csv", "table.md", "table.tex"]
 
 
+@pytest.mark.slow
 def test_a_browser_finds_nothing_wrong_with_the_page(written, chromium):
     assert problems(chromium, written / "report.html") == []
 
 
+@pytest.mark.slow
 def test_the_page_has_all_arms_figures_pictures_and_what_failed(written, chromium):
     with opened(chromium, written / "report.html") as (page, wrong):
         text = page.inner_text("body")

@@ -163,6 +163,7 @@ def test_what_one_run_alone_has_gets_no_panel(tmp_path):
     assert not (tmp_path / "out" / "curves.png").exists()
 
 
+@pytest.mark.slow
 def test_a_browser_finds_nothing_wrong_with_the_page(chromium, sweep, tmp_path):
     assert problems(chromium, compare(sweep, made(tmp_path / "out"))) == []
     assert sorted(path.name for path in (made(tmp_path / "out")).iterdir()) == [

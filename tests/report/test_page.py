@@ -20,10 +20,12 @@ def shown(chromium, file, **context):
         return " ".join(page.inner_text("body").split())
 
 
+@pytest.mark.slow
 def test_a_browser_finds_nothing_wrong_on_a_phone_a_screen_in_the_dark_and_in_print(chromium, run_folder):
     assert problems(chromium, write_report(run_folder)) == []
 
 
+@pytest.mark.slow
 def test_what_there_is_to_know_is_shown(chromium, run_folder):
     text = shown(chromium, write_report(run_folder))
     for expected in (
@@ -46,6 +48,7 @@ def test_what_there_is_to_know_is_shown(chromium, run_folder):
         assert expected in text
 
 
+@pytest.mark.slow
 def test_options_and_versions_are_there_when_opened(chromium, run_folder):
     with opened(chromium, write_report(run_folder)) as (page, _):
         assert "split_seed" not in page.inner_text("body")
@@ -56,6 +59,7 @@ def test_options_and_versions_are_there_when_opened(chromium, run_folder):
     assert "torch 2.6.0 2.6.0 timm – – vaegan – 0.1.0" in text
 
 
+@pytest.mark.slow
 def test_headings_are_in_order_and_every_table_heading_has_a_scope(chromium, run_folder):
     with opened(chromium, write_report(run_folder)) as (page, _):
         levels = page.evaluate("() => [...document.querySelectorAll('h1, h2, h3')].map(h => +h.tagName[1])")
@@ -66,6 +70,7 @@ def test_headings_are_in_order_and_every_table_heading_has_a_scope(chromium, run
     assert (unscoped, language) == (0, "en")
 
 
+@pytest.mark.slow
 def test_the_dark_is_dark_and_print_is_light_again(chromium, run_folder):
     file = write_report(run_folder)
 
@@ -80,6 +85,7 @@ def test_the_dark_is_dark_and_print_is_light_again(chromium, run_folder):
     assert ground("print", color_scheme="dark") == 255
 
 
+@pytest.mark.slow
 def test_a_wide_table_scrolls_in_its_own_box(chromium, tmp_path, evaluation):
     values = evaluation["sections"]["distances"]["values"]
     values |= {f"a_thing_of_which_the_name_is_long_{i}/frechet": 1.0 for i in range(5)}
@@ -92,6 +98,7 @@ def test_a_wide_table_scrolls_in_its_own_box(chromium, tmp_path, evaluation):
     assert across == PHONE["width"] < inner
 
 
+@pytest.mark.slow
 def test_print_cuts_no_picture_and_opens_the_details(chromium, run_folder):
     with opened(chromium, write_report(run_folder), viewport={"width": 700, "height": 1000}) as (page, _):
         page.emulate_media(media="print")
@@ -118,6 +125,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 def test_the_check_finds_what_is_put_in(chromium, tmp_path):
     page = tmp_path / "page.html"
     sound = '<!doctype html><meta name="viewport" content="width=device-width"><body style="margin: 0">text'
@@ -128,6 +136,7 @@ def test_the_check_finds_what_is_put_in(chromium, tmp_path):
     assert [fault for fault in FAULTS.values() if not any(fault in each for each in found)] == []
 
 
+@pytest.mark.slow
 def test_the_check_looks_in_the_dark_and_at_print(chromium, tmp_path):
     page = tmp_path / "page.html"
     page.write_text(
@@ -139,6 +148,7 @@ def test_the_check_looks_in_the_dark_and_at_print(chromium, tmp_path):
     assert problems(chromium, page, looks=["screen"]) == []
 
 
+@pytest.mark.slow
 def test_the_page_itself_lets_nothing_in_from_elsewhere(chromium, run_folder):
     """Its policy stops what a picture or a script put into it would ask for."""
     file = write_report(run_folder)

@@ -119,6 +119,7 @@ def test_workspace_holds_every_panel():
                 assert (shown["xAxis"], shown["metrics"]) == ("epoch", list(panel.keys))
 
 
+@pytest.mark.slow
 def test_dashboard_is_saved(commands):
     status, output, errors = commands.saved.ended()
     assert (status, errors) == (0, "")
@@ -128,10 +129,12 @@ def test_dashboard_is_saved(commands):
     assert output.startswith(f"dashboard: {commands.server.url}/someone/vaegan?nw=")
 
 
+@pytest.mark.slow
 def test_no_key_is_one_line_and_no_question(commands):
     assert commands.without_key.ended() == (2, "", "there is no key for W&B; `wandb login` stores one\n")
 
 
+@pytest.mark.slow
 def test_refused_key_is_one_line(commands):
     status, output, errors = commands.refused.ended()
     assert (status, output) == (2, "")
@@ -139,6 +142,7 @@ def test_refused_key_is_one_line(commands):
     assert errors.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_no_network_is_one_line(commands):
     said = "W&B did not take the dashboard for someone/vaegan: no answer within 1 s\n"
     assert commands.unanswered.ended() == (2, "", said)

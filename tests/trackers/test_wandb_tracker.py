@@ -299,6 +299,7 @@ def test_unknown_mode_of_the_environment_is_named(monkeypatch):
         wandb_mode("auto")
 
 
+@pytest.mark.slow
 def test_disabled_does_not_import_wandb_and_leaves_nothing(tmp_path):
     run = Tracked(tmp_path, "online", WANDB_MODE="disabled").ended()
     run.check_whole()
@@ -308,6 +309,7 @@ def test_disabled_does_not_import_wandb_and_leaves_nothing(tmp_path):
     assert not (run.folder / "wandb").exists()
 
 
+@pytest.mark.slow
 def test_online_without_a_key_is_offline_and_asks_nobody(tmp_path):
     run = Tracked(tmp_path, "online", failed=True).ended()
     run.check_whole()
@@ -317,6 +319,7 @@ def test_online_without_a_key_is_offline_and_asks_nobody(tmp_path):
     assert run.file().name == f"run-{run.said('id')[0]}.wandb"
 
 
+@pytest.mark.slow
 def test_malformed_key_and_empty_mode_cost_one_warning(tmp_path):
     run = Tracked(tmp_path, WANDB_API_KEY="short", WANDB_MODE="").ended()
     run.check_whole()
@@ -328,6 +331,7 @@ def test_malformed_key_and_empty_mode_cost_one_warning(tmp_path):
 # -- the offline run's own file
 
 
+@pytest.mark.slow
 def test_offline_run_says_only_how_to_send_it(offline):
     offline.check_whole()
     assert offline.warnings == []
@@ -335,6 +339,7 @@ def test_offline_run_says_only_how_to_send_it(offline):
     assert line == f"W&B: offline; `wandb sync {shlex.quote(str(offline.file().parent))}` sends it"
 
 
+@pytest.mark.slow
 def test_offline_history_is_the_records(offline):
     rows = offline.history()
     figures = [{key: row.pop(key) for key in list(row) if key.startswith("figures/")} for row in rows]
@@ -346,6 +351,7 @@ def test_offline_history_is_the_records(offline):
     ]
 
 
+@pytest.mark.slow
 def test_offline_pictures_are_those_that_were_drawn(offline):
     sources = {epoch: (offline.folder.parent / f"{epoch}.png").read_bytes() for epoch in (0, 1)}
     rows = offline.history()
@@ -359,6 +365,7 @@ def test_offline_pictures_are_those_that_were_drawn(offline):
     assert len({picture["path"] for _, picture in shown}) == 4
 
 
+@pytest.mark.slow
 def test_offline_run_has_config_group_tags_notes_and_name(offline):
     (run,) = offline.records("run")
     config = {item.key: json.loads(item.value_json) for item in run.config.update if item.key != "_wandb"}
@@ -369,6 +376,7 @@ def test_offline_run_has_config_group_tags_notes_and_name(offline):
     assert (run.host, run.git.commit) == ("", "")  # of the machine nothing
 
 
+@pytest.mark.slow
 def test_offline_metrics_are_defined_against_the_epoch_once(offline):
     metrics = {metric.name: metric for metric in offline.records("metric")}
     keys = {key for row in offline.history() for key in row}
@@ -388,6 +396,7 @@ def test_offline_metrics_are_defined_against_the_epoch_once(offline):
         assert summary(last) == set(), last
 
 
+@pytest.mark.slow
 def test_offline_summary_has_the_aggregates(offline):
     summary: dict = {}
     for record in offline.records("summary"):
@@ -401,6 +410,7 @@ def test_offline_summary_has_the_aggregates(offline):
     assert summary["epoch"] == 1
 
 
+@pytest.mark.slow
 def test_offline_run_writes_no_console_code_or_packages(offline):
     files = offline.file().parent / "files"
     assert sorted(path.name for path in files.iterdir()) == ["media"]
@@ -412,6 +422,7 @@ def test_offline_run_writes_no_console_code_or_packages(offline):
 # -- servers
 
 
+@pytest.mark.slow
 def test_online_run_sends_everything(tmp_path, server):
     run = Tracked(
         tmp_path, options={"wandb_tags": ["a"]}, kept={"wandb": "abc12345"}, **online(server)
@@ -436,6 +447,7 @@ def test_online_run_sends_everything(tmp_path, server):
     assert not any(path.startswith("/sdk/otel") for path, _ in server.requests)  # no reports about itself
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_where_the_server_has_it_and_no_epoch_is_doubled(tmp_path, server):
     server.last_step = 3  # of the second epoch, after which the run was killed before it was saved
     records = [RECORDS[1], {**RECORDS[1], "epoch": 2}]
@@ -445,6 +457,7 @@ def test_a_resumed_run_goes_on_where_the_server_has_it_and_no_epoch_is_doubled(t
     assert [(row["_step"], row["epoch"]) for row in server.history()] == [(6, 2), (7, 2)]
 
 
+@pytest.mark.slow
 def test_wrong_key_costs_one_warning(tmp_path, server):
     server.status = 401
     run = Tracked(tmp_path, **online(server)).ended()
@@ -453,12 +466,14 @@ def test_wrong_key_costs_one_warning(tmp_path, server):
     assert "(user is not logged in)" in run.warnings[0]
 
 
+@pytest.mark.slow
 def test_dead_port_costs_one_warning(cut_off):
     cut_off["dead"].check_whole()
     check_offline_after(cut_off["dead"])
     assert "connection refused" in cut_off["dead"].warnings[0]
 
 
+@pytest.mark.slow
 def test_silent_server_costs_one_warning(cut_off):
     cut_off["silent"].check_whole()
     check_offline_after(cut_off["silent"])
@@ -474,6 +489,7 @@ def check_offline_after(run: Tracked) -> None:
     assert [row["epoch"] for row in run.history()] == [0, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["gone", "fallen silent"])
 def test_server_that_goes_away_costs_one_warning_and_no_data(cut_off, how):
     run = cut_off[how]
@@ -487,6 +503,7 @@ def test_server_that_goes_away_costs_one_warning_and_no_data(cut_off, how):
     assert rows == [*map(without_nones, RECORDS), {"epoch": 1}]
 
 
+@pytest.mark.slow
 def test_what_a_lost_server_missed_can_be_sent_as_the_warning_says(cut_off, tmp_path):
     server = FakeWandb()
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], **online(server)}
@@ -498,6 +515,7 @@ def test_what_a_lost_server_missed_can_be_sent_as_the_warning_says(cut_off, tmp_
     assert b'test/gen/pbp\\":96.5' in streamed
 
 
+@pytest.mark.slow
 def test_server_that_comes_to_refuse_costs_one_warning(tmp_path, server):
     run = Tracked(tmp_path, wait=True, **online(server))
     run.until("epoch", 0)
@@ -508,6 +526,7 @@ def test_server_that_comes_to_refuse_costs_one_warning(tmp_path, server):
     assert len(run.history()) == 3
 
 
+@pytest.mark.slow
 def test_death_of_wandbs_own_process_costs_one_warning(tmp_path):
     run = Tracked(tmp_path, "offline", wait=True)
     run.until("epoch", 0)
@@ -527,6 +546,7 @@ def children(pid: int) -> list[int]:
 # -- the program
 
 
+@pytest.mark.slow
 def test_a_process_of_wandbs_that_never_ends_holds_up_no_exit(tmp_path):
     script = """
 import sys, types
@@ -544,6 +564,7 @@ print("ended")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ended\n", "")
 
 
+@pytest.mark.slow
 def test_the_program_tracks_what_it_writes_down(tmp_path):
     """Every number of metrics.jsonl and every picture of the run's folder, and what the flags say."""
     flags = "--vae dense --hidden-dim 8 --disc dense --image-size 16 --epochs 2 --pbp-weight 0.5 --run-name r"
@@ -583,6 +604,7 @@ def test_the_program_tracks_what_it_writes_down(tmp_path):
     assert end.exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_same_one_offline_too(tmp_path):
     """Its second part has the same name, and numbers its lines behind those of the first."""
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
@@ -604,6 +626,7 @@ def test_a_resumed_run_is_the_same_one_offline_too(tmp_path):
     assert f"`wandb sync --id {kept_id} runs/r/wandb/*run-*` sends it" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_tracked_as_failed(tmp_path):
     flags = "--vae dense --hidden-dim 8 --image-size 16 --epochs 2 --lr 1e30 --run-name r --runs-dir runs"
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}

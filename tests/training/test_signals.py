@@ -57,6 +57,7 @@ def assert_goes_on(folder, log, expected):
     assert differences(folder, expected) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_during_training_finishes_the_step_saves_and_says_how_to_go_on(
     number, folder, log, expected, tmp_path
@@ -98,6 +99,7 @@ def signal_in_evaluation(number):
     vaegan.training.loop.evaluate = measured
 
 
+@pytest.mark.slow
 def test_a_signal_during_evaluation_does_not_wait_for_its_end(folder, log, expected):
     process = go_on(folder, HYBRID, log, partial(signal_in_evaluation, signal.SIGINT))
     assert ended(process) == 128 + signal.SIGINT, log.read_text()
@@ -121,6 +123,7 @@ def signal_while_drawing(number, epoch):
     vaegan.training.loop.take_pictures = signalled
 
 
+@pytest.mark.slow
 def test_a_signal_between_two_epochs_ends_the_run_after_the_next_step(folder, log, expected):
     process = go_on(folder, HYBRID, log, partial(signal_while_drawing, signal.SIGTERM, 1))
     assert ended(process) == 128 + signal.SIGTERM, log.read_text()
@@ -128,12 +131,14 @@ def test_a_signal_between_two_epochs_ends_the_run_after_the_next_step(folder, lo
     assert_goes_on(folder, log, expected)
 
 
+@pytest.mark.slow
 def test_a_signal_in_the_last_moment_lets_the_run_finish(folder, log, expected):
     process = go_on(folder, HYBRID, log, partial(signal_while_drawing, signal.SIGTERM, 3))
     assert ended(process) == 0, log.read_text()
     assert differences(folder, expected) == []
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(folder, log, expected, tmp_path):
     process = go_on(folder, HYBRID, log, partial(processes.hold_at_step, 8, tmp_path / "never"))
     processes.wait_for("waiting before the step", log)
@@ -159,6 +164,7 @@ def signal_while_loading(number):
     Digits.load = loaded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 128 + signal.SIGINT), (signal.SIGTERM, -signal.SIGTERM)]
 )
@@ -239,6 +245,7 @@ def test_what_stops_a_run_knows_its_signal():
     assert Stopped(signal.SIGTERM).number == signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_a_signal_with_nobody_left_to_read_still_saves(tmp_path):
     flags = [
         "--vae",
@@ -280,6 +287,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program",
     [
