@@ -227,7 +227,7 @@ def test_a_run_that_cannot_be_begun_leaves_no_folder(command, monkeypatch, tmp_p
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "config.yaml")
 
-    monkeypatch.setattr("vaegan.run.folder.write_whole", full)
+    monkeypatch.setattr("vaegan.run.folder.write_text", full)
     status, _, errors = command("--vae dense --dataset digits --hidden-dim 4")
     assert status == 2 and "No space left on device" in errors and errors.count("\n") == 1
     assert list((tmp_path / "runs").iterdir()) == []
