@@ -1,11 +1,14 @@
 """The commands, links and examples of the README and of docs/, taken from their text."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+import vaegan
+from vaegan import plugins
 from vaegan.__main__ import find
 from vaegan.cli.parser import Parser
 from vaegan.nets.discriminators import DISCRIMINATORS
@@ -17,9 +20,8 @@ PAGES = {page.relative_to(ROOT): page.read_text(encoding="utf-8") for page in [R
 TEXT = "\n".join(PAGES.values())
 COMMANDS = re.findall(r"^ *(?:(?:\.venv/bin/)?python|torchrun .*) (train_vaegan\.py .*)$", TEXT, re.MULTILINE)
 COMMANDS += re.findall(r"`python (train_vaegan\.py [^`]*)`", TEXT)
-COMMANDS = [
-    line for line in dict.fromkeys(COMMANDS) if not re.search(r"\b[A-Z]{3,}\b", line.replace("NAME", ""))
-]
+COMMANDS = [line for line in dict.fromkeys(COMMANDS) if "FILE" not in line]
+BLOCKS = [block for text in PAGES.values() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
 LINKS = [
     (page, target) for page, text in PAGES.items() for target in re.findall(r"\]\((?!http)([^)]+)\)", text)
 ]
@@ -66,14 +68,25 @@ def test_the_readme_leads_to_every_page():
     assert {str(page.relative_to(ROOT)) for page in DOCS if page.parent.name == "docs"} <= linked
 
 
-def test_the_example_discriminator_trains(command, monkeypatch):
-    code = README.split("```python\n")[1].split("```")[0]
-    exec(compile(code, "patch.py", "exec"), {})
-    assert "patch" in dict(DISCRIMINATORS.entries())
+def test_the_example_discriminator_trains(command, monkeypatch, tmp_path):
+    monkeypatch.setattr(DISCRIMINATORS, "_entries", DISCRIMINATORS._entries.copy())
+    monkeypatch.setattr(plugins, "_loaded", {})
+    code = next(block for block in BLOCKS if block.startswith("# patch.py"))
+    (tmp_path / "patch.py").write_text(code)
     flags = "--disc patch --disc-channels 4 --vae dense --hidden-dim 4 --image-size 16 --epochs 1"
-    status, output, errors = command(flags)
+    status, output, errors = command(flags, "--plugins", str(tmp_path / "patch.py"))
     assert status == 0, errors
     assert "disc      patch" in output
+
+
+@pytest.mark.parametrize("code", [block for block in BLOCKS if "import vaegan" in block])
+def test_the_python_examples_use_what_there_is(code):
+    used = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Attribute)]
+    places = {"vaegan": vaegan, "run": vaegan.TrainedRun}
+    names = [(node.value.id, node.attr) for node in used if isinstance(node.value, ast.Name)]
+    assert names
+    for place, name in names:
+        assert hasattr(places[place], name)
 
 
 @pytest.mark.parametrize("line", dict.fromkeys(re.findall(r"python -m vaegan ([^`\n]*)", TEXT)))
