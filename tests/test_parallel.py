@@ -48,13 +48,15 @@ PATIENCE_S = 200  # for processes that should be done long before; a hang lasts 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
 def test_shares_cover_every_image_once_in_order_and_differ_by_one_at_most(size):
-    for whole in range(1, 40):
-        shares = [Ranks(rank, size).share(whole) for rank in range(size)]
-        assert [image for share in shares for image in range(share.start, share.stop)] == list(range(whole))
+    for batch_size in range(1, 40):
+        shares = [Ranks(rank, size).share(batch_size) for rank in range(size)]
+        assert [image for share in shares for image in range(share.start, share.stop)] == list(
+            range(batch_size)
+        )
         lengths = [len(share) for share in shares]
         assert max(lengths) - min(lengths) <= 1
         assert sum(share.weight for share in shares) == pytest.approx(1)
-        assert all(share.whole == whole for share in shares)
+        assert all(share.batch_size == batch_size for share in shares)
 
 
 def test_the_mean_of_a_batch_is_the_weighed_sum_of_its_shares_means():
@@ -81,10 +83,10 @@ def test_what_is_drawn_for_each_image_is_the_same_however_a_batch_is_shared(boun
     whole, after = change(x), torch.get_rng_state()
     torch.manual_seed(0)
     here = share.of(x).requires_grad_()
-    changed = share.changed(change, here)
-    assert changed.equal(share.of(whole))
+    transformed = share.transformed(change, here)
+    assert transformed.equal(share.of(whole))
     assert torch.get_rng_state().equal(after)
-    changed.sum().backward()
+    transformed.sum().backward()
     assert (here.grad > 0).all()
 
 
@@ -109,15 +111,15 @@ def test_all_processes_have_as_many_parts_since_synchronised_batch_norm_meets_in
     players = build_players(config, SHAPE)
     passes = []
     players.encoder.register_forward_hook(lambda *_: passes.append(1))
-    for whole in range(LEAST_SHARE * size, 24):
+    for batch_size in range(LEAST_SHARE * size, 24):
         numbers = set()
         for rank in range(size):
             passes.clear()
             ranks = Ranks(rank, size)
-            images = ranks.share(whole).of(blobs(whole))
-            Step(config, players, ranks)(images, whole, phase, 0, Meter(), FiniteCheck())
+            images = ranks.share(batch_size).of(blobs(batch_size))
+            Step(config, players, ranks)(images, batch_size, phase, 0, Meter(), FiniteCheck())
             numbers.add(len(passes))
-        assert len(numbers) == 1, whole
+        assert len(numbers) == 1, batch_size
 
 
 def test_one_image_is_a_part_of_its_own():
@@ -454,10 +456,10 @@ def command_line(flags, folder, dies=None):
         last = dies.get(launched_ranks().rank)
         play = Step.__call__
 
-        def dying(self, images, whole, phase, step, *more, **options):
+        def dying(self, images, batch_size, phase, step, *more, **options):
             if step == last:
                 os.kill(os.getpid(), signal.SIGKILL)
-            play(self, images, whole, phase, step, *more, **options)
+            play(self, images, batch_size, phase, step, *more, **options)
 
         Step.__call__ = dying
     return train_vaegan.main([*flags.split(), "--runs-dir", folder])
@@ -705,10 +707,10 @@ from vaegan.training.step import Step
 
 play = Step.__call__
 
-def dying(self, images, whole, phase, step, *more, **options):
+def dying(self, images, batch_size, phase, step, *more, **options):
     if step == 3 and os.environ["RANK"] == "{rank}":
         os.kill(os.getpid(), signal.SIGKILL)
-    play(self, images, whole, phase, step, *more, **options)
+    play(self, images, batch_size, phase, step, *more, **options)
 
 Step.__call__ = dying
 leave(train_vaegan.main())

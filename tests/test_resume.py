@@ -857,11 +857,11 @@ def test_a_loss_that_is_no_number_ends_in_one_line_and_the_last_checkpoint_is_fr
     folder = run.stopped(0, 3, tmp_path / "run")
     play = Step.__call__
 
-    def broken(self, images, whole, phase, step, *more):
+    def broken(self, images, batch_size, phase, step, *more):
         if step == 7:
             with torch.no_grad():
                 next(self.players.parameters()).fill_(torch.nan)
-        play(self, images, whole, phase, step, *more)
+        play(self, images, batch_size, phase, step, *more)
 
     with monkeypatch.context() as patch:
         patch.setattr(Step, "__call__", broken)

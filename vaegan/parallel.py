@@ -24,7 +24,7 @@ LEAST_SHARE = 2  # images: batch norm cannot be trained on a single value
 
 @dataclass(frozen=True)
 class Share:
-    """The part of a batch of `whole` images that is computed here: those from `start` to `stop`.
+    """The images of a batch, from `start` to `stop`, that this process computes, or a part of these.
 
     Random numbers are drawn for the full batch and then cut, so that an image gets the same ones however the
     batch is shared.
@@ -32,7 +32,7 @@ class Share:
 
     start: int
     stop: int
-    whole: int
+    batch_size: int
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -40,24 +40,24 @@ class Share:
     @property
     def weight(self) -> float:
         """Weight of this part's mean in the mean of the full batch: its share of the images."""
-        return len(self) / self.whole
+        return len(self) / self.batch_size
 
-    def of(self, whole: Tensor) -> Tensor:
+    def of(self, tensor: Tensor) -> Tensor:
         """This part of a tensor that has a row for each image of the batch."""
-        return whole[self.start : self.stop]
+        return tensor[self.start : self.stop]
 
-    def changed(self, change: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    def transformed(self, transform: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """Apply a random transform of images as if to the full batch, and keep this part of the result."""
-        if len(self) == self.whole:
-            return change(x)
-        before, after = (x.new_zeros(n, *x.shape[1:]) for n in (self.start, self.whole - self.stop))
-        return self.of(change(torch.cat([before, x, after])))
+        if len(self) == self.batch_size:
+            return transform(x)
+        before, after = (x.new_zeros(n, *x.shape[1:]) for n in (self.start, self.batch_size - self.stop))
+        return self.of(transform(torch.cat([before, x, after])))
 
     def split(self, parts: int) -> list["Share"]:
         """The share in `parts` parts of nearly equal size; in fewer if some would hold a single image."""
         parts = max(1, min(parts, len(self) // LEAST_SHARE))
         bounds = [self.start + len(self) * i // parts for i in range(parts + 1)]
-        return [Share(start, stop, self.whole) for start, stop in pairwise(bounds)]
+        return [Share(start, stop, self.batch_size) for start, stop in pairwise(bounds)]
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,10 @@ class Ranks:
         """True for the one process of each machine that prints errors: local rank 0."""
         return os.environ.get("LOCAL_RANK", "0") == "0"
 
-    def share(self, whole: int) -> Share:
+    def share(self, batch_size: int) -> Share:
         """The images of a batch that this process works on."""
-        return Share(whole * self.rank // self.size, whole * (self.rank + 1) // self.size, whole)
+        start, stop = (batch_size * rank // self.size for rank in (self.rank, self.rank + 1))
+        return Share(start, stop, batch_size)
 
     def add_up(self, tensor: Tensor) -> None:
         """Replaces each process's tensor by the sum over all processes."""

@@ -99,8 +99,8 @@ def test_both_are_measured_as_often_on_whole_steps_of_the_last_epoch(monkeypatch
     steps = []
 
     def recording(config, players):
-        def play(images, whole, phase, number, *_):
-            steps.append((players.precision, tuple(images.shape), whole, phase.name, number))
+        def play(images, batch_size, phase, number, *_):
+            steps.append((players.precision, tuple(images.shape), batch_size, phase.name, number))
 
         return play
 

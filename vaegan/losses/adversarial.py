@@ -83,27 +83,27 @@ class AdversarialLoss:
     """
 
     disc_weights: ClassVar = {"real": 1.0, "fake": 1.0}
-    takes_smoothing = False  # whether originals have a label that could be smoothed
+    takes_smoothing = False  # True if originals have a label that can be smoothed
     needs_bounded_slope = False
     gen_sees_originals = False  # else `gen` is called with None for their logits
     gp: float | None = None  # the weight of the gradient penalty that belongs to it
-    # what a GAN is trained with unless told otherwise: Adam's learning rate and betas, which are DCGAN's
+    # a GAN's defaults in training: Adam's learning rate and betas, which are DCGAN's
     # (arXiv 1511.06434, section 4), and D's steps for one of the generator
     lr = 2e-4
     betas = (0.5, 0.999)
     disc_steps = 1
 
     def __init__(self, label_smoothing: float = 0.0):
-        """label_smoothing: what is taken off the originals' label of 1, where the loss has labels."""
+        """label_smoothing: subtracted from the originals' label of 1, if the loss has labels."""
         self.real_label = 1.0 - label_smoothing
 
     @property
     def draw_logit(self) -> float:
-        """The best answer of a D that cannot tell."""
+        """The best logit of a D that cannot tell originals from fakes."""
         return 0.0
 
     def draws(self) -> dict[str, float]:
-        """Every term's value at a draw, when D answers `draw_logit` to everything: gen/adv, disc/real, ...
+        """Every term's value at a draw, with D's logit always `draw_logit`: gen/adv, disc/real, ...
 
         disc/adv is D's loss without penalties. The distances that it estimates are 0 there.
         """
@@ -117,7 +117,7 @@ class AdversarialLoss:
         raise NotImplementedError
 
     def accuracy(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """The share of originals and of fakes that D takes for what they are."""
+        """The shares of originals and of fakes that D classifies correctly."""
         boundary = self.draw_logit
         return {
             "acc_real": (real > boundary).float().mean(),
@@ -125,11 +125,11 @@ class AdversarialLoss:
         }
 
     def saturation(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """The share of logits so far out that a loss flattens, for losses that do."""
+        """The share of logits in the flat part of the loss, for losses that have one."""
         return {}
 
     def estimates(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """What D's loss says of the distance between originals and fakes; true of clean inputs alone."""
+        """Distances between originals and fakes, estimated from D's loss; valid on clean inputs only."""
         return {}
 
 
@@ -165,9 +165,9 @@ def _disc_term(views: Views, name: str) -> Tensor:
 class DiscFigures:
     """Figures of D on its turn: loss, accuracy, gap, saturation, estimates of a distance.
 
-    judges_batches: for a D with batch norm, whose jsd is left out: batches differ far more than images do.
-    unit_slope: for a D whose slope a penalty, and nothing else, holds at 1; w1 is called w1_up_to_scale
-    for any other.
+    judges_batches: True for a D with batch norm; its jsd is left out, since batches differ far more than
+    images do. unit_slope: True for a D whose slope is held at 1 by a penalty and nothing else; for any other,
+    w1 is called w1_up_to_scale.
     """
 
     game: AdversarialLoss
@@ -180,9 +180,9 @@ class DiscFigures:
         return cls(game, any(map(is_batch_norm, disc.modules())), unit_slope)
 
     def __call__(self, views: Views, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The figures of this turn, whose terms are given; distances are estimated on clean inputs alone.
+        """The figures of this turn, from its terms; distances are estimated on clean inputs only.
 
-        adv: D's loss without penalties. logit_gap: the originals' mean logit less the fakes'.
+        adv: D's loss without penalties. logit_gap: the originals' mean logit minus the fakes'.
         """
         real, fake = views.logits_real.detach(), views.logits_fake.detach()
         figures = {"adv": weighted_sum(terms, self.game.disc_weights)}
@@ -200,12 +200,12 @@ class DiscFigures:
 
 
 def is_adversarial(entry: Any) -> bool:
-    """Whether something registered can be a game's loss."""
+    """True for a registered class that is an adversarial loss."""
     return isinstance(entry, type) and issubclass(entry, AdversarialLoss)
 
 
 class PairedAccuracy(AdversarialLoss):
-    """For losses that any constant added to all logits leaves as they are: there is no boundary."""
+    """For losses that do not change if a constant is added to all logits: they have no decision boundary."""
 
     def accuracy(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """The share of pairs of an original and a fake in which the original has the higher logit."""
@@ -227,20 +227,20 @@ class Logistic(AdversarialLoss):
         return math.log(self.real_label / (2 - self.real_label))
 
     def real(self, real: Tensor, fake: Tensor) -> Tensor:
-        """-log D(x): low when originals are taken for originals."""
+        """-log D(x): low when D takes originals for originals."""
         # softplus(l) = softplus(-l) + l, so (1 - label) of the other side's loss is a linear term
         return F.softplus(-real).mean() + (1 - self.real_label) * real.mean()
 
     def fake(self, real: Tensor, fake: Tensor) -> Tensor:
-        """-log(1 - D(fake)): low when fakes are seen through."""
+        """-log(1 - D(fake)): low when D recognises fakes."""
         return F.softplus(fake).mean()
 
     def saturation(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """The share of logits for which D is over 99 % sure, rightly or wrongly."""
+        """The share of logits for which D is over 99 % sure, correctly or not."""
         return {"saturated": (torch.cat([real, fake]).abs() > SATURATED).float().mean()}
 
     def estimates(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """A lower bound of the Jensen-Shannon divergence, nats: log 2 less half of D's unsmoothed loss.
+        """A lower bound of the Jensen-Shannon divergence, nats: log 2 minus half of D's unsmoothed loss.
 
         Source: Goodfellow et al. (arXiv 1406.2661), theorem 1: D's best loss is 2 log 2 - 2 JSD.
         """
@@ -249,7 +249,7 @@ class Logistic(AdversarialLoss):
 
 @register_adversarial("nonsaturating")
 class NonSaturating(Logistic):
-    """The generator maximises log D(fake), which has a gradient also where D sees through it.
+    """The generator maximises log D(fake), which has a gradient also when D recognises the fakes.
 
     Source: Goodfellow et al., Generative Adversarial Nets (arXiv 1406.2661), section 3.
     """
@@ -260,7 +260,7 @@ class NonSaturating(Logistic):
 
 @register_adversarial("saturating")
 class Saturating(Logistic):
-    """The minimax game as it is written down: the generator minimises log(1 - D(fake)).
+    """The minimax game as in the paper: the generator minimises log(1 - D(fake)).
 
     Source: Goodfellow et al., Generative Adversarial Nets (arXiv 1406.2661), equation 1.
     """
@@ -271,7 +271,7 @@ class Saturating(Logistic):
 
 @register_adversarial("lsgan")
 class LeastSquares(AdversarialLoss):
-    """Squared errors against the labels 1 and 0; D takes the mean of its halves, a draw is 0.25 for each.
+    """Squared errors against the labels 1 and 0; D's loss is the mean of its halves, a draw is 0.25 for each.
 
     Source: Mao et al., Least Squares Generative Adversarial Networks (arXiv 1611.04076), equation 9,
     without the 1/2 on the generator's side.
@@ -296,7 +296,7 @@ class LeastSquares(AdversarialLoss):
 
 @register_adversarial("hinge")
 class Hinge(AdversarialLoss):
-    """D is content with logits beyond 1 and -1; the generator raises its logits without a limit.
+    """D's loss is flat for logits beyond 1 and -1; the generator raises its logits without a limit.
 
     Source: Lim & Ye, Geometric GAN (arXiv 1705.02894), equations 13 and 14; Miyato et al., Spectral
     Normalization (arXiv 1802.05957), equations 16 and 17.
@@ -318,10 +318,10 @@ class Hinge(AdversarialLoss):
 
 @register_adversarial("wgan")
 class Wasserstein(PairedAccuracy):
-    """The critic's gap between originals and fakes; needs something that bounds the critic's slope.
+    """The critic's gap between originals and fakes; the critic's slope must be bounded by other means.
 
     Source: Arjovsky et al., Wasserstein GAN (arXiv 1701.07875), equation 2 and algorithm 1, with Adam
-    without momentum for its RMSProp.
+    without momentum in place of RMSProp.
     """
 
     needs_bounded_slope = True
@@ -339,7 +339,7 @@ class Wasserstein(PairedAccuracy):
         return -fake.mean()
 
     def draws(self) -> dict[str, float]:
-        """Of D's loss and the distance alone: single terms move with the constant that logits may have."""
+        """Draws of D's loss and the distance only: a constant added to all logits changes single terms."""
         return {key: draw for key, draw in super().draws().items() if key == "disc/adv" or "w1" in key}
 
     def estimates(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
@@ -360,7 +360,7 @@ class WassersteinGP(Wasserstein):
 
 @register_adversarial("rpgan")
 class RelativisticPairing(PairedAccuracy):
-    """D tells which of a pair, an original and a fake, is the original; a draw is log 2.
+    """D decides which image of a pair, an original and a fake, is the original; a draw is log 2.
 
     Source: Jolicoeur-Martineau, The relativistic discriminator (arXiv 1807.00734), section 4.1; Huang et
     al., The GAN is dead; long live the GAN! (arXiv 2501.05441), equation 2.

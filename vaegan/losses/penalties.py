@@ -1,7 +1,8 @@
 """Penalties on the slope of a discriminator: x [B, ...] -> logits. Scalars, batch means, in float32.
 
-The slope is that of an image's logit, which of a map of logits [B, h, w] is its mean.
-They belong outside autocast. Each image's logit must depend on that image alone, so batch norm is out.
+The slope is that of an image's logit; with a map of logits [B, h, w] that is its mean.
+Compute them outside autocast. Each image's logit must depend on that image alone, so D can have no
+batch norm.
 """
 
 from collections.abc import Callable
@@ -75,7 +76,7 @@ def wgan_gp(disc: Disc, real: Tensor, fake: Tensor, between: Tensor) -> Tensor:
     Source: Gulrajani et al., Improved Training of Wasserstein GANs (arXiv 1704.00028), equation 3.
     """
     slopes = gradient(disc, torch.lerp(fake, real, between)).flatten(1)
-    # the norm's gradient at 0 is 0 here, where that of a square root would not be a number
+    # the norm's gradient at 0 is 0 here; that of a square root would be nan
     return (torch.linalg.vector_norm(slopes, dim=1) - 1).square().mean()
 
 

@@ -1,4 +1,4 @@
-"""What each player minimises: named terms, each a function of the views of one batch."""
+"""The losses of the players: named, weighted terms, each a function of the views of one batch."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,8 +15,8 @@ Figures = Callable[[Views, dict[str, Tensor]], dict[str, Tensor]]
 class Objective:
     """The terms of each player, by name.
 
-    terms: {player: {name: function of the views}}. game: the adversarial loss, where there is a D.
-    figures: {player: function}: what else is reported of a player's turn, from its views and its terms.
+    terms: {player: {name: function of the views}}. game: the adversarial loss, if there is a D.
+    figures: {player: function}: further figures of a player's turn, from its views and its terms.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Objective:
         return terms
 
     def figures(self, player: str, views: Views, terms: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What is reported of the player's turn beside its terms, on these views."""
+        """Figures of the player's turn that are not terms, on these views."""
         return self._figures[player](views, terms) if player in self._figures else {}
 
 

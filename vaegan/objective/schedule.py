@@ -17,11 +17,11 @@ Weights = Mapping[str, Mapping[str, Weight]]  # by player, in order of play, and
 class Phase:
     """One epoch's plan: the terms of each player in order of play, with their weights.
 
-    Terms that are absent do not exist in this epoch. Those that weigh 0 are not computed in training
-    and only reported on held-out images.
+    Terms that are absent do not exist in this epoch. Terms of weight 0 are reported on held-out images, and
+    not computed in training.
     end: the epoch's last step. disc_steps: D's steps for one of `gen`. lazy: D's terms that are computed in
-    every `lazy_every`-th of its steps alone, and weigh that much more there. instance_noise: the standard
-    deviation of the Gaussian noise on D's inputs, in the model's range.
+    every `lazy_every`-th of its steps only, with a weight that is larger by that factor. instance_noise: the
+    standard deviation of the Gaussian noise on D's inputs, in the model's range.
     """
 
     name: str  # "solo", "combo" or "gan"
@@ -34,7 +34,7 @@ class Phase:
 
     @property
     def weights(self) -> dict[str, dict[str, float]]:
-        """The weights in the epoch's last step, which held-out figures are weighted with."""
+        """The weights in the epoch's last step, which are also those of the held-out figures."""
         return self.at(self.end.step)
 
     @property
@@ -55,7 +55,7 @@ class Phase:
         return self.instance_noise.at(replace(self.end, step=step))
 
     def playing(self, step: int = 0) -> dict[str, dict[str, float]]:
-        """The weights of the terms that are trained on in this step, of the players that have any.
+        """The weights of the terms that are trained on in this step, for the players that have any.
 
         step: from 0, counted over the run; each is one batch. `gen` plays in the last of `disc_steps`.
         """
@@ -69,7 +69,7 @@ class Phase:
         return playing
 
     def _factor(self, term: str, step: int) -> int:
-        """How much more a term weighs in this step: lazy ones all at once, in every so many steps."""
+        """Factor on a term's weight in this step. Lazy terms: `lazy_every` in some steps, 0 in the others."""
         if term not in self.lazy:
             return 1
         return 0 if step % self.lazy_every else self.lazy_every
@@ -79,13 +79,14 @@ class Phase:
 class Schedule:
     """The phase of each epoch.
 
-    First `solo_epochs` without D and without the terms of `gen` that D teaches, then combo epochs with all
-    terms. Without a discriminator every epoch is the VAE's alone. Without a VAE (`vae` False) all epochs are
-    a GAN's. After an epoch in which the discriminator's mean loss, without penalties, was above
-    `max_disc_loss`, `gen` does without what D teaches for one epoch (a GAN's generator rests); D goes on
-    training.
+    First `solo_epochs` without D and without the learned terms of `gen`, then combo epochs with all
+    terms. Without a discriminator every epoch is a solo epoch of the VAE. Without a VAE (`vae` False) all
+    epochs are a GAN's.
+    The gate: after an epoch in which the discriminator's mean loss, without penalties, was above
+    `max_disc_loss`, `gen` trains without its learned terms for one epoch (a GAN's generator rests); D goes
+    on training.
 
-    weights: of every term of each player. epochs: in all. learned: the terms of `gen` that D teaches.
+    weights: of every term of each player. epochs: in all. learned: the terms of `gen` that depend on D.
     disc_steps, lazy, lazy_every, instance_noise: see Phase.
     """
 

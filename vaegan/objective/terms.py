@@ -1,4 +1,4 @@
-"""The registry of loss terms. A term is one file, which brings its function and all that is said of it:
+"""The registry of loss terms. A term is one file with its function and its declarations:
 
 @register_term(
     "gen/tv",                                              # the player, and the term's name in metrics.jsonl
@@ -30,10 +30,10 @@ TERMS = Registry("loss term")
 class WeightOption:
     """The option that sets a term's weight; its name is the field, the YAML key and, with dashes, the flag.
 
-    default: the weight where the parts are there that the term needs; None for no such term unless the
+    default: the weight if the run has the parts that the term needs; None for no such term unless the
     option is given. shown: the default in words, for --help. section: the heading in --help. needs: parts
-    without which the option cannot be given, beside those that the term needs. from_combo: whether it
-    matters from the first combo epoch on alone.
+    without which the option cannot be given, in addition to those of the term. from_combo: True if it
+    has no effect in solo epochs.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Term:
     """One term of a player's loss.
 
     key: "gen/kl": the player and the term's name in metrics.jsonl. needs: the parts without which there is
-    no such term, of "vae" and "disc". slope_penalty: whether it penalises the slope of D, and so needs each
-    image's logit to depend on that image alone; --penalty-every thins these out. place: that of its
-    quantity; terms are summed in this order, equal ones by name.
+    no such term, of "vae" and "disc". slope_penalty: True if it penalises the slope of D, and so needs each
+    image's logit to depend on that image alone; --penalty-every makes such terms lazy. place: that of its
+    quantity; terms are summed in this order, and by name if it is equal.
     """
 
     key: str
@@ -84,7 +84,7 @@ def register_term(
     """A decorator that registers a function of the views as a loss term; see Term.
 
     quantity: its entry in the vocabulary; None for one made from its name, with a curve.
-    Raises: ValueError for a key that is taken or names no player, and for an unknown part.
+    Raises: ValueError for a key that is registered already or names no player, and for an unknown part.
     """
     if key.partition("/")[0] not in ("gen", "disc") or key.count("/") != 1:
         raise ValueError(f"loss term {key!r}: expected gen/NAME or disc/NAME")
@@ -103,6 +103,6 @@ def register_term(
 
 
 def registered_terms(parts: Collection[str] | None = None) -> list[Term]:
-    """The registered terms in order; parts: of "vae" and "disc", leaves out terms that need others."""
+    """The registered terms in order; parts: of "vae" and "disc", excludes terms that need others."""
     terms = sorted((term for _, term in TERMS.entries()), key=lambda term: (term.place, term.name))
     return [term for term in terms if parts is None or set(term.needs) <= set(parts)]

@@ -1,4 +1,4 @@
-"""The views of one batch that the terms of the losses are functions of."""
+"""Views of one batch: the images and network outputs that terms of the losses are computed from."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -12,17 +12,17 @@ from vaegan.parallel import Share
 
 
 class Views:
-    """One batch x [B, C, H, W] and what the networks make of it, each part computed once, on first use.
+    """One batch x [B, C, H, W] and the networks' outputs for it, each computed once, on first use.
 
-    The pass through encoder and decoder is made once and shared by both players. Whose turn it is
-    decides what they may change: on `disc`'s turn the fakes come without their graph, on `gen`'s turn
+    The pass through encoder and decoder is made once and shared by both players. The player whose turn it is
+    decides about gradients: on `disc`'s turn the fakes come without their graph, on `gen`'s turn
     with it. Terms therefore never detach, freeze or step anything.
 
-    noise: [B, latent_dim], standard normal: what the posterior is sampled with, or a GAN's latents.
-    game: the adversarial loss that both players play by; None without a discriminator.
-    gen_plays: whether `gen` will play on this batch; if not, its pass is made without a graph.
-    to_disc_input: applied to originals and fakes alike before D sees them; None for nothing.
-    share: which part of a larger batch this is; None for all of it.
+    noise: [B, latent_dim], standard normal: samples the posterior, or is a GAN's latents.
+    game: the adversarial loss of both players; None without a discriminator.
+    gen_plays: True if `gen` plays on this batch; else its pass is made without a graph.
+    to_disc_input: applied to originals and fakes alike to make D's inputs; None for nothing.
+    share: the part of a larger batch that this is; None for all of it.
     """
 
     def __init__(
@@ -78,26 +78,28 @@ class Views:
 
     @property
     def fake(self) -> Tensor:
-        """The decoded image as the discriminator gets it: with its graph on `gen`'s turn alone."""
+        """The decoded image as the discriminator gets it: with its graph only on `gen`'s turn."""
         return self.x_hat if self.player == "gen" else self.x_hat.detach()
 
     @cached_property
     def disc_input_real(self) -> Tensor:
-        """The originals as D sees them."""
+        """D's input for the originals."""
         return self._disc_input(self.x)
 
     @cached_property
     def disc_input_fake(self) -> Tensor:
-        """The fakes as D sees them."""
+        """D's input for the fakes."""
         return self._disc_input(self.fake)
 
     def _disc_input(self, images: Tensor) -> Tensor:
-        return images if self.to_disc_input is None else self.share.changed(self.to_disc_input, images)
+        return images if self.to_disc_input is None else self.share.transformed(self.to_disc_input, images)
 
     @property
     def between(self) -> Tensor:
         """[B, 1, 1, 1], uniform in [0, 1): a point from each fake (0) to its original (1); new each time."""
-        return self.share.of(torch.rand(self.share.whole, 1, 1, 1, device=self.x.device, dtype=self.x.dtype))
+        return self.share.of(
+            torch.rand(self.share.batch_size, 1, 1, 1, device=self.x.device, dtype=self.x.dtype)
+        )
 
     @cached_property
     def logits_real(self) -> Tensor:

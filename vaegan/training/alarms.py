@@ -8,13 +8,13 @@ from vaegan import quantities
 from vaegan.quantities import Quantity, add
 
 DIVERSITY = "test/gen/diversity"
-FALL = 0.5  # of the highest diversity so far; below it, it has fallen
-LOWEST = 0.2  # of the originals' spread; below it, samples are all but one image
-STARTING = 3  # epochs in which samples may still be alike
+FALL = 0.5  # of the highest diversity so far; a diversity below this has collapsed
+LOWEST = 0.2  # of the originals' spread; below it, samples are nearly identical
+STARTING = 3  # first epochs, in which samples may still be alike
 WINNING = 0.98  # D's accuracy on held-out images
-LASTING = 3  # epochs of it in a row
+LASTING = 3  # epochs in a row before an alarm is raised
 KL = "test/gen/kl"
-LEAST_KL = 0.1  # nats an image; to tell two equally frequent kinds of images apart takes 0.7
+LEAST_KL = 0.1  # nats an image; one bit, such as which of two equally frequent classes, is 0.7 nats
 
 _alarm = partial(
     Quantity,
@@ -51,7 +51,7 @@ add(
 
 
 def alarms(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """The alarms after the last of the records, 1 for on: of a VAE's posterior, of the game with D.
+    """The alarms after the last of the records, 1 for on: a VAE's posterior collapse, the game with D.
 
     records: of all epochs with the keys of metrics.jsonl, in order.
     """
@@ -59,25 +59,25 @@ def alarms(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _of_posterior(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Nothing without a KL divergence, as in a GAN."""
+    """The alarm of the posterior; empty without a KL divergence, as in a GAN."""
     if KL not in records[-1]:
         return {}
-    # in the first epochs some VAEs have yet to find a use for their latents
+    # some VAEs use their latents only after the first epochs
     last = [record.get(KL, LEAST_KL) for record in records[-LASTING:]]
     return {"alarm/posterior": int(len(last) == LASTING and max(last) < LEAST_KL)}
 
 
 def _of_game(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Nothing in an epoch without a discriminator."""
+    """The alarms of the game; empty in an epoch without a discriminator."""
     if "disc" not in _players(records[-1]):
         return {}
     game = [record for record in records if "disc" in _players(record)]
-    history = [record.get(DIVERSITY, 1.0) for record in game]  # absent where all originals are one image
+    history = [record.get(DIVERSITY, 1.0) for record in game]  # absent if all originals are the same image
     fallen = history[-1] < FALL * max(history)
     alike = len(game) > STARTING and history[-1] < LOWEST
     found = {"alarm/collapse": int(fallen or alike)}
     accuracies = [_accuracy(record) for record in game[-LASTING:]]
-    a_critic = any(key.startswith("test/disc/w1") for key in game[-1])  # which is meant to be right
+    a_critic = any(key.startswith("test/disc/w1") for key in game[-1])  # a critic is meant to be right
     if None not in accuracies and not a_critic:
         wins = len(game) >= LASTING and min(accuracies) > WINNING
         found["alarm/disc_wins"] = int(wins)
@@ -89,6 +89,6 @@ def _players(record: Mapping[str, Any]) -> set[str]:
 
 
 def _accuracy(record: Mapping[str, Any]) -> float | None:
-    """D's mean accuracy on held-out originals and fakes, or on pairs; None in a game that has none."""
+    """D's mean accuracy on held-out originals and fakes, or on pairs; None in a game without accuracies."""
     shares = [value for key, value in record.items() if key.startswith("test/disc/acc_")]
     return sum(shares) / len(shares) if shares else None

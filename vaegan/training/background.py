@@ -8,9 +8,9 @@ from vaegan.training.pictures import Pictures
 
 
 class Background:
-    """Does one thing after the other in a thread; after one that failed, nothing more.
+    """Calls functions one after the other in a thread; after one that failed, no more.
 
-    As a context it waits at its end for all that was given, and raises what went wrong there.
+    As a context manager it waits at the end for all calls, and raises the error of the first that failed.
     """
 
     def __init__(self) -> None:
@@ -25,12 +25,12 @@ class Background:
         self.raise_error()
 
     def do(self, function: Callable[..., None], *arguments: Any) -> Future[None]:
-        """Queue a call behind all others. Raises: what went wrong in an earlier one."""
+        """Queue a call behind all others. Raises: the error of an earlier call."""
         self.raise_error()
         return self._pool.submit(self._run, function, arguments)
 
     def raise_error(self) -> None:
-        """Raises: what went wrong, if something did."""
+        """Raises: the error of a call that failed."""
         if self._error is not None:
             raise self._error
 
@@ -50,8 +50,8 @@ class BackgroundWatcher:
         self._background = background
 
     def on_step(self, *arguments: Any) -> None:
-        """Nothing: such a watcher is called after epochs alone."""
+        """Do nothing: such a watcher is called after epochs only."""
 
     def on_epoch(self, record: dict[str, Any], pictures: Pictures) -> None:
-        """Queue the watcher's call. Raises: what went wrong in an earlier one."""
+        """Queue the watcher's call. Raises: the error of an earlier call."""
         self._background.do(self.watcher.on_epoch, record, pictures)

@@ -1,27 +1,27 @@
-"""Keeps what is done beside training to a share of a run's time."""
+"""Limits side work (checkpoints, pictures) to a share of a run's time."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SHARE = 0.05  # of a run's time, for saving and for drawing each
-FEW_EPOCHS = 20  # runs of no more save and draw after every one
+SHARE = 0.05  # of a run's time: one such share for checkpoints, another for pictures
+FEW_EPOCHS = 20  # runs of at most so many save and draw after every epoch
 
 
 class Budget:
-    """Time that may be spent on one thing: a share of all that has gone by since this was made."""
+    """Time that may be spent on one kind of work: a share of the time since this object was made."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._spent = self._last = 0.0
 
     def allows(self) -> bool:
-        """Whether it may be done once more, if that takes as long as the last time."""
+        """True if there is time to do it once more, if it takes as long as the last time."""
         return self._spent + self._last <= SHARE * (time.monotonic() - self._began)
 
     @contextmanager
     def spend(self) -> Iterator[None]:
-        """Counts the seconds within."""
+        """Counts the seconds that the block takes."""
         started = time.monotonic()
         try:
             yield

@@ -1,4 +1,7 @@
-"""Checkpoints: all that a run goes on from, in files that are whole or not there; reading runs no code."""
+"""Checkpoints: the state to resume a run from. Each file is written completely or not at all.
+
+Reading one runs no code.
+"""
 
 import hashlib
 import json
@@ -28,22 +31,22 @@ from vaegan.training.meters import Meter
 from vaegan.training.optim import PlayerOptimiser
 
 FORMAT = 1
-WITHIN_AN_EPOCH = Interval(minutes=10)  # between two savings
-KEPT = 2  # of the checkpoints that follow each other
+WITHIN_AN_EPOCH = Interval(minutes=10)  # between two saves
+KEPT = 2  # of the latest checkpoints, step-*
 ENDING = ".safetensors"
 PATTERN = re.compile(rf"step-(\d+){re.escape(ENDING)}")
 BEST = "best"
 
 
 class DamagedCheckpoint(Exception):
-    """A file that does not hold what was written; its text says why, for a user."""
+    """A file that differs from the one written; its text is the reason, for a user."""
 
 
 @dataclass
 class Progress:
     """Position in training and running sums.
 
-    epoch, batch: the next to be trained on, from 0 (a batch after the last: the epoch's evaluation).
+    epoch, batch: the next to train on, from 0 (batch = batches per epoch: the epoch's evaluation is next).
     step: batches so far. seconds: of training in this epoch so far. floor: the PBP loss of perfect
     reconstructions of the training images, once it is known. records: of the finished epochs.
     """
@@ -58,9 +61,9 @@ class Progress:
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """One safetensors file with the tensors, the facts as JSON, and a digest of both.
+    """Write one safetensors file with the tensors, the facts as JSON, and a digest of both.
 
-    Raises: OSError when it cannot be written whole; what was at `path` is there still.
+    Raises: OSError when it cannot be written completely; an earlier file at `path` then remains.
     """
     kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     text = json.dumps(facts)
@@ -71,9 +74,9 @@ def write(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors, on the CPU, and the facts.
 
-    Raises: DamagedCheckpoint for a file that is not what was written, UserError for one of another format,
-    OSError for one that cannot be read. Neither safetensors nor JSON can hold code, so nothing in a file is
-    ever executed.
+    Raises: DamagedCheckpoint for a file that differs from the one written, UserError for one of another
+    format, OSError for one that cannot be read. Neither safetensors nor JSON can hold code, so nothing in a
+    file is ever executed.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -105,7 +108,7 @@ def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """A checkpoint that was read: its file, its tensors, its facts, and what was wrong with newer ones."""
+    """A checkpoint that was read: file, tensors, facts. damaged: newer files, with the reason for each."""
 
     path: Path
     tensors: dict[str, Tensor]
@@ -124,9 +127,9 @@ class Found:
 
 
 def newest(folder: Path) -> Found | None:
-    """The newest checkpoint of a run's `checkpoints` that can be read; None where there is none at all.
+    """The newest readable checkpoint in a run's `checkpoints`; None if there is no checkpoint at all.
 
-    Raises: UserError when there are some, and none of them can be read.
+    Raises: UserError if there are checkpoints, but none can be read.
     """
     kept = [*folder.glob(f"epoch-*{ENDING}"), *folder.glob(f"{BEST}{ENDING}")]
     kept.sort(key=lambda path: path.stat().st_mtime, reverse=True)
@@ -148,14 +151,14 @@ def checkpoint_names(folder: Path) -> list[str]:
 
 
 def after_epoch(folder: Path, epoch: int) -> Path:
-    """The checkpoint kept after that epoch, from 1, whether it is there or not."""
+    """The path of the checkpoint kept after that epoch, from 1; the file need not exist."""
     return folder / f"epoch-{epoch:04}{ENDING}"
 
 
 def named(folder: Path, name: str) -> Found:
     """Read a checkpoint by its name, with or without its ending.
 
-    Raises: LookupError with the names that there are; as `read` for one that cannot be read.
+    Raises: LookupError with the names of the existing ones; as `read` for one that cannot be read.
     """
     path = folder / f"{name.removesuffix(ENDING)}{ENDING}"
     if not path.is_file():
@@ -165,34 +168,34 @@ def named(folder: Path, name: str) -> Found:
 
 
 def _following(folder: Path) -> list[Path]:
-    """The checkpoints that follow each other, oldest first."""
+    """The latest checkpoints, step-*, oldest first."""
     steps = {path: int(match[1]) for path in folder.glob("*") if (match := PATTERN.fullmatch(path.name))}
     return sorted(steps, key=steps.__getitem__)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest of the checkpoints that follow each other, unread."""
+    """The path of the newest step-* checkpoint, which is not read."""
     return next(reversed(_following(folder)), None)
 
 
 @dataclass(frozen=True)
 class Best:
-    """Which epoch is the best. key: of metrics.jsonl. greatest: whether a greater value is the better."""
+    """Rule for the best epoch. key: of metrics.jsonl. greatest: True if a greater value is better."""
 
     key: str
     greatest: bool = False
 
     @classmethod
     def parse(cls, given: str) -> "Best":
-        """From `KEY`, of which the least value is the best, or `KEY:max`."""
+        """From `KEY`, whose least value is the best, or `KEY:max`."""
         return cls(given.removesuffix(":max"), given.endswith(":max"))
 
     def is_last(self, records: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether the last of the records is the best of those whose values mean the same as its own.
+        """True if the last record is the best of those made with the same weights.
 
-        A total or a weighted term is another figure under other weights. Where those change for good, as
-        with the first combo epoch or a decay, the best is looked for anew; an epoch in which the gate keeps
-        out the adversarial term is none.
+        A total or a weighted term is another figure under other weights. If they change for good, as
+        with the first combo epoch or a decay, the search for the best starts again. An epoch in which the
+        gate leaves out the adversarial term is never the best.
         """
         if self.key not in records[-1]:
             return False
@@ -204,7 +207,7 @@ class Best:
         return values[-1] == (max if self.greatest else min)(values) and values[-1] not in values[:-1]
 
     def _weights(self, record: Mapping[str, Any]) -> dict[str, float]:
-        """The weights of the terms that the figure is made of; none for one that is not weighted."""
+        """The weights of the terms that the figure is made of; none for an unweighted figure."""
         losses, _, name = self.key.rpartition("/")  # test/gen, total
         prefix = losses.replace("test/", "weight/") + "/"
         weights = {key.removeprefix(prefix): w for key, w in record.items() if key.startswith(prefix)}
@@ -216,10 +219,10 @@ class Best:
 
 
 class Checkpoints:
-    """Saves a run into its folder `checkpoints`, and puts it back where it stood.
+    """Saves a run into its folder `checkpoints`, and restores it.
 
-    The last two are kept (`step-00001234.safetensors`), those after the epochs of `keep_epochs`
-    (`epoch-0010.safetensors`) and that after the best epoch, as `Best` has it (`best.safetensors`).
+    Kept are the last two (`step-00001234.safetensors`), those after the epochs of `keep_epochs`
+    (`epoch-0010.safetensors`) and the one after the best epoch by the rule `Best` (`best.safetensors`).
     """
 
     def __init__(
@@ -231,10 +234,10 @@ class Checkpoints:
         ranks: Ranks = ALONE,
         background: Background | None = None,
     ):
-        """config: resolved. data: tells sets of images apart. found: what to go on from.
+        """config: resolved. data: facts that identify the images. found: the checkpoint to resume from.
 
-        ranks: the run's processes, of which the first reads and writes. background: writes beside
-        training, behind all that it was given before; None for at once.
+        ranks: the run's processes, of which the first reads and writes. background: the thread that writes,
+        after its earlier calls; None to write at once.
         """
         self.folder = folder
         self._setting = {
@@ -258,7 +261,7 @@ class Checkpoints:
     def restore(
         self, players: Players, optims: Mapping[str, PlayerOptimiser], records: list[dict[str, Any]]
     ) -> Progress:
-        """Put players and optimisers back, in all processes; returns where the run stood.
+        """Restore players and optimisers in all processes; returns the position in training.
 
         records: of the finished epochs.
         """
@@ -267,10 +270,10 @@ class Checkpoints:
         if facts is None:
             return Progress()
         tensors = self._ranks.tensors_from_first(self._found.tensors if self._found else {})
-        for path in self._found.damaged if self._found else ():  # else the next one could not follow it
+        for path in self._found.damaged if self._found else ():  # its name must be free for the next one
             path.replace(path.with_suffix(".damaged"))
         if self._found is not None:
-            self._found.tensors.clear()  # of no more use, and large
+            self._found.tensors.clear()  # no longer needed, and large
         players.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
         for player, optim in optims.items():
             prefix = f"optim/{player}/"
@@ -280,30 +283,31 @@ class Checkpoints:
             device = next(players.parameters()).device
             sums, counts = (self._own(tensors[f"meter/{name}"]) for name in ("sums", "counts"))
             values = zip(sums.to(device), counts.tolist(), strict=True)
-            # none are in a checkpoint from before weighted values were metered
+            # a checkpoint from before weighted values were metered has no units
             progress.meter.load(dict(zip(facts["meter"], values, strict=True)), facts.get("meter_units", {}))
         return progress
 
     def is_due(self, step: int) -> bool:
-        """Whether it is time for one within an epoch. Raises: what went wrong with the one before."""
+        """True if a checkpoint within the epoch is due. Raises: the error of the one before."""
         if self._background is not None:
             self._background.raise_error()
         saved_step, saved_s = self._saved_at
         return self._every.is_over(step - saved_step, time.monotonic() - saved_s)
 
     def is_worth(self, progress: Progress) -> bool:
-        """Whether the end of an epoch is to be saved.
+        """True if the end of an epoch is to be saved.
 
-        Of a long run, whose epochs may take less time than saving does, those that there is time for, the
-        last and those to keep. Nothing is lost for good: what a resumed run makes again is the same.
+        In a long run, epochs may be shorter than saving. Then the epochs saved are those that there is time
+        for, the last, and those to keep. Nothing is lost for good: a resumed run repeats the others
+        identically.
         """
         due = not self._thinned or progress.epoch == self._epochs or self._budget.allows()
         return due or any(self._to_keep(progress))
 
     def save(self, progress: Progress, players: Players, optims: Mapping[str, PlayerOptimiser]) -> None:
-        """Write where the run stands; all processes take part.
+        """Write the state of the run; all processes take part.
 
-        Raises: OSError when it, or the one before, cannot be written; what is there is intact.
+        Raises: OSError when this checkpoint or the one before cannot be written; existing files are intact.
         """
         with self._budget.spend():
             self._save(progress, players, optims)
@@ -326,13 +330,13 @@ class Checkpoints:
             "meter": list(meter),
             "meter_units": progress.meter.units,
         }
-        # the one that a run goes on from last of all: it says that all else is done
+        # the one to resume from comes last: it shows that all else is written
         paths = [*self._to_keep(progress), self.folder / f"step-{progress.step:08}{ENDING}"]
         if self._background is None:
             self._write(paths, tensors, facts)
             return
         if self._writing is not None:
-            self._writing.result()  # no two copies of the networks at once
+            self._writing.result()  # at most one copy of the networks at a time
         copies = {name: value.detach().to("cpu", copy=True) for name, value in tensors.items()}
         self._writing = self._background.do(self._write, paths, copies, facts)
 
@@ -344,7 +348,7 @@ class Checkpoints:
             path.unlink(missing_ok=True)
 
     def _to_keep(self, progress: Progress) -> Iterator[Path]:
-        """The files that the end of an epoch is worth, beside the next of those that follow each other."""
+        """Paths for the end of an epoch that is to be kept, in addition to the step-* file."""
         epoch_ended = progress.batch == 0
         if epoch_ended and progress.epoch in self._keep_epochs:
             yield after_epoch(self.folder, progress.epoch)

@@ -25,19 +25,19 @@ def evaluate(
     ranks: Ranks = ALONE,
     on_batch: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
-    """The mean over images of every term in the phase as "gen/pbp", weighted ones and totals beside them.
+    """Mean over held-out images of every term in the phase as "gen/pbp", with weighted terms and totals.
 
-    The posterior is sampled, with the same noise after every epoch, so that pbp + kl bounds the
-    likelihood where the PBP loss is one. What a term draws (the gradient penalty's points) follows from its
-    own name, so that no term changes another's noise. Networks are in evaluation mode, and D sees clean
-    images: neither augmented nor under noise. on_batch: called after each batch; it may raise.
+    The posterior is sampled, with the same noise after every epoch, so that pbp + kl bounds the negative
+    log likelihood if the PBP loss is one. What a term draws (the gradient penalty's points) is seeded by
+    its name, so that no term changes another's. Networks are in evaluation mode, and D sees clean
+    images: neither augmented nor noisy. on_batch: called after each batch; it may raise.
     """
     posterior = torch.Generator(images.device).manual_seed(seed_for(seed, "test"))
     players.eval()
     meter = Meter()
-    for number, (batch, whole) in enumerate(zip(images.epoch(), images.sizes, strict=True)):
-        share = ranks.share(whole)
-        noise = torch.randn(whole, players.latent_dim, device=batch.device, generator=posterior)
+    for number, (batch, batch_size) in enumerate(zip(images.epoch(), images.sizes, strict=True)):
+        share = ranks.share(batch_size)
+        noise = torch.randn(batch_size, players.latent_dim, device=batch.device, generator=posterior)
         x = to_model_range(batch, players.pixel_range)
         views = objective.views(x, share.of(noise), gen_plays=False, share=share)
         for player, weights in phase.weights.items():
@@ -51,5 +51,5 @@ def evaluate(
 
 
 def _seed_term(device: torch.device, seed: int, batch: int, player: str, name: str) -> None:
-    """Seed what one of a player's terms draws on one batch."""
+    """Seed the random numbers of one player's term on one batch."""
     seed_torch(seed_for(seed, "test", batch, player, name), device)

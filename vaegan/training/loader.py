@@ -1,4 +1,4 @@
-"""What training asks of a set of images."""
+"""The interface of a set of images that training and evaluation read."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -8,9 +8,9 @@ from torch import Tensor
 
 
 class Loader(Protocol):
-    """Batches of images, uint8 [B, C, H, W] on `device`; of several processes, each is given its part.
+    """Batches of images, uint8 [B, C, H, W] on `device`; with several processes, each gets its share.
 
-    sizes: of an epoch's whole batches, in order. n_images: in an epoch.
+    sizes: the batch sizes of an epoch, over all processes, in order. n_images: in an epoch.
     """
 
     device: torch.device
@@ -21,7 +21,7 @@ class Loader(Protocol):
         """Batches in an epoch."""
 
     def first(self, n: int) -> Tensor:
-        """The first n images in their own order."""
+        """The first n images, unshuffled."""
 
     def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Tensor]:
-        """The batches of an epoch (from 0), from that number on."""
+        """The batches of an epoch (from 0), beginning with batch `start`."""

@@ -1,4 +1,4 @@
-"""The training loop: epochs of steps, each epoch measured, and all of it saved so that it can go on."""
+"""The training loop: each epoch's steps, then its evaluation, record and checkpoint."""
 
 import math
 import time
@@ -24,7 +24,7 @@ from vaegan.training.step import Step, floor_figure
 
 
 class Watcher(Protocol):
-    """What is told of training as it goes: a progress bar, the run folder."""
+    """Callbacks of the training loop, such as a progress bar or the run folder."""
 
     def on_step(self, epoch: int, phase: Phase, meter: Meter, n_images: int) -> None: ...
 
@@ -46,9 +46,9 @@ def train(
 ) -> None:
     """Train for `config.epochs`; after each, hand its record (keys as in metrics.jsonl) to the watchers.
 
-    Training images go through the config's augmentations first, and are what is then reconstructed.
-    ranks: the processes that do this together. checkpoints: where the run is saved, and goes on from;
-    records: of the epochs that are done. signals: says when to stop.
+    Training images are augmented first; the networks reconstruct the augmented images.
+    ranks: the processes of the run. checkpoints: saves the run, and holds the checkpoint to resume from;
+    records: of the finished epochs. signals: requests to stop.
     Raises: NotFinite for a loss, before such weights would be saved. TrainingError when another process
     is lost. Stopped when asked to stop, after saving. OSError when something cannot be written.
     """
@@ -57,7 +57,9 @@ def train(
     if checkpoints is not None:
         progress = checkpoints.restore(players, play.optims, list(records))
         if config.init_from is not None and progress.step == 0:
-            checkpoints.save(progress, players, play.optims)  # a run that goes on needs the other no more
+            checkpoints.save(
+                progress, players, play.optims
+            )  # from here on a resumed run no longer needs the checkpoint that it was resumed from
     learning_rates = LearningRates(play.optims, config, len(train_set))
     learning_rates.set(progress.step)
     test_floor = pbp_floor(players, test_set, ranks)
@@ -66,7 +68,7 @@ def train(
     finite = FiniteCheck()
 
     def stop_or_save() -> None:
-        """Save the run when that is due, and when it is to stop. Raises: Stopped in that case."""
+        """Save the run if a save is due or a stop was requested. Raises: Stopped if a stop was requested."""
         due = checkpoints is not None and ranks.first and checkpoints.is_due(progress.step)
         stop, due = ranks.any(signals is not None and signals.number > 0, due)
         if (stop or due) and checkpoints is not None:
@@ -82,17 +84,17 @@ def train(
         progress.meter.add_weighted(phase.weights)
         started = time.perf_counter() - progress.seconds
         for images in train_set.epoch(epoch, progress.batch):
-            whole = train_set.sizes[progress.batch]
+            batch_size = train_set.sizes[progress.batch]
             finite.at(epoch, progress.step)
             floor = bool(config.augment) or progress.floor is None
-            play(images, whole, phase, progress.step, progress.meter, finite, floor)
+            play(images, batch_size, phase, progress.step, progress.meter, finite, floor)
             progress.batch += 1
             progress.step += 1
             progress.seconds = time.perf_counter() - started
             learning_rates.set(progress.step)
             stop_or_save()  # before what waits for the device, which a lost process may hold up
             for watcher in watchers:
-                watcher.on_step(epoch, phase, progress.meter, whole)
+                watcher.on_step(epoch, phase, progress.meter, batch_size)
         finite.check()
         means = {"train": progress.meter.means(ranks)}  # waits for the device: the time is the epoch's
         floor = means["train"].pop("gen/pbp_floor", progress.floor)
@@ -129,7 +131,7 @@ def loss_record(split: str, means: dict[str, float], floor: float | None) -> dic
 
 
 def setting_record(play: Step, phase: Phase) -> dict[str, float]:
-    """What this epoch was trained with: each term's weight, 0 where it is left out, noise, learning rates."""
+    """The epoch's settings: each term's weight (0 for one left out), instance noise, learning rates."""
     record = {
         f"weight/{player}/{term}": phase.weights.get(player, {}).get(term, 0.0)
         for player, terms in play.objective.terms.items()
@@ -142,7 +144,7 @@ def setting_record(play: Step, phase: Phase) -> dict[str, float]:
 
 
 def pbp_floor(players: Players, images: Loader, ranks: Ranks = ALONE) -> float | None:
-    """The mean PBP loss of perfect reconstructions of a set of images; None where it is zero."""
+    """The mean PBP loss of perfect reconstructions of a set of images; None if it is zero."""
     if not hasattr(players.pbp, "floor"):
         return None
     meter = Meter()
@@ -152,7 +154,7 @@ def pbp_floor(players: Players, images: Loader, ranks: Ranks = ALONE) -> float |
 
 
 def pbp_figures(players: Players) -> dict[str, float]:
-    """What a PBP loss that learns something has to report after an epoch (a Gaussian's sigma)."""
+    """Learned parameters of the PBP loss after an epoch (a Gaussian's sigma)."""
     figures = getattr(players.pbp, "figures", None)
     return {} if figures is None else figures()
 

@@ -9,10 +9,10 @@ from vaegan.parallel import ALONE, Ranks
 
 
 class Meter:
-    """The mean of every value added, each batch counted by its images, also as weighted.
+    """The mean over images of every value added, and of its product with its weight.
 
-    A weighted value is summed up in units of the first weight that it had: under a constant weight it is
-    that weight times the mean, without a rounding of its own on the device.
+    A weighted sum is kept in units of its first weight. Under a constant weight the weighted mean is then
+    exactly that weight times the mean, without another rounding on the device.
     """
 
     def __init__(self):
@@ -27,12 +27,12 @@ class Meter:
         n_images: int,
         weights: Mapping[str, float] | None = None,
     ) -> None:
-        """Add batch means (scalars on the device) of a batch of `n_images`, filed under prefix/name.
+        """Add batch means (scalars on the device) of a batch of `n_images`, named prefix/name.
 
-        weights: of the values that are terms, whose products are filed under prefix/name_weighted.
+        weights: of the values that are terms; their products are named prefix/name_weighted.
         """
         for name, value in values.items():
-            # the mean of none, where there are more processes than images, is not a number
+            # with more processes than images, some have none: their mean is nan
             total = value.detach() * n_images if n_images else torch.zeros_like(value)
             self._add(f"{prefix}/{name}", total, n_images)
             if weights and name in weights:
@@ -46,7 +46,7 @@ class Meter:
         self._counts[key] = self._counts.get(key, 0) + n_images
 
     def means(self, ranks: Ranks = ALONE) -> dict[str, float]:
-        """The mean over images of everything added, in all of these processes; the one transfer.
+        """The mean over images of everything added, over these processes; the only transfer from the device.
 
         Each player's total is the sum of its weighted terms.
         """
@@ -65,22 +65,22 @@ class Meter:
         return means | totals
 
     def state(self) -> dict[str, tuple[Tensor, int]]:
-        """The sum of everything added under a key, and the images that it is of."""
+        """The sum of everything added under each key, and its number of images."""
         return {key: (self._sums[key], count) for key, count in self._counts.items()}
 
     @property
     def units(self) -> dict[str, float]:
-        """The weight that each weighted sum is in units of."""
+        """The unit of each weighted sum: its first weight."""
         return dict(self._units)
 
     def load(self, state: Mapping[str, tuple[Tensor, int]], units: Mapping[str, float]) -> None:
-        """Go on from such a state and its units."""
+        """Continue from a saved state and its units."""
         self._sums = {key: total for key, (total, _) in state.items()}
         self._counts = {key: count for key, (_, count) in state.items()}
         self._units = dict(units)
 
     def add_weighted(self, weights: Mapping[str, Mapping[str, float]]) -> None:
-        """Weight the terms of a state from before weighted values were metered: {player: {term: weight}}."""
+        """Add weighted sums to a state that was saved before they existed: {player: {term: weight}}."""
         for player, of_player in weights.items():
             for term, weight in of_player.items():
                 key, weighted = f"{player}/{term}", f"{player}/{term}_weighted"

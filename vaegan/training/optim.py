@@ -1,4 +1,4 @@
-"""One optimiser for each player, which touches that player's parameters alone."""
+"""One optimiser for each player, which changes that player's parameters alone."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ class PlayerOptimiser:
         return self.adam.param_groups[0]["lr"]
 
     def minimise(self, losses: Iterable[Tensor], ranks: Ranks = ALONE) -> Tensor:
-        """One step down the sum of the losses, in all of these processes.
+        """Take one step down the sum of the losses over all of these processes.
 
-        losses: one after the other, so that the graph of each can be gone before the next is made.
+        losses: an iterator, so that the graph of each loss is freed before the next loss is computed.
         Returns the L2 norm of the gradient, a scalar on the device. Gradients are computed for this
-        player's parameters and no others.
+        player's parameters only.
         """
         for parameter in self.parameters:
             parameter.grad = None
         for loss in losses:
             loss.backward(inputs=self.parameters)
-        # a term that weighs nothing leaves parameters without a gradient
+        # a term of weight 0 leaves parameters without a gradient
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         if ranks.size > 1:
             _add_up(gradients, ranks)
@@ -70,7 +70,7 @@ class PlayerOptimiser:
         return norm
 
     def state(self) -> dict[str, Tensor]:
-        """What Adam knows of each parameter, as "3/exp_avg" of the fourth."""
+        """Adam's state of each parameter; "3/exp_avg" is that of the fourth parameter."""
         known = self.adam.state
         return {
             f"{i}/{name}": value
@@ -79,22 +79,22 @@ class PlayerOptimiser:
         }
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from such a state."""
+        """Continue from a saved state."""
         for key, value in state.items():
             number, name = key.split("/")
             parameter = self.parameters[int(number)]
-            # as a fresh Adam has it: in the parameter's own layout, which the fused step takes for granted
+            # in the parameter's own memory layout, as a new Adam makes it: the fused step relies on that
             if value.dim():
                 kept = torch.empty_like(parameter)
             else:
                 kept = torch.empty_like(value, device=parameter.device if self.fused else "cpu")
             self.adam.state[parameter][name] = kept.copy_(value).detach()
-            if name == "step":  # that of a parameter which always has a gradient
+            if name == "step":  # the largest is that of a parameter which always has a gradient
                 self.n_steps = max(self.n_steps, int(value))
 
 
 def _add_up(gradients: list[Tensor], ranks: Ranks) -> None:
-    """Put the sum over all processes into each gradient, in one exchange for all of them."""
+    """Replace each gradient by its sum over all processes, in one exchange for all of them."""
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
     ranks.add_up(flat)
     parts = flat.split([gradient.numel() for gradient in gradients])
@@ -105,12 +105,14 @@ def _add_up(gradients: list[Tensor], ranks: Ranks) -> None:
 class LearningRates:
     """Sets each player's learning rate before each of its steps, by timm's schedule over its own epochs.
 
-    D's epochs are the combo epochs: until the first of them its rate stands where its schedule begins.
+    D's epochs are the combo epochs: before the first of them its rate is the schedule's first value.
     """
 
     def __init__(self, optims: Mapping[str, PlayerOptimiser], config: Config, steps_per_epoch: int):
         """config: resolved. The schedules cover config.lr_epochs, counted over the run, or all epochs."""
-        self._schedules: list[tuple[Scheduler, int]] = []  # with the step of the run that it begins with
+        self._schedules: list[
+            tuple[Scheduler, int]
+        ] = []  # each with the first step of the run that it covers
         if config.lr_schedule == "constant" and not config.warmup_epochs:
             return
         for player, optim in optims.items():
@@ -120,9 +122,9 @@ class LearningRates:
             self._schedules.append((schedule, solo_epochs * steps_per_epoch))
 
     def set(self, step: int) -> None:
-        """For this step, from 0, counted over the run."""
+        """Set the rates for this step, counted from 0 over the run."""
         for schedule, first in self._schedules:
-            if step > first:  # where it begins, the rate stands already
+            if step > first:  # at its beginning the rate is already set
                 schedule.step_update(step - first)
 
 
@@ -135,7 +137,8 @@ def _lr_schedule(optim: PlayerOptimiser, config: Config, n_epochs: int, steps_pe
         sched="step" if config.lr_schedule == "constant" else config.lr_schedule,
         num_epochs=n_epochs,
         decay_epochs=config.lr_decay_every or 1,
-        decay_rate=config.lr_decay or 1.0,  # 1 is none; as the power of "poly" it is a straight line
+        decay_rate=config.lr_decay
+        or 1.0,  # 1 is none; "poly" takes it as its power, and 1 is a straight line
         warmup_epochs=config.warmup_epochs,
         warmup_lr=WARMUP_START * optim.lr,
         step_on_epochs=False,

@@ -1,4 +1,4 @@
-"""What the networks draw after an epoch, and whether samples from the prior differ as originals do."""
+"""Samples and reconstructions after an epoch, and the spread of samples compared with that of originals."""
 
 from dataclasses import dataclass
 
@@ -14,15 +14,15 @@ from vaegan.training.portions import Portions
 N_REFERENCE = 10  # held-out images that every picture of reconstructions shows
 N_SAMPLES = 64
 N_ORIGINALS = 256
-SEED = 0  # the same noise in every epoch and every run, so that runs with as many latents compare
+SEED = 0  # the same noise in every epoch and every run, so that runs with equal latent_dim can be compared
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What there is to see after an epoch, on the CPU, in [0, 1].
+    """Images of the networks after an epoch, on the CPU, in [0, 1].
 
-    samples: [64, C, H, W]. reconstructions: [2, N, C, H, W], the reference images and what was made of
-    them; None in a GAN.
+    samples: [64, C, H, W]. reconstructions: [2, N, C, H, W], the reference images and their
+    reconstructions; None in a GAN.
     """
 
     samples: Tensor
@@ -30,14 +30,14 @@ class Pictures:
 
 
 def take_pictures(players: Players, reference: Tensor) -> Pictures:
-    """The networks' pictures as they are now. reference: uint8 [N, C, H, W]."""
+    """Samples and reconstructions of the networks as they are now. reference: uint8 [N, C, H, W]."""
     pairs = None if players.encoder is None else reconstructions(players, reference).cpu()
     return Pictures(prior_samples(players).cpu(), pairs)
 
 
 @torch.no_grad()
 def reconstructions(players: Players, images: Tensor) -> Tensor:
-    """Images (uint8 [N, C, H, W]) and what the posterior's mean decodes to: [2, N, C, H, W] in [0, 1]."""
+    """Images (uint8 [N, C, H, W]) and their decoded posterior means: [2, N, C, H, W] in [0, 1]."""
     training = players.training
     players.eval()
     x = to_model_range(images, players.pixel_range)

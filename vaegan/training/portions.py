@@ -1,4 +1,4 @@
-"""Many images through a network, as many at a time as memory has room for."""
+"""Runs networks on many images in portions that fit in memory."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Portions:
-    """Calls functions with some images at a time: `size`, which is halved whenever memory runs out."""
+    """Calls functions on `size` images at a time; `size` is halved whenever memory runs out."""
 
     def __init__(self, size: int):
         self.size = size
@@ -19,8 +19,8 @@ class Portions:
     def of(self, function: Callable[..., Result], *tensors: Tensor) -> Iterator[Result]:
         """The results for one portion of the tensors [N, ...] after the other, in order.
 
-        function: takes a part of each tensor; it gives the same for an image whatever others come with it.
-        Raises: what the function raises; for lack of memory only when there is none for a single image.
+        function: takes a portion of each tensor; its result for an image must not depend on the other images.
+        Raises: what the function raises; an out-of-memory error only if a single image does not fit.
         """
         done = 0
         while done < len(tensors[0]):

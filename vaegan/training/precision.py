@@ -1,4 +1,4 @@
-"""Which arithmetic is the faster one for a run's networks on its device."""
+"""Measures whether bf16 or fp32 is faster for a run's networks on its device."""
 
 from statistics import median
 
@@ -11,17 +11,17 @@ from vaegan.training.finite import FiniteCheck
 from vaegan.training.meters import Meter
 from vaegan.training.step import Step
 
-ROUNDS = 5  # of a step each, in turn, after one to warm up
-WORTH = 1.05  # times as fast, from which on bf16's shorter numbers pay
+ROUNDS = 5  # of a step in each precision, in turn, after one to warm up
+WORTH = 1.05  # the least speed-up for which bf16's lower precision is accepted
 
 
 def faster_precision(
     config: Config, image_shape: tuple[int, int, int], device: torch.device, n_images: int
 ) -> str:
-    """ "bf16" or "fp32": measured on steps of the run's last epoch, on so many random images.
+    """The faster of "bf16" and "fp32", measured on steps of the last epoch, on `n_images` random images.
 
-    config: resolved, but for its precision. fp32 at once where bf16 is only emulated, and on MPS, whose
-    clock cannot be read. The device's peak memory counts anew from there.
+    config: resolved, but for its precision. fp32 without measuring if bf16 is only emulated, and on MPS,
+    whose clock cannot be read. Resets the device's peak memory.
     """
     if bf16_is_emulated(device) or device.type == "mps":
         return "fp32"
@@ -36,7 +36,7 @@ def faster_precision(
     for _ in range(1 + ROUNDS):
         for precision, step in steps.items():
             started = clock(device)
-            for number in range(phase.disc_steps):  # in the last of them all players play
+            for number in range(phase.disc_steps):  # all players play in the last of them
                 step(images, len(images), phase, number, Meter(), FiniteCheck())
             seconds[precision].append(clock(device) - started)
     if device.type == "cuda":

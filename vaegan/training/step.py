@@ -1,4 +1,4 @@
-"""One step of training: every player's turn on one batch, the same way."""
+"""One training step: each player in turn on one batch."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
@@ -24,11 +24,11 @@ from vaegan.training.optim import PlayerOptimiser
 
 
 class Step:
-    """Trains the players on one batch when called. What is random in it follows from the seed and its number.
+    """Trains the players on one batch when called, with random numbers that follow from seed and step.
 
-    objective: what the players minimise. optims: by player. config.accumulate: parts that a batch is
-    worked on in, one after the other; each player's gradient is summed over them before its step. Batch
-    norm sees each part by itself, and spectral norm looks at D's weights once for each.
+    objective: the players' losses. optims: by player. config.accumulate: the number of parts of a batch that
+    are computed one after the other; each player's gradient is summed over them before its step. Batch
+    norm sees each part by itself, and spectral norm takes one power iteration for each.
     """
 
     def __init__(self, config: Config, players: Players, ranks: Ranks = ALONE):
@@ -50,24 +50,24 @@ class Step:
     def __call__(
         self,
         images: Tensor,
-        whole: int,
+        batch_size: int,
         phase: Phase,
         step: int,
         meter: Meter,
         finite: FiniteCheck,
         floor: bool = False,
     ) -> None:
-        """Train on uint8 images [B, C, H, W], this process's share of a batch of `whole` images.
+        """Train on uint8 images [B, C, H, W], this process's share of a batch of `batch_size` images.
 
         step: its number, from 0 over the run. Terms, figures and gradient norms go to the meter, terms and
-        norms to the check as well. floor: whether to meter the PBP loss of perfect reconstructions.
+        norms to the check as well. floor: True to meter the PBP loss of perfect reconstructions.
         """
         seed_torch(seed_for(self.config.seed, "step", step), images.device)
-        share = self.ranks.share(whole)
+        share = self.ranks.share(batch_size)
         if self.config.augment:
-            images = share.changed(self._augment, from_uint8(images))
+            images = share.transformed(self._augment, from_uint8(images))
         x = to_model_range(images, self.players.pixel_range)
-        noise = share.of(torch.randn(whole, self.players.latent_dim, device=x.device))
+        noise = share.of(torch.randn(batch_size, self.players.latent_dim, device=x.device))
         playing, metered = phase.playing(step), phase.at(step)
         if floor:
             meter.add("gen", floor_figure(self.players, images), len(x))
@@ -78,11 +78,11 @@ class Step:
             options = {"gen_plays": gen_plays, "to_disc_input": to_disc_input, "share": part}
             return self.objective.views(x[here], noise[here], **options)
 
-        # as many in every process, since synchronised batch norm meets in each
-        parts = share.split(min(self.config.accumulate, whole // self.ranks.size // LEAST_SHARE))
+        # the same number in every process, since synchronised batch norm waits for all of them in each part
+        parts = share.split(min(self.config.accumulate, batch_size // self.ranks.size // LEAST_SHARE))
         together = views_of(share, "gen" in playing) if len(parts) == 1 else None
         for player, weights in playing.items():  # disc first, then gen
-            # of several parts each is seen anew by each player, so that no graph outlives a turn
+            # several parts are computed again for each player, so that no graph outlives a turn
             views = (together or views_of(part, player == "gen") for part in parts)
             norm = self.optims[player].minimise(
                 self._losses(player, views, weights, metered[player], meter, finite), self.ranks
@@ -101,14 +101,14 @@ class Step:
         meter: Meter,
         finite: FiniteCheck,
     ) -> Iterator[Tensor]:
-        """The player's loss on each part of a batch; their sum is its loss on the whole batch.
+        """The player's loss on each part of a batch; their sum is its loss on the full batch.
 
-        metered: the weights that figures are reported with; `weights` has more of penalties that are thinned
-        out, which are means over the steps that have them.
+        metered: the weights that figures are reported with. Those in `weights` are larger for lazy penalties,
+        which only some steps compute.
         """
         for views in parts:
-            last = views.share.stop == self.ranks.share(views.share.whole).stop
-            # every part draws for the whole batch, and so the same as the others
+            last = views.share.stop == self.ranks.share(views.share.batch_size).stop
+            # each part draws random numbers for the full batch, so all parts need the same random state
             with _kept_random_state(views.x.device, enabled=not last):
                 terms = self.objective.play(player, views, weights)
             meter.add(player, terms, len(views.x), metered)
@@ -117,27 +117,27 @@ class Step:
             yield weighted_sum(terms, {name: views.share.weight * w for name, w in weights.items()})
 
     def _to_disc_input(self, noise: float) -> Callable[[Tensor], Tensor] | None:
-        """The change of all that D sees in training; None for none."""
+        """The transform of all images that D is given in training; None for none."""
         return partial(disc_input, self._diffaugment, noise) if self._diffaugment or noise else None
 
 
 def disc_input(change: Callable[[Tensor], Tensor] | None, noise: float, images: Tensor) -> Tensor:
-    """Images as D sees them in training: changed by DiffAugment, under Gaussian noise of this deviation."""
+    """Discriminator inputs in training: images after DiffAugment, plus Gaussian noise of this deviation."""
     x = images if change is None else change(images)
     if not noise:
         return x
-    # in a layout of its own: drawn like x, the same numbers would come to lie elsewhere in channels-last
+    # drawn in the default layout: in channels-last (as of x) the same numbers would fall on other pixels
     return x + noise * torch.randn(x.shape, device=x.device, dtype=x.dtype)
 
 
 def floor_figure(players: Players, images: Tensor) -> dict[str, Tensor]:
-    """The PBP loss of perfect reconstructions of images, where it is not zero (BCE on grey values)."""
+    """The PBP loss of perfect reconstructions of images, if it is not zero (BCE on grey values)."""
     floor = getattr(players.pbp, "floor", None)
     return {} if floor is None else {"pbp_floor": floor(images)}
 
 
 def _kept_random_state(device: torch.device, enabled: bool) -> contextlib.AbstractContextManager[None]:
-    """What is drawn within, on the CPU and on this device, is drawn again after it."""
+    """Restores the random state of the CPU and of this device at the end of the block."""
     if device.type == "cpu":
         return torch.random.fork_rng([], enabled=enabled)
     return torch.random.fork_rng([device], enabled=enabled, device_type=device.type)

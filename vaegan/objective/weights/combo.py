@@ -7,7 +7,7 @@ from vaegan.objective.weights.weight import Time, Weight
 
 @dataclass(frozen=True)
 class AfterSolo(Weight):
-    """A weight in combo epochs, and `solo` in the solo epochs before them."""
+    """`solo` in the solo epochs, and another weight in the combo epochs after them."""
 
     weight: Weight
     solo: float = 1.0
@@ -30,7 +30,7 @@ class Decay(Weight):
 
 @dataclass(frozen=True)
 class Fall(Weight):
-    """A weight that falls in a straight line to 0 over so many combo epochs, and stays there."""
+    """A weight that falls in a straight line to 0 over so many combo epochs, and stays 0."""
 
     weight: Weight
     epochs: int

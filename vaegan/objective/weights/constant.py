@@ -19,7 +19,7 @@ class Constant(Weight):
 
     @classmethod
     def read(cls, given: Any) -> "Constant | None":
-        """Reads a number. Raises: ValueError for one below 0, which would reward what its term punishes."""
+        """Reads a number. Raises: ValueError for one below 0, which would reward what its term penalises."""
         if isinstance(given, bool):
             return None
         try:

@@ -35,8 +35,8 @@ class Time:
 class Weight(ABC):
     """The factor of one loss term over time: the type of every option that sets a weight.
 
-    A form that can be typed is registered and has `read`; its `str` is what was typed and reads back as an
-    equal weight, so that config.yaml keeps it. usage: what is typed for it, as an error message says it.
+    A form that can be typed is registered and has `read`; its `str` is the typed text and reads back as an
+    equal weight, so that config.yaml keeps it. usage: the form of that text, for error messages.
     """
 
     usage: ClassVar[str] = ""
@@ -61,7 +61,7 @@ class Weight(ABC):
     def parse(cls, given: Any) -> "Weight":
         """A weight from a flag's text, a YAML value or a weight.
 
-        Raises: ValueError for what no form reads.
+        Raises: ValueError for a value that no form reads.
         """
         if isinstance(given, Weight):
             return given
