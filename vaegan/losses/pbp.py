@@ -93,7 +93,7 @@ class BernoulliNLL(nn.Module):
 
 @register_pbp("mse")
 class SquaredError(nn.Module):
-    """Sum of squared errors, in the model's range; no negative log likelihood (factor and constant differ)."""
+    """Sum of squared errors, in the model's range; not a likelihood (factor and constant differ)."""
 
     def forward(self, logits: Tensor, x_hat: Tensor, x: Tensor) -> Tensor:
         return F.mse_loss(x_hat, x, reduction="sum") / len(x)
