@@ -50,7 +50,7 @@ WRITES = {
 
 @pytest.fixture(autouse=True)
 def nothing_stays(monkeypatch):
-    """What a test imports is forgotten after it."""
+    """Forgets a test's imports and registrations after it."""
     monkeypatch.setattr(plugins, "_loaded", {})
     monkeypatch.setattr(quantities, "_ENTRIES", quantities._ENTRIES.copy())
     for registry in (ADVERSARIAL, DATASETS, DISCRIMINATORS, ENCODERS, PBP_LOSSES, TERMS, TRACKERS):
@@ -58,7 +58,7 @@ def nothing_stays(monkeypatch):
 
 
 def python(code: str, *arguments: object, folder: Path | None = None) -> str:
-    """What a new process prints: one that has imported nothing yet. Fails where it fails."""
+    """Output of a new process, which has imported nothing yet. Fails if the process fails."""
     made = subprocess.run(
         [sys.executable, *(["-c", code] if code else []), *map(str, arguments)],
         capture_output=True,
@@ -116,7 +116,7 @@ def run(tmp_path_factory):
 
 
 def opened(run: Path, *plugins: Path) -> str:
-    """What opening the run in a process of its own prints, the error's text where there is one."""
+    """Output of opening the run in a process of its own, or the text of its error."""
     code = (
         "import sys, vaegan\n"
         "try: print(type(vaegan.load(sys.argv[1], plugins=sys.argv[2:]).players.disc).__name__)\n"

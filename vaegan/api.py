@@ -88,7 +88,7 @@ class TrainedRun:
         return from_uint8(torch.stack(list(self._trained.decode(z))))
 
     def reconstruct(self, images: Given) -> Tensor:
-        """What the means of the images' posteriors decode to, [N, C, H, W]. Raises: UserError for a GAN."""
+        """Reconstructions decoded from the posterior means, [N, C, H, W]. Raises: UserError for a GAN."""
         return self.decode(self.encode(images))
 
     def sample(self, count: int = 64, seed: int = 0) -> Tensor:

@@ -124,8 +124,8 @@ def differs(figure):
         ({"images": "all"}, ["test/gen/kl", "train/gen/kl", "wall_s"], []),
         ({"images": "training"}, ["train/gen/kl"], ["test/gen/kl"]),
         ({"of_disc": True}, ["test/disc/jsd"], ["test/gen/kl"]),
-        ({"weighs": "gen"}, ["test/gen/total"], ["test/disc/total", "test/gen/kl"]),
-        ({"weighs": "disc"}, ["test/disc/total"], ["test/gen/total"]),
+        ({"weight_for": "gen"}, ["test/gen/total"], ["test/disc/total", "test/gen/kl"]),
+        ({"weight_for": "disc"}, ["test/disc/total"], ["test/gen/total"]),
         ({}, [], ["test/gen/total", "test/disc/total", "test/disc/jsd", "train/gen/kl", "wall_s"]),
     ],
 )  # fmt: skip

@@ -135,7 +135,7 @@ def solo_digest(config: Config) -> str:
     from_combo = options(lambda nature: nature.from_combo or "disc" in nature.needs)
     if config.lr_schedule != "constant" or config.warmup_epochs or config.init == "dcgan":
         # learning rates depend on the epochs, D's too; DCGAN's initialiser draws after D has been built
-        weights = set(options(lambda nature: nature.weighs == "gen"))
+        weights = set(options(lambda nature: nature.weight_for == "gen"))
         return _hashed(config, {"solo_epochs", *weights.intersection(from_combo)})
     return _hashed(config, from_combo)
 

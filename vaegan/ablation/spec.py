@@ -9,8 +9,8 @@ from typing import Any
 from vaegan import plugins
 from vaegan.ablation.controls import CONTROLS
 from vaegan.ablation.metrics import DEFAULT_METRICS, check_metric
-from vaegan.config.make import takes_away
-from vaegan.config.paths import beside, located
+from vaegan.config.make import unsets
+from vaegan.config.paths import located, named_file
 from vaegan.config.schema import natures
 from vaegan.config.yaml_files import load_yaml, plugins_in, plugins_named, read_config
 from vaegan.errors import UserError, did_you_mean
@@ -107,10 +107,10 @@ def _extended(path: Path, origin: str, above: tuple[Path, ...]) -> dict[str, Any
             hint = did_you_mean(key, KEYS)
             raise UserError(f"{path}: {key}: unknown key; {hint}Known: {', '.join(KEYS)}.")
     if content.get("base") is not None:
-        content["base"] = beside(path, content["base"])
+        content["base"] = named_file(path, content["base"])
     if isinstance(content.get("arms"), dict):
         content["arms"] = {
-            label: own | {"base": beside(path, own["base"])}
+            label: own | {"base": named_file(path, own["base"])}
             if isinstance(own, dict) and own.get("base") not in (None, NONE)
             else own
             for label, own in content["arms"].items()
@@ -121,7 +121,7 @@ def _extended(path: Path, origin: str, above: tuple[Path, ...]) -> dict[str, Any
     extended = content.pop("extends", None)
     if extended is None:
         return content
-    below = _extended(beside(path, extended), f"{path}: extends: {extended}", (*above, path.resolve()))
+    below = _extended(named_file(path, extended), f"{path}: extends: {extended}", (*above, path.resolve()))
     content["plugins"] = [*below["plugins"], *content["plugins"]]
     return below | content | {key: below.get(key, {}) | content.get(key, {}) for key in together}
 
@@ -230,7 +230,7 @@ def _labels(path: Path, content: Mapping[str, Any]) -> dict[str, str]:
 
 def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options, with None in place of `none`, as in a config and on a command line."""
-    return {name: None if takes_away(name, value) else value for name, value in options.items()}
+    return {name: None if unsets(name, value) else value for name, value in options.items()}
 
 
 def _check_options(path: Path, label: str, options: Mapping[str, Any]) -> None:

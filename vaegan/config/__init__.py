@@ -1,1 +1,1 @@
-"""Options: what there are, how they are checked and read, and the parts that they make."""
+"""Options: their declarations, reading, checks, and the parts that are built from them."""

@@ -1,4 +1,4 @@
-"""From a config and the images' shape to networks, objective and schedule."""
+"""Builds networks, objective and schedule from a config and the images' shape."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -34,10 +34,10 @@ from vaegan.seeds import seed_for
 
 
 def build_players(config: Config, image_shape: tuple[int, int, int]) -> Players:
-    """The networks, on the current default device; weights follow from the seed.
+    """The networks, on the current default device; the initial weights follow from the seed.
 
-    Raises: OptionError for a knob that the chosen networks do not have and for one whose value they
-    cannot take, such as a size that the depth does not divide.
+    Raises: OptionError for a knob that the chosen networks do not have and for a value that they do not
+    accept, such as a size that the depth does not divide.
     """
     torch.manual_seed(seed_for(config.seed, "init"))
     shape = [image_shape, config.latent_dim]
@@ -109,18 +109,18 @@ def _build_disc(config: Config, image_shape: tuple[int, int, int]) -> nn.Module:
 
 
 def outline_players(config: Config, image_shape: tuple[int, int, int]) -> Players:
-    """The networks without numbers in them, for their names and shapes. Raises: as `build_players`."""
-    # no average, which timm cannot make of such networks
+    """The networks without memory for weights, for names and shapes only. Raises: as `build_players`."""
+    # no average: timm cannot copy such networks
     update = {"pretrained": None, "disc_pretrained": None, "ema": None}
     with torch.device("meta"):
         return build_players(config.model_copy(update=update), image_shape)
 
 
 def try_parts(config: Config, image_shape: tuple[int, int, int]) -> None:
-    """Whether the parts of a resolved config can be built and give what a run needs of them.
+    """Check, by building and calling them, that the parts of a resolved config meet their contracts.
 
-    Tried on networks of its own, before images are loaded; 0.4 s for 23 million parameters at 64 x 64.
-    Raises: OptionError for the first that does not.
+    Uses networks of its own, before images are loaded; takes 0.4 s for 23 million parameters at 64 x 64.
+    Raises: OptionError for the first part that does not.
     """
     update = {"pretrained": None, "disc_pretrained": None, "ema": None}
     players = build_players(config.model_copy(update=update), image_shape)
@@ -128,7 +128,7 @@ def try_parts(config: Config, image_shape: tuple[int, int, int]) -> None:
 
 
 def single_images_problem(config: Config, image_shape: tuple[int, int, int]) -> str:
-    """Why these networks cannot be trained on batches of one image, and what can; nothing where they can."""
+    """Reason why these networks cannot train on batches of one image, and remedies; "" if they can."""
     ways = {}
     for part, network in outline_players(config, image_shape).networks().items():
         if any(map(is_batch_norm, network.modules())):
@@ -144,7 +144,7 @@ def single_images_problem(config: Config, image_shape: tuple[int, int, int]) -> 
 
 
 def build_adversarial(config: Config) -> AdversarialLoss | None:
-    """The game's loss, where there is a discriminator."""
+    """The adversarial loss; None without a discriminator."""
     if not config.disc:
         return None
     smoothing = {"label_smoothing": config.label_smoothing or 0.0}
@@ -161,7 +161,7 @@ def build_objective(config: Config, players: Players) -> Objective:
 def objective_of(
     players: Players, keys: Iterable[str], game: AdversarialLoss | None = None, unit_slope: bool = False
 ) -> Objective:
-    """The objective made of these registered terms and both sides of the game, where there is one.
+    """The objective made of these registered terms and both sides of the game, if there is one.
 
     keys: "gen/kl", in order. unit_slope: see DiscFigures.
     """
@@ -201,13 +201,13 @@ def build_schedule(config: Config) -> Schedule:
 
 
 def config_terms(config: Config) -> list[Term]:
-    """The registered terms that a resolved config has: their parts are there, and their weights given."""
+    """The registered terms that apply to a resolved config: it has their parts and gives their weights."""
     parts = [*([] if config.gan else ["vae"]), *(["disc"] if config.disc else [])]
     return [term for term in registered_terms(parts) if getattr(config, term.weight.name) is not None]
 
 
 def _weight(config: Config, term: Term) -> Weight:
-    """A term's weight over time, from all options that it follows from."""
+    """A term's weight over time, from all options that affect it."""
     weight = getattr(config, term.weight.name)
     if term.key == "gen/pbp":
         return AfterSolo(Decay(weight, config.pbp_decay, config.pbp_decay_every))
@@ -217,7 +217,7 @@ def _weight(config: Config, term: Term) -> Weight:
 def _build(
     config: Config, role: str, network: type, arguments: list, typed: dict[str, Any], prefix: str = ""
 ) -> nn.Module:
-    """The network, given those of the typed knobs that it has."""
+    """The network, called with those of the typed knobs that it has."""
     own = {name: value for name, value in typed.items() if name in signature_knobs(network)}
     try:
         return make(config, role, network, arguments, own)

@@ -1,4 +1,4 @@
-"""Options that cannot go together, and names that nothing is registered under."""
+"""Checks of a config: contradictory options and unknown names."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -26,7 +26,7 @@ from vaegan.pixels import INTERVALS
 
 
 def contradictions(config: Config) -> Iterable[OptionError]:
-    """Options that cannot go together."""
+    """Errors for options that cannot be combined."""
     if config.disc is None:
         for name in needing("disc"):
             if getattr(config, name) is not None:
@@ -80,7 +80,7 @@ def contradictions(config: Config) -> Iterable[OptionError]:
 
 
 def _lr_epochs_contradictions(config: Config, lr_epochs: int) -> Iterable[OptionError]:
-    """Lengths that no schedule of the learning rates can have."""
+    """Errors for lengths that no schedule of the learning rates can have."""
     if config.lr_schedule not in ENDING:
         problem = f"--lr-schedule {config.lr_schedule} has no end; {', '.join(ENDING)} have"
         yield OptionError("lr_epochs", problem)
@@ -92,13 +92,15 @@ def _lr_epochs_contradictions(config: Config, lr_epochs: int) -> Iterable[Option
 
 
 def _game_contradictions(config: Config) -> Iterable[OptionError]:
-    """Options of the two players' game that cannot go together."""
+    """Errors for options of the adversarial game that cannot be combined."""
     name = config.adv or DEFAULT_ADV
     adversarial = dict(ADVERSARIAL.entries()).get(name)
-    if not is_adversarial(adversarial):  # an error of its own
+    if not is_adversarial(adversarial):  # reported by unknown_names
         return
     penalties = config.slope_penalties + (["gp"] if adversarial.gp else [])
-    bounded = penalties or config.weight_clip or config.spectral_norm  # build refuses it beside norm layers
+    bounded = (
+        penalties or config.weight_clip or config.spectral_norm
+    )  # build refuses it with normalisation layers
     if adversarial.needs_bounded_slope and not bounded:
         yield OptionError(
             "adv",
@@ -130,7 +132,7 @@ def _is_folder_name(name: str) -> bool:
 
 
 def unknown_names(values: Mapping[str, Any]) -> Iterable[OptionError]:
-    """The names that nothing is registered under, or nothing that has the sides of a game."""
+    """Errors for names that are not registered, and for `adv` classes that are no adversarial loss."""
     for name, info in config_type().model_fields.items():
         registry = declared(info).registry
         if registry is not None and isinstance(given := values.get(name), str):

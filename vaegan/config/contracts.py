@@ -1,4 +1,4 @@
-"""What each part of a run has to be and to give, tried on a few images before anything is written."""
+"""Contracts of a run's parts, which are tested on a few images before anything is written."""
 
 import inspect
 import traceback
@@ -15,7 +15,7 @@ from vaegan.failures import in_a_line, out_of_memory
 from vaegan.losses.adversarial import AdversarialLoss
 from vaegan.nets.players import Players
 
-N_IMAGES = 5  # unlike the channels and most numbers of latents: no axis passes for another
+N_IMAGES = 5  # differs from the channels and usual latent_dim, so that a swapped axis is noticed
 NOUNS = {
     "encoder": "the encoder",
     "decoder": "the decoder",
@@ -43,17 +43,17 @@ GIVES = {
 
 
 def option_of(config: Config, role: str) -> str:
-    """The option that chose a part: of an encoder and a decoder it may be `vae`."""
+    """The option that chose a part; for an encoder or a decoder it may be `vae`."""
     return role if getattr(config, role) else "vae"
 
 
 def make(
     config: Config, role: str, part: Callable, arguments: list[Any], keywords: dict[str, Any]
 ) -> nn.Module | AdversarialLoss:
-    """What was registered, called.
+    """Call a registered part's class or function.
 
-    Raises: OptionError for what cannot be called so, fails, or gives something else than that part;
-    what the part itself raises as ValueError, UserError or OSError goes on.
+    Raises: OptionError if the call does not fit its parameters, fails, or returns something else than that
+    part. ValueError, UserError and OSError raised by the part itself pass through.
     """
     option = option_of(config, role)
     try:
@@ -82,7 +82,7 @@ def check_parts(
     """Try each part on a few grey images, as in training.
 
     players: on the CPU; their statistics change.
-    Raises: OptionError for the first part that fails or gives what it should not.
+    Raises: OptionError for the first part that fails or breaks its contract.
     """
     x = torch.full((N_IMAGES, *image_shape), 0.5)
     z = torch.zeros(N_IMAGES, config.latent_dim)
@@ -97,7 +97,7 @@ def check_parts(
 
 
 def _check_sides(config: Config, adversarial: AdversarialLoss, shape: torch.Size) -> None:
-    """Checks that both players' sides give scalars, on logits of D's shape, [B] or [B, h, w]."""
+    """Check that both players' sides give scalars, on logits of D's shape, [B] or [B, h, w]."""
     logits = torch.linspace(-1, 1, shape.numel()).reshape(shape)
     for name in (*adversarial.disc_weights, "gen"):
         side = getattr(adversarial, name, None)
@@ -115,7 +115,7 @@ def _try(
     accepts: Callable[[Any], bool],
     name: str = "",
 ) -> Any:
-    """What the part gives for these. Raises: OptionError where it fails or gives what is not accepted."""
+    """The part's output for these inputs. Raises: OptionError if it fails or its output is not accepted."""
     option, name = option_of(config, role), name or NOUNS[role]
     of = ", ".join(map(_described, inputs))
     try:
@@ -147,14 +147,14 @@ def _two_of(shape: tuple[int, ...]) -> Callable[[Any], bool]:
 
 
 def _failure(option: str, said: str, error: Exception, contract: str) -> Exception:
-    """A fault of a part's own code in one line, with its place; a lack of memory as it is."""
+    """An error in a part's own code in one line, with its place; an out-of-memory error unchanged."""
     if out_of_memory(error) or isinstance(error, UserError | OSError):
         return error
     return OptionError(option, f"{said}: {in_a_line(error)}{_place(error)}; {contract}")
 
 
 def _place(error: Exception) -> str:
-    """The last line of the part's own code that the error went through: neither ours nor PyTorch's."""
+    """The last line of the part's own code in the traceback: neither ours nor PyTorch's."""
     not_theirs = (__file__, str(Path(torch.__file__).parent))
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if not frame.filename.startswith(not_theirs)]
@@ -162,14 +162,14 @@ def _place(error: Exception) -> str:
 
 
 def _parameters(part: Callable) -> str:
-    """The parameters of what was registered, without their types: "(channels, *, depth)"."""
+    """The parameters of a registered class or function, without their types: "(channels, *, depth)"."""
     parameters = inspect.signature(part).parameters.values()
     plain = [each.replace(annotation=inspect.Parameter.empty) for each in parameters]
     return str(inspect.Signature(plain))
 
 
 def _described(value: Any) -> str:
-    """A value as a message shows it: the shapes of tensors, the types of others."""
+    """A value as messages show it: the shapes of tensors, the types of others."""
     if isinstance(value, Tensor):
         return str(list(value.shape)) if value.ndim else "a scalar"
     if isinstance(value, tuple | list):

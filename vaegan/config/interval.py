@@ -1,4 +1,4 @@
-"""How often a run is saved within an epoch, as a flag or a YAML file says it."""
+"""Time between two checkpoints within an epoch, as typed in a flag or a YAML file."""
 
 import math
 import re
@@ -13,13 +13,13 @@ PROBLEM = "a number of steps (500) or of minutes (10min) is accepted, above 0"
 
 @dataclass(frozen=True)
 class Interval:
-    """So many steps, or minutes. Written `500` or `10min`."""
+    """A number of steps or of minutes. Written `500` or `10min`."""
 
     steps: int | None = None
     minutes: float | None = None
 
     def is_over(self, steps: int, seconds: float) -> bool:
-        """Whether it is over when so many steps and seconds have gone by."""
+        """True if this interval is over after so many steps and seconds."""
         if self.steps is not None:
             return steps >= self.steps
         return seconds >= 60 * self.minutes

@@ -19,7 +19,7 @@ DISC_PREFIX = "disc_"
 class Knob:
     """A keyword argument of some networks. name: the argument's; option: the config field's.
 
-    networks: the default in each network that has it; an encoder and a decoder of one name may differ.
+    networks: the default in each network that has it; an encoder and a decoder of the same name may differ.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Knob:
         return ", ".join(shown)
 
     def defaults_of(self, network: str) -> list[Any]:
-        """The defaults in a network by its given name (timm:resnet18); none where it has no such knob."""
+        """The defaults in a network by its given name (timm:resnet18); empty if it has no such knob."""
         prefix, colon, _ = network.partition(":")
         return self.networks.get(network) or self.networks.get(f"{prefix}:NAME" if colon else "") or []
 
@@ -57,7 +57,7 @@ def signature_knobs(network: type) -> dict[str, inspect.Parameter]:
 def knobs(prefix: str) -> Iterator[Knob]:
     """The knobs of all registered discriminators (prefix "disc_"), or of all encoders and decoders ("").
 
-    Raises: UserError for one without a type or a default, which no flag can be made of.
+    Raises: UserError for one without a type or a default, which no flag can be made from.
     """
     found: dict[str, Knob] = {}
     for registry in [DISCRIMINATORS] if prefix else [ENCODERS, DECODERS]:
@@ -79,6 +79,6 @@ def knobs(prefix: str) -> Iterator[Knob]:
 
 
 def _without_none(annotation: Any) -> Any:
-    """`X | None` -> `X`: every knob may be left out."""
+    """`X | None` -> `X`: every knob may be omitted."""
     arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
     return arguments[0] if type(None) in get_args(annotation) else annotation

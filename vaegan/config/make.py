@@ -1,4 +1,4 @@
-"""From options as a YAML file or flags give them to a config: checked, off as none, resolved."""
+"""From values in YAML files or flags to a config: checked, switched-off options dropped, resolved."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,19 +28,19 @@ from vaegan.objective.weights.constant import Constant
 
 
 def make_config(values: Mapping[str, Any]) -> Config:
-    """A config from options as a YAML file or flags give them; what is missing takes its default.
+    """A config from values in a YAML file or flags; missing options take their defaults.
 
     Raises: OptionErrors with everything that is wrong: unknown options, wrong types, values out of
     range, unknown names and combinations that cannot work.
     """
     cls = config_type()
-    values = {name: None if takes_away(name, value) else value for name, value in values.items()}
+    values = {name: None if unsets(name, value) else value for name, value in values.items()}
     errors = list(unknown_names(values))
     try:
         config = _without_off(cls(**values))
     except ValidationError as error:
         found = [_option_error(detail, cls) for detail in error.errors()]
-        errors += {str(each): each for each in found}.values()  # a list may be wrong in one way twice
+        errors += {str(each): each for each in found}.values()  # a list may have the same error twice
     else:
         errors += contradictions(config)
     if errors:
@@ -48,14 +48,14 @@ def make_config(values: Mapping[str, Any]) -> Config:
     return config
 
 
-def takes_away(name: str, value: Any) -> bool:
-    """Whether it is `none`, wherever that was written, and stands for no value, not for one of that name."""
+def unsets(name: str, value: Any) -> bool:
+    """True if the value is `none` and means "no value", not a registered part called none."""
     info = config_type().model_fields.get(name)
     return value == "none" and info is not None and info.default is None and "none" not in literals(info)
 
 
 def _without_off(config: Config) -> Config:
-    """The config without options whose values say that they are off: equal runs have equal configs."""
+    """The config without options that are switched off, so that equal runs have equal configs."""
     missing = {"vae": config.gan is not None, "disc": config.disc is None}
     dropped = []
     for name, nature in natures().items():
@@ -73,7 +73,7 @@ def _without_off(config: Config) -> Config:
 
 
 def _option_error(detail: Mapping[str, Any], cls: type[Config]) -> OptionError:
-    """One of pydantic's errors in our words."""
+    """An error of pydantic in the wording of this program."""
     name = str(detail["loc"][0])
     context = detail.get("ctx", {})
     kind = detail["type"]
@@ -102,9 +102,9 @@ def _option_error(detail: Mapping[str, Any], cls: type[Config]) -> OptionError:
 
 
 def fitting_batch_size(n_train: int | None) -> int:
-    """The batch size for so many training images: 64, or the largest power of two of which there are two.
+    """The batch size for so many training images: 64, or the largest power of two that fits in twice.
 
-    n_train: None where it is unknown.
+    n_train: None if unknown.
     """
     size = DEFAULT_BATCH_SIZE
     while n_train is not None and size > 1 and n_train < LEAST_BATCHES * size:
@@ -118,7 +118,7 @@ def resolved(
     n_train: int | None = None,
     value_range: tuple[float, float] | None = None,
 ) -> Config:
-    """The config with the values that depend on other options, and on the images, written in."""
+    """The config with defaults filled in that depend on other options and on the images."""
     adversarial = ADVERSARIAL.find(config.adv or DEFAULT_ADV)[0]
     settings = adversarial if config.gan else None
     defaults: dict[str, Any] = {
@@ -155,13 +155,13 @@ def resolved(
 
 
 def changes(config: Config, made_with: Mapping[str, Any]) -> list[OptionError]:
-    """The options of a run that goes on which are not those it was made with, and have to be.
+    """Errors for options that differ from the resumed run's and may not change.
 
-    made_with: as `Config.to_dict` gave it. Raises: OptionErrors when this version does not know it.
+    made_with: from `Config.to_dict`. Raises: OptionErrors if this version does not accept it.
     """
     before, now = make_config(made_with).to_dict(), config.to_dict()
     changeable = options(lambda nature: nature.changeable)
-    if "value_range" not in before:  # of a run from before there was one; its images tell
+    if "value_range" not in before:  # an older run without this option: its images are compared instead
         now.pop("value_range", None)
     return [
         OptionError(name, f"the run was made with {before.get(name, 'none')}, and cannot change it")

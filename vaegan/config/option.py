@@ -1,4 +1,4 @@
-"""Declaration of an option: default, meaning and nature; every list of options is made from the natures."""
+"""Declaration of an option: default, meaning and nature. All lists of options follow from the natures."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ Part = Literal["vae", "disc"]
 
 @dataclass(frozen=True)
 class Nature:
-    """What kind of option it is.
+    """Properties of an option.
 
     needs: the parts of a run without which it cannot be given.
-    off: a value that says the same as leaving the option out; None for no such value.
+    off: a value that means the same as omitting the option; None for no such value.
     off_without: the same for runs that lack a part: {"disc": 0}.
-    changeable: may be another when a run is resumed.
-    housekeeping: changes nothing in a run's results: where things are, what is kept and shown.
-    one_run: is set for each run by whoever makes several, as an ablation does.
-    is_path: a relative path, which is found again from wherever a YAML file is read.
-    images: decides which images there are, in all or among those to train on.
+    changeable: may differ when a run is resumed.
+    housekeeping: does not change a run's results: places, files that are kept, displays.
+    one_run: is set for each run by a program that starts several, such as an ablation.
+    is_path: a relative path, which is found again from any place where a YAML file is read.
+    images: selects the images, all of them or those to train on.
     of_disc: a part of the discriminator or of its training, on which a figure that D estimates depends.
-    from_combo: matters from the first combo epoch on; what needs a discriminator does so without it.
-    weighs: the player whose total it is a weight in.
+    from_combo: has no effect in solo epochs; not needed for options that need a discriminator.
+    weight_for: the player whose total loss it is a weight in.
     """
 
     needs: tuple[Part, ...] = ()
@@ -39,15 +39,15 @@ class Nature:
     images: Literal["all", "training"] | None = None
     of_disc: bool = False
     from_combo: bool = False
-    weighs: Literal["gen", "disc"] | None = None
+    weight_for: Literal["gen", "disc"] | None = None
 
 
 @dataclass(frozen=True)
 class Declared:
-    """What an option says of itself beside its type, default and limits.
+    """Declarations of an option in addition to its type, default and limits.
 
-    shown: the default in words, where it depends on other options. names: gives the names that it takes.
-    registry: of these names, where they are those of one registry.
+    shown: the default in words, if it depends on other options. names: returns the accepted names.
+    registry: of these names, if they are those of one registry.
     """
 
     shown: str | None
@@ -80,5 +80,5 @@ def option(
 
 
 def declared(info: FieldInfo) -> Declared:
-    """What an option of the config says of itself."""
+    """The declarations of an option of the config."""
     return info.json_schema_extra["declared"]

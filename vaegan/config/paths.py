@@ -1,7 +1,7 @@
-"""Options that are paths: found again from whichever directory a YAML file is read.
+"""Options that are paths. They lead to the same files from whichever directory a YAML file is read.
 
-A relative path in a YAML file begins in the file's own folder or, where nothing lies there, in the working
-directory. The config.yaml of a run also keeps, under `paths`, where what was typed lay; that comes first.
+A relative path in a YAML file starts from the file's own folder or, if nothing is there, from the working
+directory. The config.yaml of a run also stores, under `paths`, the absolute paths; these come first.
 """
 
 import os
@@ -26,7 +26,7 @@ def path_options() -> list[str]:
 def config_text(config: Config, before: Path | None = None) -> str:
     """A run's config.yaml: its options, and the absolute paths of those that are relative ones.
 
-    before: the file as it stands, where a run goes on; what was typed then stays where it means the same.
+    before: the present file, if the run is resumed; a path typed in it stays as typed if it means the same.
     """
     values = config.to_dict()
     lies = {name: values.get(name, _default(name)) for name in path_options()}
@@ -42,7 +42,7 @@ def config_text(config: Config, before: Path | None = None) -> str:
 
 
 def _as_typed(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """What a file has for those paths among the values that are the ones it leads to; None for nothing."""
+    """Path options as typed in a file, if they lead to the given values; None for one not in the file."""
     stands = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     leads_to = located(stands, file)
     return {
@@ -53,7 +53,7 @@ def _as_typed(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
 
 
 def located(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """A file's options without `paths`, those that are relative paths as they have to be read from here."""
+    """A file's options without `paths`; relative paths are rewritten for the working directory."""
     found = {name: value for name, value in values.items() if name != KEY}
     for name in path_options():
         value = values.get(name, _default(name))
@@ -65,7 +65,7 @@ def located(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
 
 
 def places(values: Mapping[str, Any], file: Path, name: str) -> Iterator[Path]:
-    """Where what a file has for that option may lie, the likeliest place first."""
+    """Candidate places of a file's path option, in order of preference."""
     kept = values.get(KEY)
     if isinstance(kept, Mapping) and isinstance(kept.get(name), str):
         yield Path(kept[name])
@@ -75,8 +75,8 @@ def places(values: Mapping[str, Any], file: Path, name: str) -> Iterator[Path]:
     yield Path(value)
 
 
-def beside(file: Path, value: Any) -> Path:
-    """Another YAML file that this one names: by a path from its folder or the working one, or published."""
+def named_file(file: Path, value: Any) -> Path:
+    """The YAML file that another one names: a path from its folder or the working directory, or published."""
     own = file.parent / Path(str(value)).expanduser()
     if own.exists():
         return own
@@ -84,7 +84,7 @@ def beside(file: Path, value: Any) -> Path:
 
 
 def _default(name: str) -> str | None:
-    """What stands for an option that was not given and begins in the working directory."""
+    """The default of a path option that starts from the working directory; None for the others."""
     return "data" if name == "data_dir" and not os.environ.get("VAEGAN_DATA") else None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from vaegan.errors import UserError, did_you_mean
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-# installed, the folder lies in the package; in a checkout beside it
+# in the package if installed, next to it in a checkout
 FOLDER = next(filter(Path.is_dir, (_PACKAGE / "configs", _PACKAGE.parent / "configs")), _PACKAGE / "configs")
 
 
@@ -17,9 +17,9 @@ def names() -> list[str]:
 
 
 def published(name: str, group: str = "") -> Path | None:
-    """The file of a published config; None where there is none of that name.
+    """The file of a published config; None if there is none of that name.
 
-    name: as `names()` has it, or within the group, or as its path in the project.
+    name: in full, as in `names()`, without the group, or as its path in the project.
     """
     bare = name.removesuffix(".yaml").removeprefix("configs/")
     known = names()
@@ -27,11 +27,11 @@ def published(name: str, group: str = "") -> Path | None:
 
 
 def find_config(typed: str, *, origin: str, group: str = "") -> Path:
-    """The file that was typed: by its path, or else the published one of that name.
+    """The config file that was typed: by its path, or else the published one of that name.
 
     origin: the flag and its value as typed, for the message. group: the folder of published configs whose
     names may be typed without it.
-    Raises: UserError where there is neither, with the nearest name.
+    Raises: UserError if neither exists, with the nearest name.
     """
     path = Path(typed).expanduser()
     if os.path.lexists(path):

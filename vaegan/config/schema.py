@@ -1,7 +1,7 @@
-"""What a run is made from: one flat set of options; a field, its YAML key and its flag share one name.
+"""The options of a run: one flat set; a field, its YAML key and its flag share one name.
 
-The networks' knobs (`hidden_dim`, `disc_depth`, ...) are not written here: `config_type` adds them,
-read from the constructors of whatever is registered.
+The networks' knobs (`hidden_dim`, `disc_depth`, ...) are not listed here: `config_type` adds them from the
+constructors of all registered networks.
 """
 
 import re
@@ -46,10 +46,10 @@ DEFAULT_ADV = "nonsaturating"
 DEFAULT_LR = 1e-3
 DEFAULT_BETAS = (0.9, 0.999)
 MOST_GRIDS = 30  # of samples, drawn over the epochs of a longer run
-ENDING = ("cosine", "poly", "tanh")  # schedules whose learning rates depend on where they end
+ENDING = ("cosine", "poly", "tanh")  # schedules whose learning rates depend on their end
 DEFAULT_BATCH_SIZE = 64
 LEAST_BATCHES = 2  # of training images
-INIT_PARTS = ("encoder", "decoder", "pbp", "disc")  # what a run can begin with from another one
+INIT_PARTS = ("encoder", "decoder", "pbp", "disc")  # parts whose initial weights may be another run's
 
 Beta = Annotated[FiniteFloat, Field(ge=0, lt=1)]
 Betas = tuple[Beta, Beta]
@@ -57,7 +57,7 @@ Ends = tuple[FiniteFloat, FiniteFloat]
 
 
 def families() -> list[str]:
-    """The names that stand for both an encoder and a decoder."""
+    """The names that are registered both as an encoder and as a decoder."""
     return sorted({name for name, _ in ENCODERS.entries()} & {name for name, _ in DECODERS.entries()})
 
 
@@ -77,7 +77,7 @@ def _unquoted_01(given: Any) -> Any:
 
 
 def two_shares(given: str | None) -> str | None:
-    """Raises: ValueError for all but two whole numbers above 0, as in "80/20"."""
+    """Check shares such as "80/20". Raises: ValueError for all but two whole numbers above 0."""
     if given is not None and not re.fullmatch(r"0*[1-9]\d{0,5}/0*[1-9]\d{0,5}", given):
         raise ValueError("the shares to train on and to hold out are accepted, as in 80/20")
     return given
@@ -91,7 +91,7 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML reads `yes` and `on` as true, which pydantic would take for 1."""
+        """Refuse true for a number: YAML reads `yes` and `on` as true, which pydantic would take for 1."""
         if isinstance(value, bool) and "bool" not in str(cls.model_fields[info.field_name].annotation):
             raise ValueError("true and false are not accepted here")
         return value
@@ -132,11 +132,11 @@ class Start(Section):
 
     init_from: str | None = option(
         None,
-        "run, or RUN:CHECKPOINT, whose networks' weights a new run begins with, as far as they fit",
+        "run, or RUN:CHECKPOINT, to take initial weights from, for all networks that they fit",
         shown="none",
     )
     init_parts: Annotated[list[Literal["encoder", "decoder", "pbp", "disc"]] | None, LISTED] = option(
-        None, "the parts to take from there, separated by commas", shown="all that fit"
+        None, "parts to take from that run, separated by commas", shown="all that fit"
     )
 
 
@@ -149,11 +149,11 @@ class Losses(Section):
         "factor on the PBP weight after every --pbp-decay-every combo epochs",
         gt=0,
         needs=("vae",),
-        weighs="gen",
+        weight_for="gen",
         from_combo=True,
     )
     pbp_decay_every: int = option(
-        25, "combo epochs between two decays", ge=1, needs=("vae",), weighs="gen", from_combo=True
+        25, "combo epochs between two decays", ge=1, needs=("vae",), weight_for="gen", from_combo=True
     )
     adv: str | None = option(
         None,
@@ -178,13 +178,13 @@ class Balance(Section):
     )
     penalty_every: int | None = option(
         None,
-        "D's steps between two with a penalty, which then weighs as much more",
+        "compute penalties only in every so many steps of D, with a weight larger by this factor",
         shown="1",
         ge=1,
         needs=("disc",),
         of_disc=True,
         off=1,
-        weighs="disc",
+        weight_for="disc",
     )
     weight_clip: FiniteFloat | None = option(
         None,
@@ -199,7 +199,7 @@ class Balance(Section):
     )
     label_smoothing: FiniteFloat | None = option(
         None,
-        "taken off the originals' label of 1",
+        "subtracted from the originals' label of 1",
         shown="0",
         ge=0,
         lt=1,
@@ -209,7 +209,7 @@ class Balance(Section):
     )
     instance_noise: Weight | None = option(
         None,
-        "standard deviation of Gaussian noise on all that D sees, in its range",
+        "standard deviation of Gaussian noise on D's inputs, in the model's pixel range",
         shown="0",
         needs=("disc",),
         of_disc=True,
@@ -217,15 +217,15 @@ class Balance(Section):
     )
     instance_noise_epochs: int | None = option(
         None,
-        "epochs over which that noise falls to 0 in a straight line",
-        shown="all that D plays",
+        "epochs over which that noise falls linearly to 0",
+        shown="all in which D is trained",
         ge=1,
         needs=("disc",),
         of_disc=True,
     )
     diffaug: Annotated[list[str] | None, LISTED] = option(
         None,
-        "DiffAugment's random changes to all that D sees, separated by commas",
+        "DiffAugment's random transforms of D's inputs, separated by commas",
         shown="none",
         names=DIFFAUGMENTS.names,
         needs=("disc",),
@@ -234,7 +234,7 @@ class Balance(Section):
     )
     ema: FiniteFloat | None = option(
         None,
-        "decay per step of the average of the decoder's weights that draws and is measured",
+        "decay per step of an average of the decoder's weights, which then draws samples and is evaluated",
         shown="none",
         gt=0,
         lt=1,
@@ -255,8 +255,8 @@ class Epochs(Section):
     )
     max_disc_loss: FiniteFloat | None = option(
         None,
-        "leave the adversarial loss out of the VAE's or generator's update in the epoch after one whose "
-        "D loss, without penalties, was above this (a draw is 1.386 for logistic losses)",
+        "leave the adversarial loss out of the VAE's or generator's update for one epoch after an epoch "
+        "whose D loss, without penalties, was above this (a draw is 1.386 for logistic losses)",
         shown="never",
         ge=0,
         needs=("disc",),
@@ -300,12 +300,12 @@ class Training(Section):
     )
     precision: Literal["auto", "fp32", "bf16"] | None = option(
         None,
-        "arithmetic of the networks; weights stay fp32; auto measures which is faster, and writes it down",
+        "arithmetic of the networks; weights stay fp32; auto measures which is faster, and records it",
         shown="auto with CUDA, else fp32",
     )
     accumulate: int = option(
         1,
-        "parts that a batch is worked on in, one after the other, for want of memory",
+        "number of parts of a batch that are computed one after the other, to save memory",
         ge=1,
         changeable=True,
     )
@@ -334,7 +334,7 @@ class Data(Section):
     )
     split_seed: int = option(
         0,
-        "seed of the split into train and test, where a data set has none",
+        "seed of the split into train and test, for a data set without a split",
         ge=0,
         le=LARGEST_SEED,
         images="all",
@@ -344,8 +344,8 @@ class Data(Section):
     )
     split: Annotated[str | None, AfterValidator(two_shares)] = option(
         None,
-        "shares of a folder's images to train on and to hold out, also where it has a split of its own",
-        shown="its own: train beside test or val; else 80/20",
+        "shares of a folder's images to train on and to hold out, even if it has a split of its own",
+        shown="its own: folders train and test or val; else 80/20",
         changeable=True,
         images="all",
     )
@@ -385,7 +385,7 @@ class Data(Section):
     )
     cache_dir: str | None = option(
         None,
-        "folder for what is drawn or decoded once",
+        "folder that caches drawn and decoded images",
         shown="$VAEGAN_CACHE, or vaegan in the user's folder for caches",
         changeable=True,
         housekeeping=True,
@@ -399,7 +399,7 @@ class Output(Section):
     run_name: str | None = option(
         None,
         "name of the run's folder",
-        shown="what it is, and a counter",
+        shown="made from data set, networks and loss, with a counter",
         changeable=True,
         housekeeping=True,
         one_run=True,
@@ -409,30 +409,30 @@ class Output(Section):
     )
     figure_epochs: Annotated[list[PositiveInt] | None, LISTED] = option(
         None,
-        "epochs after which pictures are drawn, from 1; the last always is",
+        "epochs after which pictures are drawn, from 1; they are always drawn after the last",
         shown=f"all of up to {FEW_EPOCHS}, else up to {MOST_GRIDS} as far as time allows",
         changeable=True,
         housekeeping=True,
     )
     save_every: Interval | None = option(
         None,
-        "steps (500) or minutes (10min) between two savings within an epoch; every epoch's end is saved, too",
-        shown=f"10min; of more than {FEW_EPOCHS} epochs those that saving has time for, and the last",
+        "steps (500) or minutes (10min) between checkpoints within an epoch; each epoch ends with one, too",
+        shown=f"10min; with more than {FEW_EPOCHS} epochs, after as many as time allows, and the last",
         changeable=True,
         housekeeping=True,
     )
     keep_epochs: Annotated[list[PositiveInt] | None, LISTED] = option(
         None,
         "epochs after which the checkpoint is kept, from 1",
-        shown="none: the last two are",
+        shown="none: only the last two are kept",
         changeable=True,
         housekeeping=True,
         off=[],
     )
     keep_best: str | None = option(
         None,
-        "key of metrics.jsonl whose best epoch's checkpoint is kept: KEY, the least, or KEY:max; totals and "
-        "weighted terms are compared among the epochs with the last weights alone",
+        "key of metrics.jsonl; the checkpoint of its best epoch is kept: KEY, the lowest, or KEY:max; totals "
+        "and weighted terms are compared only among epochs with the same weights as the last",
         shown="none",
         housekeeping=True,
     )
@@ -457,7 +457,7 @@ class Tracking(Section):
     )
     wandb: Literal["auto", "online", "offline", "disabled"] = option(
         "auto",
-        "W&B: online where there is a key, else offline into the run's folder; $WANDB_MODE wins",
+        "W&B: online with a key, else offline into the run's folder; $WANDB_MODE overrides this",
         changeable=True,
         housekeeping=True,
     )
@@ -465,18 +465,23 @@ class Tracking(Section):
         None, "project of the runs", shown="$WANDB_PROJECT, or vaegan", changeable=True, housekeeping=True
     )
     wandb_group: str | None = option(
-        None, "what the run belongs to", shown="none", changeable=True, housekeeping=True, one_run=True
+        None,
+        "group of runs that the run belongs to",
+        shown="none",
+        changeable=True,
+        housekeeping=True,
+        one_run=True,
     )
     wandb_tags: Annotated[list[str] | None, LISTED] = option(
         None,
-        "words to find the run by, separated by commas",
+        "tags to find the run by, separated by commas",
         shown="none",
         changeable=True,
         housekeeping=True,
         off=[],
     )
     wandb_notes: str | None = option(
-        None, "a remark on the run", shown="none", changeable=True, housekeeping=True
+        None, "note on the run", shown="none", changeable=True, housekeeping=True
     )
 
 
@@ -503,7 +508,7 @@ class Config(Tracking, Output, Data, Training, Epochs, Balance, Losses, Start, N
         return [name for name in names if getattr(self, name) is not None]
 
     def typed_knobs(self, prefix: str = "") -> dict[str, Any]:
-        """The networks' knobs that were set: those with `disc_` in front, or the others."""
+        """The networks' knobs that were set: those with the prefix `disc_`, or the others."""
         return {
             knob.name: getattr(self, knob.option)
             for knob in knobs(prefix)
@@ -511,23 +516,23 @@ class Config(Tracking, Output, Data, Training, Epochs, Balance, Losses, Start, N
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """The options that have a value, as YAML takes them; given back, they make the same run.
+        """The options that have a value, as YAML values; read back, they make the same run.
 
-        The run's name is left out, since two runs cannot share one.
+        The run's name is omitted, since two runs cannot share one.
         """
         unused = needing("vae") if self.gan else ()
         return self.model_dump(mode="json", exclude_none=True, exclude={"run_name", *unused})
 
 
 def config_type() -> type[Config]:
-    """The config's class, with a field for each weight of a term and each knob of a network by now."""
+    """The config's class, with a field for each registered term's weight and each knob of a network."""
     registries = (TERMS, ENCODERS, DECODERS, DISCRIMINATORS)
     return _with_registered(Config, *(tuple(registry.entries()) for registry in registries))
 
 
 @cache
 def _with_registered(base: type[Config], *registered: tuple[tuple[str, Any], ...]) -> type[Config]:
-    """The class for what is registered, from which weights and knobs follow.
+    """The class for the registered terms and networks, which define weights and knobs.
 
     Raises: UserError for a term whose option has the name of another one.
     """
@@ -554,17 +559,17 @@ def _knob_field(knob: Knob, prefix: str) -> tuple[Any, Any]:
 
 
 def _weight_field(term: Term) -> tuple[Any, Any]:
-    """The option of a term's weight. A weight of 0 stands for no such term where that is the default."""
+    """The option of a term's weight. A weight of 0 means no such term, if that is the default."""
     default = None if term.weight.default is None else Constant(term.weight.default)
     nature: dict[str, Any] = {
         "needs": tuple(part for part in PARTS if part in (*term.needs, *term.weight.needs)),
-        "weighs": term.player,
+        "weight_for": term.player,
         "of_disc": term.player == "disc",
         "from_combo": term.weight.from_combo,
     }
     if default is None:
         nature["off"] = Constant(0.0)
-    if "disc" in term.needs:  # the default is written in where there is a D
+    if "disc" in term.needs:  # the default is filled in if there is a D
         nature["off_without"] = {"disc": Constant(0.0)}
         default = None
     shown = term.weight.shown or (
@@ -575,7 +580,7 @@ def _weight_field(term: Term) -> tuple[Any, Any]:
 
 
 def options_of(section: type[Section]) -> list[str]:
-    """The options under a heading of --help: the section's own, and the terms' weights that go there."""
+    """The options under a heading of --help: the section's own, and the terms' weights in it."""
     weights = [term.weight.name for term in registered_terms() if term.weight.section == section.__doc__]
     return [*section.model_fields, *weights]
 
@@ -586,7 +591,7 @@ def natures() -> dict[str, Nature]:
 
 
 def options(has: Callable[[Nature], Any]) -> list[str]:
-    """The options whose nature has that: `options(lambda nature: nature.changeable)`."""
+    """The options whose nature fulfils a condition: `options(lambda nature: nature.changeable)`."""
     return [name for name, nature in natures().items() if has(nature)]
 
 
@@ -596,7 +601,7 @@ def needing(part: Part) -> list[str]:
 
 
 def is_listed(info: FieldInfo) -> bool:
-    """Whether an option takes several values."""
+    """True if an option takes several values."""
     return LISTED in info.metadata
 
 

@@ -1,4 +1,4 @@
-"""Options read from YAML files and the files that they name as their base."""
+"""Reads options from YAML files and from the files that they name as their base."""
 
 import os
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from typing import Any
 
 import yaml
 
-from vaegan.config.paths import beside, located, places
+from vaegan.config.paths import located, named_file, places
 from vaegan.errors import UserError
 
 PLUGINS = "plugins"  # key of the plug-ins that a file needs
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's loader that refuses a key that stands twice: one of its values would be lost."""
+    """YAML's loader that refuses a repeated key: one of its values would be lost."""
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -29,9 +29,9 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_yaml(path: Path, origin: str) -> dict[str, Any]:
-    """What stands in a YAML file of keys and values. origin: what names the file, as it was typed.
+    """Content of a YAML file of keys and values. origin: name of the file as it was typed.
 
-    Raises: UserError for a file that cannot be read, and for one that holds something else.
+    Raises: UserError for a file that cannot be read, and for other content.
     """
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
@@ -40,7 +40,7 @@ def load_yaml(path: Path, origin: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
         raise UserError(f"{origin}: not YAML{where}: {getattr(error, 'problem', None) or error}") from None
-    except ValueError as error:  # not UTF-8, or something that only looks like a date or a number
+    except ValueError as error:  # not UTF-8, or a malformed date or number
         raise UserError(f"{origin}: cannot be read as YAML ({error})") from None
     if values is None:
         values = {}
@@ -54,25 +54,25 @@ def read_config(
 ) -> list[tuple[Path, dict[str, Any]]]:
     """The file's options, after those of the file that its key `base` names.
 
-    Paths are as they have to be read from here.
+    Paths are rewritten to be read from the working directory.
     Raises: UserError for a file that is missing, that YAML cannot read or that is its own base.
     """
     if path.resolve() in above:
         raise UserError(f"{origin}: the file is its own base")
     values = load_yaml(path, origin)
     base = values.pop("base", None)
-    values.pop(PLUGINS, None)  # never imported because a file is read
+    values.pop(PLUGINS, None)  # reading a file must not import its plug-ins
     values = located(values, path)
     if base is None:
         return [(path, values)]
     inherited = read_config(
-        beside(path, base), origin=f"{path}: base: {base}", above=(*above, path.resolve())
+        named_file(path, base), origin=f"{path}: base: {base}", above=(*above, path.resolve())
     )
     return [*inherited, (path, values)]
 
 
 def plugins_in(path: Path, *, origin: str) -> list[str]:
-    """The plug-ins that a file and its bases name: paths as they are read from here, and modules.
+    """The plug-ins that a file and its bases name: paths from the working directory, and modules.
 
     Raises: as `read_config`, and UserError for anything but a list of names.
     """
@@ -88,11 +88,11 @@ def plugins_named(values: Mapping[str, Any], file: Path) -> list[str]:
     given = [given] if isinstance(given, str) else given
     if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
         raise UserError(f"{file}: {PLUGINS}: a list of files, folders and modules is accepted")
-    return [str(beside(file, each)) if beside(file, each).exists() else each for each in given]
+    return [str(named_file(file, each)) if named_file(file, each).exists() else each for each in given]
 
 
 def looked_for(file: Path, name: str) -> str:
-    """The places in which a file's path was not found, for a message; nothing where it was, or is whole."""
+    """The places in which a file's path was not found, for a message; "" if it was found, or is absolute."""
     values = load_yaml(file, str(file))
     tried = dict.fromkeys(map(str, places(values, file, name)))
     if list(tried) == [values.get(name)] or any(map(os.path.exists, tried)):

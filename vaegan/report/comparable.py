@@ -35,8 +35,8 @@ def options_behind_figures() -> dict[str, tuple[str, ...]]:
     """
     # a bound by the run's own D depends on D: the weaker D is, the looser the bound
     own_d = tuple(options(lambda nature: nature.of_disc))
-    gen_weights = options(lambda nature: nature.weighs == "gen")
-    disc_weights = options(lambda nature: nature.weighs == "disc")
+    gen_weights = options(lambda nature: nature.weight_for == "gen")
+    disc_weights = options(lambda nature: nature.weight_for == "disc")
     bounds = [f"likelihood/{key}" for key in ("pbp", "bound", "nll_bound", "iw_bound")]
     game = ("gen/adv", "disc/adv", "disc/real", "disc/fake", "disc/pairs", "disc/saturated")
     distances = [f"{of}/{key}" for of in ("gan_figures", "disc") for key in ("w1", "w1_up_to_scale")]
