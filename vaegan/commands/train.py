@@ -37,7 +37,7 @@ from vaegan.errors import (
 from vaegan.failures import in_a_line
 from vaegan.nets.blocks import is_batch_norm
 from vaegan.nets.players import Players
-from vaegan.parallel import Ranks, has_launcher, join, launched_ranks, leave_group
+from vaegan.parallel import LEAST_SHARE, Ranks, has_launcher, join, launched_ranks, leave_group
 from vaegan.run.checks import check_keep_best, check_size, check_warmup
 from vaegan.run.data_facts import check_data, data_facts
 from vaegan.run.folder import Run, check_place, new_run
@@ -152,7 +152,8 @@ def run(given: Given, command: list[str], ranks: Ranks) -> Path:
         for split, seed in ((splits.train, config.seed), (splits.test, None))
     )
     schedule = build_schedule(config)
-    check_keep_best(config, players, schedule, test_set)
+    few = Batches(test_set.first(LEAST_SHARE), LEAST_SHARE, device=device)
+    check_keep_best(config, players, schedule, few)
     data = data_facts(splits.train.images, splits.test.images, len(train_set))
     if any(ranks.any(data != ranks.from_first(data))):
         raise UserError("--dataset: the processes of this run have read different images")

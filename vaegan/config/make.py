@@ -19,6 +19,7 @@ from vaegan.config.schema import (
     literals,
     natures,
     options,
+    place_in_help,
     played_alone,
 )
 from vaegan.errors import OptionError, OptionErrors, did_you_mean
@@ -40,6 +41,7 @@ def make_config(values: Mapping[str, Any]) -> Config:
         config = _without_off(cls(**values))
     except ValidationError as error:
         found = [_option_error(detail, cls) for detail in error.errors()]
+        found.sort(key=lambda each: place_in_help(each.option))
         errors += {str(each): each for each in found}.values()  # a list may have the same error twice
     else:
         errors += contradictions(config)

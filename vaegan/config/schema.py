@@ -39,12 +39,12 @@ from vaegan.objective.weights import Weight
 from vaegan.objective.weights.constant import Constant
 from vaegan.pixels import PixelRange
 from vaegan.seeds import LARGEST_SEED
-from vaegan.training.budget import FEW_EPOCHS
 
 DEFAULT_FAMILY = "conv"
 DEFAULT_ADV = "nonsaturating"
 DEFAULT_LR = 1e-3
 DEFAULT_BETAS = (0.9, 0.999)
+FEW_EPOCHS = 20  # runs of at most so many save and draw after every epoch
 MOST_GRIDS = 30  # of samples, drawn over the epochs of a longer run
 ENDING = ("cosine", "poly", "tanh")  # schedules whose learning rates depend on their end
 DEFAULT_BATCH_SIZE = 64
@@ -583,6 +583,12 @@ def options_of(section: type[Section]) -> list[str]:
     """The options under a heading of --help: the section's own, and the terms' weights in it."""
     weights = [term.weight.name for term in registered_terms() if term.weight.section == section.__doc__]
     return [*section.model_fields, *weights]
+
+
+def place_in_help(name: str) -> int:
+    """The position of an option in --help among those under headings; networks' knobs come after all."""
+    listed = [each for section in SECTIONS for each in options_of(section)]
+    return listed.index(name) if name in listed else len(listed)
 
 
 def natures() -> dict[str, Nature]:

@@ -7,7 +7,6 @@ from vaegan.config.build import (
     single_images_problem,
 )
 from vaegan.config.schema import LEAST_BATCHES, Config
-from vaegan.datasets.batches import Batches
 from vaegan.errors import (
     OptionError,
     did_you_mean,
@@ -18,6 +17,7 @@ from vaegan.parallel import LEAST_SHARE, Ranks
 from vaegan.training.alarms import DIVERSITY
 from vaegan.training.checkpoint import Best
 from vaegan.training.held_out import evaluate
+from vaegan.training.loader import Loader
 from vaegan.training.loop import loss_record
 
 
@@ -65,14 +65,16 @@ def check_warmup(config: Config) -> None:
         raise OptionError("warmup_epochs", problem)
 
 
-def check_keep_best(config: Config, players: Players, schedule: Schedule, test_set: Batches) -> None:
-    """Raises: OptionError for a --keep-best that no epoch of the run will have."""
+def check_keep_best(config: Config, players: Players, schedule: Schedule, images: Loader) -> None:
+    """Check the key of --keep-best. images: a few held-out ones, on which all keys of an epoch come about.
+
+    Raises: OptionError for a --keep-best that no epoch of the run will have.
+    """
     if config.keep_best is None:
         return
     best = Best.parse(config.keep_best)
     phase = schedule.at(config.epochs - 1)
-    few = Batches(test_set.first(LEAST_SHARE), LEAST_SHARE, device=test_set.device)
-    means = evaluate(players, build_objective(config, players), phase, few, config.seed)
+    means = evaluate(players, build_objective(config, players), phase, images, config.seed)
     keys = [*loss_record("test", means, 0.0 if hasattr(players.pbp, "floor") else None), DIVERSITY]
     if best.key not in keys:
         problem = f"no figure on held-out images; {did_you_mean(best.key, keys)}Known: {', '.join(keys)}."

@@ -14,7 +14,7 @@ from torch import nn
 from vaegan import plugins
 from vaegan.config.build import build_adversarial
 from vaegan.config.paths import config_text
-from vaegan.config.schema import MOST_GRIDS, Config
+from vaegan.config.schema import FEW_EPOCHS, MOST_GRIDS, Config
 from vaegan.errors import OptionError
 from vaegan.figures.curves import save_curves
 from vaegan.figures.grids import save_animation, save_reconstructions, save_samples
@@ -26,7 +26,7 @@ from vaegan.run.layout import DISCRIMINATOR_WEIGHTS, GENERATOR_WEIGHTS, VAE_WEIG
 from vaegan.run.names import plan_folder
 from vaegan.run.reading import read_environment, record_lines
 from vaegan.run.tracker_notes import tracker_notes, with_tracker_note
-from vaegan.training.budget import FEW_EPOCHS, Budget
+from vaegan.training.budget import Budget
 from vaegan.training.pictures import Pictures
 
 

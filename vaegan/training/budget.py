@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SHARE = 0.05  # of a run's time: one such share for checkpoints, another for pictures
-FEW_EPOCHS = 20  # runs of at most so many save and draw after every epoch
 
 
 class Budget:

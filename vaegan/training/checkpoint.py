@@ -20,13 +20,13 @@ from torch import Tensor
 
 from vaegan import plugins
 from vaegan.config.interval import Interval
-from vaegan.config.schema import Config
+from vaegan.config.schema import FEW_EPOCHS, Config
 from vaegan.errors import UserError, did_you_mean
 from vaegan.files import put_beside, write_whole
 from vaegan.nets.players import Players
 from vaegan.parallel import ALONE, Ranks
 from vaegan.training.background import Background
-from vaegan.training.budget import FEW_EPOCHS, Budget
+from vaegan.training.budget import Budget
 from vaegan.training.meters import Meter
 from vaegan.training.optim import PlayerOptimiser
 
