@@ -5,6 +5,7 @@ from typing import Any
 
 from vaegan.config.knobs import DISC_PREFIX
 from vaegan.config.schema import options
+from vaegan.objective.terms import registered_terms
 from vaegan.report.rendering import words
 from vaegan.run.reading import RunFiles
 
@@ -39,6 +40,7 @@ def options_behind_figures() -> dict[str, tuple[str, ...]]:
     disc_weights = options(lambda nature: nature.weight_for == "disc")
     bounds = [f"likelihood/{key}" for key in ("pbp", "bound", "nll_bound", "iw_bound")]
     game = ("gen/adv", "disc/adv", "disc/real", "disc/fake", "disc/pairs", "disc/saturated")
+    slopes = [term.key for term in registered_terms() if term.slope_penalty]
     distances = [f"{of}/{key}" for of in ("gan_figures", "disc") for key in ("w1", "w1_up_to_scale")]
     return {
         **dict.fromkeys(("reconstruction/pbp", "gen/pbp", "gen/pbp_excess", *bounds), PBP_LOSS),
@@ -46,7 +48,7 @@ def options_behind_figures() -> dict[str, tuple[str, ...]]:
             ("likelihood/iw_standard_error", "likelihood/bits_per_dim"), ("pbp",)
         ),  # of any range
         **dict.fromkeys(game, GAME),
-        **dict.fromkeys(("disc/gp", "disc/r1", "disc/r2"), ("pixel_range",)),  # slopes by a pixel's value
+        **dict.fromkeys(slopes, ("pixel_range",)),  # by a pixel's value
         **dict.fromkeys(("gan_figures/jsd", "disc/jsd"), own_d),
         **dict.fromkeys(distances, (*own_d, "pixel_range")),
         "disc/logit_gap": GAME,

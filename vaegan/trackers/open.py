@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vaegan.errors import OptionError
+from vaegan.run.layout import RunPaths
 from vaegan.trackers import TRACKERS
 from vaegan.trackers.tracker import Tracked, Tracker
 
@@ -62,7 +63,7 @@ def open_trackers(
             keep(name, now)
         if opened[name].line:
             say(opened[name].line)
-    return Trackers(opened, folder / "figures", say)
+    return Trackers(opened, RunPaths(folder).figures, say)
 
 
 class Trackers:
@@ -113,7 +114,11 @@ class Trackers:
     def _hand_on_pictures(self, epoch: int) -> None:
         self._epoch = epoch
         stamps = self._stamps()
-        new = {f"figures/{path.stem}": path for path in stamps if self._seen.get(path) != stamps[path]}
+        new = {
+            f"{self._figures.name}/{path.stem}": path
+            for path in stamps
+            if self._seen.get(path) != stamps[path]
+        }
         self._seen = stamps
         if new:
             self._call("on_pictures", epoch, new)

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import vaegan.losses
-import vaegan.training.alarms  # noqa: F401  as these do
 from vaegan import quantities
 from vaegan.errors import UserError
 from vaegan.trackers.wandb_tracker import let_go

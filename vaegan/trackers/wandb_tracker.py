@@ -16,6 +16,7 @@ from typing import Any
 
 from vaegan.cli import again
 from vaegan.quantities import find
+from vaegan.run.layout import RunPaths
 from vaegan.trackers import register_tracker
 from vaegan.trackers.tracker import Tracked, Tracker
 
@@ -162,7 +163,7 @@ class WandbTracker(Tracker):
         command = f"{again.wandb()} sync" + ("" if offline else " --include-online")  # else it skips them
         what = shlex.quote(str(Path(self._run.dir).parent))
         if options["id"]:  # the parts of one run, in the order in which they were made
-            what = f"--id {self.kept} {shlex.quote(str(self.folder / 'wandb'))}/*run-*"
+            what = f"--id {self.kept} {shlex.quote(str(RunPaths(self.folder).wandb))}/*run-*"
         self._sync = f"`{command} {what}`"
         self.line = f"W&B: offline; {self._sync} sends it" if offline else f"W&B: {self._run.url}"
         self._chatter.complaints.clear()
@@ -220,7 +221,7 @@ class WandbTracker(Tracker):
             self._run.define_metric(key, step_metric="epoch", summary=find(key).summary)
 
     def _attempts(self) -> set[Path]:
-        return set((self.folder / "wandb").glob("run-*"))
+        return set(RunPaths(self.folder).wandb.glob("run-*"))
 
     def _lost(self, error: BaseException) -> None:
         """W&B is of no more use to this run: say so and let go of it, or its exit hook prints a traceback."""
