@@ -93,6 +93,16 @@ def test_equal_weights_share_a_line():
     ]
 
 
+def test_weights_are_those_in_the_last_step_of_each_epoch():
+    class Ramp(Constant):
+        def at(self, time):
+            return time.step / 100
+
+    schedule = Schedule({"gen": {"pbp": Ramp(1.0)}})
+    lines = schedule_lines(schedule, 2, {"gen": ["pbp"]}, steps_per_epoch=11)
+    assert [line.split() for line in lines[1:]] == [["1", "solo", "0.1"], ["2", "solo", "0.21"]]
+
+
 def test_the_summary_ends_with_the_run_folder(tmp_path):
     lines = summary_lines(RECORD, {}, 61.0, tmp_path, [tmp_path / "VAE_model.pth"], [])
     assert lines[-1] == f"Run folder: {tmp_path}"

@@ -66,12 +66,14 @@ def network_lines(players: Players, names: Mapping[str, str]) -> list[str]:
     return [*lines, f"{whole:10}{'':24}{sum(counts[part] for part in parts):>14,} parameters"]
 
 
-def schedule_lines(schedule: Schedule, epochs: int, terms: Mapping[str, Iterable[str]]) -> list[str]:
-    """The weight of every term over the epochs (from 1), those with equal weights in one line."""
+def schedule_lines(
+    schedule: Schedule, epochs: int, terms: Mapping[str, Iterable[str]], steps_per_epoch: int = 1
+) -> list[str]:
+    """The weight of every term at the end of each epoch (from 1), those with equal weights in one line."""
     names = [f"{player}/{term}" for player in ("gen", "disc") for term in terms.get(player, ())]
     rows = []
     for epoch in range(epochs):
-        phase = schedule.at(epoch)
+        phase = schedule.at(epoch, steps_per_epoch=steps_per_epoch)
         weights = [
             phase.weights.get(player, {}).get(term, 0.0) for player, term in (n.split("/") for n in names)
         ]

@@ -45,6 +45,7 @@ def show_plan(
         console.print(line)
     console.print("\n# data")
     console.print("image     " + " x ".join(map(str, description.shape)))
+    steps = 1  # an epoch, where the number of images is unknown
     if description.n_train is None:
         console.print(f"images    unknown ({description.note})")
     else:
@@ -55,7 +56,7 @@ def show_plan(
     gated = "" if config.max_disc_loss is None else " while the gate of --max-disc-loss is open"
     console.print(f"\n# weights{gated}")
     terms = build_objective(config, players).terms
-    for line in terminal.schedule_lines(build_schedule(config), config.epochs, terms):
+    for line in terminal.schedule_lines(build_schedule(config), config.epochs, terms, steps):
         console.print(line)
     console.print(f"\n# run folder\n{folder}")
     say_where_it_goes_on(found, console)
