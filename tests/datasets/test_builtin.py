@@ -14,7 +14,7 @@ import torch
 import torchvision
 from sklearn.datasets import load_digits
 
-from vaegan.datasets import Request, open_source
+from vaegan.datasets import Request, cifar10, open_source
 from vaegan.datasets.torchvision_files import read_torchvision
 from vaegan.errors import OptionError
 
@@ -51,6 +51,10 @@ def load_as_described(request: Request):
         assert part.labels is None or (part.labels.shape == (len(part),) and part.labels.dtype == torch.int64)
     assert splits.skipped == []
     return splits
+
+
+def test_the_folder_of_cifar10_is_named_as_torchvision_names_it():
+    assert torchvision.datasets.CIFAR10.base_folder == cifar10.FOLDER
 
 
 @pytest.mark.parametrize("size", [None, 8, 16, 28, 33])
@@ -113,7 +117,7 @@ def test_mnist_is_read_from_its_archives_and_leaves_their_folder_alone(mnist):
 
 
 @pytest.fixture
-def cifar10(data_dir, tmp_path) -> Path:
+def cifar10_files(data_dir, tmp_path) -> Path:
     """A data folder with links to CIFAR-10's files: none can be added to the real folder."""
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
@@ -122,13 +126,13 @@ def cifar10(data_dir, tmp_path) -> Path:
     return tmp_path
 
 
-def test_cifar10_is_what_torchvision_reads(cifar10, monkeypatch):
+def test_cifar10_is_what_torchvision_reads(cifar10_files, monkeypatch):
     dataset = torchvision.datasets.CIFAR10
     monkeypatch.setattr(dataset, "train_list", dataset.train_list[:2])  # the batches that the test data has
-    splits = open_source(Request("cifar10", data_dir=cifar10)).load()
+    splits = open_source(Request("cifar10", data_dir=cifar10_files)).load()
     assert splits.train.images.shape == (20_000, 3, 32, 32)
     assert splits.test.images.shape == (10_000, 3, 32, 32)
-    reference = dataset(cifar10, train=True)
+    reference = dataset(cifar10_files, train=True)
     for index in (0, 7, 19_999):
         image, label = reference[index]
         assert torch.equal(splits.train.images[index], torch.from_numpy(np.array(image)).permute(2, 0, 1))
