@@ -23,13 +23,13 @@ import torch.nn.functional as F
 import yaml
 
 import train_vaegan
-from vaegan.commands import train as application
 from vaegan.config.build import build_players, build_schedule
 from vaegan.config.make import make_config, resolved
 from vaegan.datasets.batches import Batches
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError, TrainingError
 from vaegan.parallel import ALONE, LEAST_SHARE, Ranks, Share, join, launched_ranks, leave
+from vaegan.training import precision
 from vaegan.training.checkpoint import Checkpoints, last_checkpoint, newest, read
 from vaegan.training.finite import FiniteCheck
 from vaegan.training.loop import train
@@ -391,10 +391,11 @@ def exchange(path):
         found["done before"] = done.exists()
         time.sleep(0.2)
         done.touch()
-    application.faster_precision = lambda *_: ("fp32", "bf16")[ranks.rank]
-    console = SimpleNamespace(print=lambda text: found.update(printed=text))
+    precision.faster_precision = lambda *_: ("fp32", "bf16")[ranks.rank]
     config = resolved(make_config({"precision": "auto"}), 16)
-    found["precision"] = application.with_precision(config, SHAPE, CPU, ranks, console).precision
+    found["precision"] = precision.with_precision(
+        config, SHAPE, CPU, ranks, lambda line: found.update(printed=line)
+    ).precision
     Path(f"{path}-{ranks.rank}").write_bytes(pickle.dumps(found))
 
 
@@ -751,12 +752,14 @@ def test_a_mistake_under_torchrun_is_named_once(tmp_path):
 
 @pytest.mark.parametrize("disc", ["resnet", "timm:efficientnet_b0"])
 def test_networks_whose_batch_norm_is_synchronised_are_the_same_networks(disc):
+    from timm.layers import convert_sync_batchnorm
+
     config = resolved(make_config({"vae": "conv", "disc": disc, "base_channels": 4}), 32)
     players = build_players(config, (3, 32, 32)).eval()
     x = torch.rand(4, 3, 32, 32)
     with torch.no_grad():
         expected = players.reconstruct(x), players.discriminate(x)
-        converted = application.convert_sync_batchnorm(players)
+        converted = convert_sync_batchnorm(players)
         assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in converted.disc.modules())
         torch.testing.assert_close((converted.reconstruct(x), converted.discriminate(x)), expected)
     assert converted.state_dict().keys() == players.state_dict().keys()

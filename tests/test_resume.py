@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 
 import train_vaegan
 import vaegan.run.folder
-from vaegan.commands import train as application
+from vaegan.commands.inputs import train_parts
 from vaegan.datasets import Request, open_source
 from vaegan.errors import OptionError
 from vaegan.figures.curves import save_curves
@@ -509,9 +509,9 @@ def test_one_changed_pixel_of_any_image_is_refused(run_on_pictures, say, tmp_pat
 def test_a_run_from_before_there_were_checksums_is_compared_by_what_it_has():
     before = {"training images": 4, "the first held-out images": "a digest"}
     now = before | {"checksums of training images": "AAAA"}
-    application.check_data(now, before)
+    train_parts.check_data(now, before)
     with pytest.raises(OptionError, match="the first held-out images"):
-        application.check_data(now | {"the first held-out images": "another"}, before)
+        train_parts.check_data(now | {"the first held-out images": "another"}, before)
 
 
 def test_images_that_have_moved_are_the_same_images(run_on_pictures, say):
@@ -541,18 +541,18 @@ def test_a_second_process_is_refused_while_the_first_trains(made, tmp_path, say)
 def test_a_second_process_that_began_before_the_first_ended_loses_nothing(made, tmp_path, say, monkeypatch):
     run = made("plain")
     folder = run.stopped(1, 0, tmp_path / "run")
-    check = application.check_data
+    check = train_parts.check_data
 
     def interrupt():
         raise KeyboardInterrupt
 
     def meanwhile(*arguments):
-        monkeypatch.setattr(application, "check_data", check)
+        monkeypatch.setattr(train_parts, "check_data", check)
         assert train_vaegan.main(["--resume", str(folder)]) == 0
         check(*arguments)
         monkeypatch.setattr(Step, "__call__", at_step(10, interrupt))
 
-    monkeypatch.setattr(application, "check_data", meanwhile)
+    monkeypatch.setattr(train_parts, "check_data", meanwhile)
     say("--resume", folder)
     monkeypatch.undo()
     assert_ends_as(run, folder, say)

@@ -215,7 +215,9 @@ def test_training_looks_before_it_reads_images(command, monkeypatch, tmp_path, n
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(tempfile, "TemporaryFile", fail)
-    monkeypatch.setattr("vaegan.commands.train.load", lambda *_: pytest.fail("it reads images first"))
+    monkeypatch.setattr(
+        "vaegan.commands.inputs.train_parts.load", lambda *_: pytest.fail("it reads images first")
+    )
     status, output, errors = command("--vae dense --dataset digits")
     assert (status, output) == (2, "")
     folder = tmp_path / "runs" / "digits_dense-1"

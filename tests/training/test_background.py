@@ -5,7 +5,7 @@ import threading
 import processes
 import pytest
 
-from vaegan.commands import train as application
+from vaegan.commands import train as command_train
 from vaegan.training.background import Background, BackgroundWatcher
 
 
@@ -63,7 +63,7 @@ def test_a_watcher_beside_is_told_of_epochs_alone():
 def test_a_run_written_beside_training_is_the_run_written_at_once(flags, command, tmp_path, monkeypatch):
     monkeypatch.setattr("vaegan.run.folder.save_curves", processes.plain_curves)
     assert command(flags, "--run-name", "at once")[0] == 0
-    monkeypatch.setattr(application, "writer", lambda device: Background())
+    monkeypatch.setattr(command_train, "background_for", lambda device: Background())
     assert command(flags, "--run-name", "beside")[0] == 0
     expected = processes.outcome(tmp_path / "runs" / "at once")
     assert processes.differences(tmp_path / "runs" / "beside", expected) == []

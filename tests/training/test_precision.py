@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,12 +10,12 @@ from safetensors.torch import load_file
 
 import train_vaegan
 import vaegan.training.precision
-from vaegan.commands import train as application
 from vaegan.config.build import build_players
 from vaegan.config.make import make_config, resolved
 from vaegan.devices import bf16_is_emulated
+from vaegan.parallel import ALONE
 from vaegan.training.checkpoint import last_checkpoint
-from vaegan.training.precision import ROUNDS, faster_precision
+from vaegan.training.precision import ROUNDS, faster_precision, with_precision
 
 CPU = torch.device("cpu")
 SHAPE = (1, 16, 16)
@@ -47,8 +46,7 @@ def taking(monkeypatch, fp32, bf16, first=(0.0, 0.0)):
 
 
 def emulate(monkeypatch, emulated):
-    for module in (vaegan.training.precision, application):
-        monkeypatch.setattr(module, "bf16_is_emulated", lambda device: emulated)
+    monkeypatch.setattr(vaegan.training.precision, "bf16_is_emulated", lambda device: emulated)
 
 
 @pytest.mark.parametrize(
@@ -155,20 +153,20 @@ def test_a_run_writes_down_what_was_picked_and_is_the_run_of_it(
 
 
 def test_on_a_cpu_fp32_is_the_default_and_nothing_is_measured(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(application, "faster_precision", lambda *_: pytest.fail("it was measured"))
+    monkeypatch.setattr(
+        vaegan.training.precision, "faster_precision", lambda *_: pytest.fail("it was measured")
+    )
     folder, output = folder_of(command, tmp_path, TINY, "plain")
     assert written(folder) == "fp32" and "precision" not in output
 
 
 def test_on_a_gpu_auto_is_the_default(monkeypatch):
-    monkeypatch.setattr(application, "faster_precision", lambda *_: "bf16")
+    monkeypatch.setattr(vaegan.training.precision, "faster_precision", lambda *_: "bf16")
     said = []
-    console = SimpleNamespace(print=said.append)
-    ranks = application.Ranks()
     for asked, expected in ((None, "bf16"), ("auto", "bf16"), ("fp32", "fp32")):
         config = small(precision=asked)
         device = torch.device("cuda")
-        assert application.with_precision(config, SHAPE, device, ranks, console).precision == expected
+        assert with_precision(config, SHAPE, device, ALONE, said.append).precision == expected
     assert said == ["--precision auto: bf16 is the faster one here"] * 2
 
 
@@ -182,7 +180,9 @@ def test_emulated_bf16_is_used_where_it_is_asked_for_with_a_note(command, tmp_pa
 def test_a_run_goes_on_with_what_was_picked(command, tmp_path, monkeypatch, capsys):
     taking(monkeypatch, fp32=2.0, bf16=1.0)
     folder, _ = folder_of(command, tmp_path, f"{TINY} --precision auto", "auto")
-    monkeypatch.setattr(application, "faster_precision", lambda *_: pytest.fail("it was measured again"))
+    monkeypatch.setattr(
+        vaegan.training.precision, "faster_precision", lambda *_: pytest.fail("it was measured again")
+    )
     assert train_vaegan.main(["--resume", str(folder), "--epochs", "2"]) == 0, capsys.readouterr().err
     assert written(folder) == "bf16"
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2

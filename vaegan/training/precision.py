@@ -1,5 +1,6 @@
-"""Measures whether bf16 or fp32 is faster for a run's networks on its device."""
+"""The arithmetic of a run: as asked for, or the faster one for its networks on its device."""
 
+from collections.abc import Callable
 from statistics import median
 
 import torch
@@ -7,12 +8,34 @@ import torch
 from vaegan.config.build import build_players, build_schedule
 from vaegan.config.schema import Config
 from vaegan.devices import bf16_is_emulated, clock
+from vaegan.parallel import Ranks
 from vaegan.training.finite import FiniteCheck
 from vaegan.training.meters import Meter
 from vaegan.training.step import Step
 
 ROUNDS = 5  # of a step in each precision, in turn, after one to warm up
 WORTH = 1.05  # the least speed-up for which bf16's lower precision is accepted
+
+
+def with_precision(
+    config: Config,
+    image_shape: tuple[int, int, int],
+    device: torch.device,
+    ranks: Ranks,
+    say: Callable[[str], None],
+) -> Config:
+    """The config with the arithmetic to use; for `auto` it is measured once.
+
+    config: resolved. say: takes a line for the user.
+    """
+    precision = config.precision or ("auto" if device.type == "cuda" else "fp32")
+    if precision == "auto":
+        n_images = len(ranks.share(config.batch_size))
+        precision = ranks.from_first(faster_precision(config, image_shape, device, n_images))
+        say(f"--precision auto: {precision} is the faster one here")
+    elif precision == "bf16" and bf16_is_emulated(device):
+        say("note: this CPU has no bf16 instructions; --precision fp32 is faster on it")
+    return config.model_copy(update={"precision": precision})
 
 
 def faster_precision(
