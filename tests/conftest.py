@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from tiny_runs import changed_since_training, shared_tiny_run
 
 import train_vaegan
+from vaegan.figures.curves import save_curves
 
 os.environ["WANDB_MODE"] = "disabled"  # a run of each test's own would take a second or two
 # as in an activated environment, whose `python` and `wandb` printed commands name
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+DRAWS_CURVES = "vaegan.run.folder.save_curves"
 torch.set_num_threads(1)  # the tests' networks are too small for two threads to pay
 
 
@@ -26,6 +29,20 @@ def data_dir() -> Path:
             "needs real data: set VAEGAN_DATA to the folder that holds MNIST, CIFAR-10 and anime_faces"
         )
     return Path(path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def blank_curves():
+    """The curves of runs are a blank picture: to draw them takes four fifths of a tiny run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DRAWS_CURVES, lambda path, *_: Image.new("L", (8, 8)).save(path))
+        yield
+
+
+@pytest.fixture
+def real_curves(blank_curves, monkeypatch):
+    """The test's runs draw their curves as a user's do."""
+    monkeypatch.setattr(DRAWS_CURVES, save_curves)
 
 
 @pytest.fixture(scope="session")

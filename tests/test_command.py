@@ -7,6 +7,7 @@ from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
 
 TINY = "--latent-dim 2 --image-size 16 --epochs 2"
+FEW = f"{TINY} --train-images 192"
 KNOBS = {
     "dense": "hidden-dim 4",
     "conv": "base-channels 4",
@@ -23,14 +24,14 @@ def names(registry):
 @pytest.mark.parametrize("encoder", names(ENCODERS))
 def test_each_encoder_trains_two_epochs(command, encoder):
     knob = f"--{KNOBS[encoder]}" if encoder in KNOBS else ""
-    status, output, errors = command(f"{TINY} --encoder {encoder} --decoder dense {knob}")
+    status, output, errors = command(f"{FEW} --encoder {encoder} --decoder dense {knob}")
     assert status == 0, errors
     assert "epoch 2/2 solo" in output
 
 
 @pytest.mark.parametrize("decoder", names(DECODERS))
 def test_each_decoder_trains_two_epochs(command, decoder):
-    status, output, errors = command(f"{TINY} --encoder dense --decoder {decoder} --hidden-dim 4")
+    status, output, errors = command(f"{FEW} --encoder dense --decoder {decoder} --hidden-dim 4")
     assert status == 0, errors
     assert "epoch 2/2 solo" in output
 
@@ -38,7 +39,7 @@ def test_each_decoder_trains_two_epochs(command, decoder):
 @pytest.mark.parametrize("disc", names(DISCRIMINATORS))
 def test_each_discriminator_trains_a_solo_and_a_combo_epoch(command, disc):
     knob = f"--disc-{KNOBS[disc]}" if disc in KNOBS else ""
-    status, output, errors = command(f"{TINY} --vae dense --hidden-dim 4 --disc {disc} {knob}")
+    status, output, errors = command(f"{FEW} --vae dense --hidden-dim 4 --disc {disc} {knob}")
     assert status == 0, errors
     assert "epoch 1/2 solo" in output and "epoch 2/2 combo" in output
     assert "discriminator's loss" in output

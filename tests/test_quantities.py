@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 from tiny_runs import tiny_run
 
 import vaegan.losses
@@ -107,3 +108,11 @@ def test_runs_write_what_the_vocabulary_holds_and_the_dashboard_shows(tmp_path):
     figures = {key for key in written if not key.startswith("figures/")} - {"epoch", "phase"}
     assert [key for key in figures if not is_known(key)] == []
     assert set(wandb_dashboard.keys()) - written == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", RUNS)
+def test_the_curves_of_each_kind_of_run_are_drawn(flags, tmp_path, real_curves):
+    folder = tiny_run(tmp_path, f"{SMALL} {flags}")
+    with Image.open(folder / "figures" / "curves.png") as curves:
+        assert curves.width > 800

@@ -29,9 +29,8 @@ def photos(folder, n, n_broken=0):
 
 
 @pytest.fixture
-def train(command, tmp_path, monkeypatch):
+def train(command, tmp_path):
     """Trains on so many photos; returns (exit status, output, errors) and config.yaml's content, if any."""
-    monkeypatch.setattr("vaegan.run.folder.save_curves", lambda *_: None)  # takes longer than all else
 
     def run(n, flags, n_broken=0):
         folder = photos(tmp_path / "photos", n, n_broken)

@@ -9,7 +9,7 @@ import train_vaegan
 
 
 @pytest.mark.slow
-def test_a_browser_finds_nothing_wrong_and_all_that_was_evaluated(tmp_path, chromium):
+def test_a_browser_finds_nothing_wrong_and_all_that_was_evaluated(tmp_path, chromium, real_curves):
     flags = (
         "--vae dense --hidden-dim 16 --latent-dim 2 --image-size 16 --train-images 300 --epochs 2 --ema 0.9"
     )

@@ -18,15 +18,8 @@ CONV = f"{TINY} --vae conv --base-channels 4"
 DISC = "--disc conv --disc-base-channels 4"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def no_curves():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vaegan.run.folder.save_curves", lambda *_: None)
-        yield
-
-
 @pytest.fixture(scope="module")
-def source(tmp_path_factory, no_curves):
+def source(tmp_path_factory):
     return tiny_run(tmp_path_factory.mktemp("runs"), f"{CONV} {DISC} --solo-epochs 0 --ema 0.9")
 
 

@@ -126,7 +126,6 @@ def test_an_animation_of_large_pictures_stays_small(tmp_path, monkeypatch):
 
 
 def test_a_long_run_that_lost_epochs_since_its_checkpoint_makes_them_again(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("vaegan.run.folder.save_curves", lambda *_: None)
     monkeypatch.setattr(Budget, "allows", lambda self: False)
     flags = "--vae dense --hidden-dim 4 --latent-dim 2 --image-size 16 --batch-size 700 --epochs 21"
     assert command(flags, "--run-name", "whole", "--keep-epochs", "3")[0] == 0

@@ -40,7 +40,7 @@ def test_the_picture_does_not_depend_on_the_number_of_threads(faces):
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        assert torch.equal(draw(factors, 64), pictures)
+        assert torch.equal(draw(factors[:12], 64), pictures[:12])
     finally:
         torch.set_num_threads(threads)
 
