@@ -98,9 +98,8 @@ def _game_contradictions(config: Config) -> Iterable[OptionError]:
     if not is_adversarial(adversarial):  # reported by unknown_names
         return
     penalties = config.slope_penalties + (["gp"] if adversarial.gp else [])
-    bounded = (
-        penalties or config.weight_clip or config.spectral_norm
-    )  # build refuses it with normalisation layers
+    # build refuses spectral norm with normalisation layers
+    bounded = penalties or config.weight_clip or config.spectral_norm
     if adversarial.needs_bounded_slope and not bounded:
         yield OptionError(
             "adv",

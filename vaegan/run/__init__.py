@@ -1,1 +1,1 @@
-"""The run folder and its only owner."""
+"""The run folder: all reading and writing of its files."""

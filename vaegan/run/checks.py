@@ -1,4 +1,4 @@
-"""Checks of a run before it is made: enough images, a warm-up that ends, a figure to keep the best by."""
+"""Checks of a run before it is made: number of images, length of the warm-up, the key of --keep-best."""
 
 from collections.abc import Collection
 
@@ -28,10 +28,10 @@ def check_size(
     n_train: int | None,
     ranks: Ranks,
 ) -> None:
-    """Check that there are images enough. given: the options that are not left to their defaults.
+    """Check that there are enough images. given: the options that are not left to their defaults.
 
-    Raises: OptionError for fewer than two batches, for steps fewer than gen waits for its turn, for batches
-    too small to be shared out among processes or parts, and for batches of one that go through batch norm.
+    Raises: OptionError for fewer than two batches, for fewer steps than D takes before gen's first one, for
+    batches too small to be split among processes or parts, and for batches of one image with batch norm.
     """
     typed = "batch_size" in given
     blamed = "batch_size" if typed else "dataset"
@@ -58,7 +58,7 @@ def check_size(
 
 
 def check_warmup(config: Config) -> None:
-    """Raises: OptionError where D would play in no epoch with its whole learning rate."""
+    """Raises: OptionError if D would train in no epoch with its full learning rate."""
     played = config.epochs - config.solo_epochs if config.disc else 0
     if config.warmup_epochs >= played > 1 or config.warmup_epochs > played > 0:
         problem = f"all of the {played} epochs that D plays, or more; lower it, or --solo-epochs"

@@ -15,8 +15,8 @@ AT_ONCE = 64 << 20  # bytes of images that one thread reads and processes at a t
 def checksums(images: Any) -> np.ndarray:
     """CRC-32 of each image's pixels, uint32 [N].
 
-    images: uint8, sliced to tensors [N, C, H, W]. Images on disk may know theirs, as `images.checksums`;
-    100,000 images of 64 x 64 in colour in memory take about a second.
+    images: uint8, sliced to tensors [N, C, H, W]. Stored images may have them already, as `images.checksums`;
+    100,000 colour images of 64 x 64 in memory take about a second.
     """
     known = getattr(images, "checksums", None)
     if known is not None:

@@ -1,4 +1,4 @@
-"""Facts about a run's images, kept in its checkpoints: they tell these images from others."""
+"""Facts about a run's images, kept in its checkpoints: they identify the images."""
 
 import hashlib
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def data_facts(training: Any, held_out: Any, n_batches: int) -> dict[str, Any]:
 
 
 def check_data(data: Mapping[str, Any], before: Mapping[str, Any]) -> None:
-    """Raises: OptionError when a resumed run had other images before, or other batches of them.
+    """Raises: OptionError when a resumed run had other images before, or a different number of batches.
 
     before: facts in the run's checkpoint; older ones lack some, which are not compared.
     """
@@ -51,7 +51,7 @@ def check_data(data: Mapping[str, Any], before: Mapping[str, Any]) -> None:
 
 
 def check_held_out(images: Any, data: Mapping[str, Any]) -> None:
-    """Raises: OptionError for other images than those held out of a run, which it may have trained on.
+    """Raises: OptionError if the images are not those held out of the run: it may have trained on them.
 
     data: facts in the run's checkpoint.
     """

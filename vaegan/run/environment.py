@@ -55,7 +55,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Hash of the program's commit, with a "+" behind it if files differ from it; None outside git."""
+    """Hash of the program's commit, followed by "+" if files differ from it; None outside git."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *arguments]

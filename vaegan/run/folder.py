@@ -31,7 +31,7 @@ from vaegan.training.pictures import Pictures
 
 
 def check_place(folder: Path, resumed: bool) -> None:
-    """Raises: OptionError as `Run` where a run cannot be written; called before images are read."""
+    """Raises: OptionError as `Run` if a run cannot be written; called before images are read."""
     try:
         check_writable(folder)
     except OSError as error:
@@ -49,17 +49,17 @@ def new_run(config: Config, data: str) -> "Run":
         try:
             return Run(plan_folder(config, data), config)
         except FileExistsError:
-            continue  # made by another run in between: the next number, or the name is taken
+            continue  # another run made it meanwhile: try the next number, or report that the name is taken
 
 
 class Run:
-    """Writes one run's folder. Made only when all else is ready, so that a mistake leaves nothing behind."""
+    """Writes one run's folder. Made when all else is ready, so that a mistake leaves no folder behind."""
 
     def __init__(self, folder: Path, config: Config, resume: bool = False):
         """folder: made here, unless the run is resumed. config: resolved.
 
-        Raises: FileExistsError when there is such a folder, OptionError when none can be made, when a run
-        to be resumed may not be written, and when another process is at it.
+        Raises: FileExistsError if a new run's folder exists, OptionError if none can be made, if a resumed
+        run cannot be written, and if another process is training it.
         """
         self.folder = folder
         self.paths = RunPaths(folder)
@@ -94,9 +94,9 @@ class Run:
         n_ranks: int,
         init_from: dict[str, Any] | None = None,
     ) -> None:
-        """Write environment.json; a resumed run adds the environment that it goes on with.
+        """Write environment.json; a resumed run adds its present environment.
 
-        init_from: origin of the first weights, where they are another run's.
+        init_from: origin of the initial weights, if they are another run's.
         """
         setting = environment(device, command) | {"processes": n_ranks}
         if used := plugins.loaded():
@@ -116,7 +116,7 @@ class Run:
         return tracker_notes(read_environment(self.folder))
 
     def note_tracker(self, name: str, kept: Any) -> None:
-        """Keep what a tracker needs to go on with the run."""
+        """Store what a tracker needs to continue the run."""
         self._write_environment(with_tracker_note(read_environment(self.folder), name, kept))
 
     def _write_environment(self, setting: dict[str, Any]) -> None:
@@ -127,10 +127,10 @@ class Run:
         self._lock.release()
 
     def on_step(self, *_: Any) -> None:
-        """Nothing: a run is written after each epoch."""
+        """Do nothing: the folder is written after each epoch."""
 
     def on_epoch(self, record: dict[str, Any], pictures: Pictures) -> None:
-        """Draw the pictures, where they are due, and append the record to metrics.jsonl."""
+        """Draw the pictures, if they are due, and append the record to metrics.jsonl."""
         epoch = record["epoch"] + 1
         if self._draws(epoch):
             with self._drawing.spend():
@@ -140,7 +140,7 @@ class Run:
     def _draws(self, epoch: int) -> bool:
         """True if pictures are drawn after this epoch (from 1): after the last and those of --figure-epochs.
 
-        Without that option, after evenly spaced epochs of a long run, as far as there is time for them.
+        Without that option: after evenly spaced epochs of a long run, as far as time allows.
         """
         epochs, asked = self.config.epochs, self.config.figure_epochs
         if asked is not None or epoch == epochs:
@@ -162,10 +162,10 @@ class Run:
     def keep_records(self, n: int) -> list[dict[str, Any]]:
         """Records of the first n epochs; later ones are dropped, since those epochs are trained again.
 
-        Raises: OptionError when they are not there.
+        Raises: OptionError if some of them are missing.
         """
         lines, metrics = record_lines(self.folder), self.paths.metrics
-        # the first epoch's may be there before anything is saved
+        # the first epoch's record may be written before any checkpoint
         lost = len(lines) > 1 and not any(self.paths.checkpoints.iterdir())
         if len(lines) < n or lost:
             problem = f"{metrics} has {len(lines)} epochs, where the newest checkpoint has {n}"
@@ -184,7 +184,7 @@ class Run:
         """Write the curves, an animation of the samples and the networks; returns the networks' files.
 
         VAE_model.pth, or DCGAN_model_G.pth and DCGAN_model_D.pth: plain state dictionaries, with averaged
-        weights where there are any.
+        weights if there are any.
         """
         self.draw_curves()
         pictures = sorted(self.paths.samples.glob("*.png"))
@@ -198,14 +198,14 @@ class Run:
         return [self._save(VAE_WEIGHTS, {"encoder.": players.encoder, "decoder.": players.trained_decoder})]
 
     def _save(self, name: str, networks: Mapping[str, nn.Module]) -> Path:
-        """Write the networks' weights, each name behind its prefix, into one file."""
+        """Write the networks' weights, each name with its prefix, into one file."""
         state = {
             prefix + key: value.detach().cpu().contiguous()
             for prefix, network in networks.items()
             for key, value in network.state_dict().items()
         }
         path = self.folder / name
-        content = io.BytesIO()  # into a file, a full disk would not be an OSError
+        content = io.BytesIO()  # when torch writes to a file, a full disk raises no OSError
         torch.save(state, content)
         write_whole(path, lambda temporary: temporary.write_bytes(content.getvalue()))
         return path

@@ -1,4 +1,4 @@
-"""Forks a run: a new one begins where the solo epochs of another ended."""
+"""Forks a run: a new one starts after the solo epochs of another."""
 
 import contextlib
 import json
@@ -20,21 +20,21 @@ from vaegan.training.step import Step
 
 
 def fork_run(checkpoint: Path, config: Config, folder: Path) -> None:
-    """Make the folder of a run that `--resume` goes on with behind another run's solo epochs.
+    """Make the folder of a run that `--resume` continues after another run's solo epochs.
 
-    checkpoint: after those epochs, of a run whose VAE has had the same ones. config: the new run's.
-    The VAE, its optimiser and the records are the other run's; the discriminator is new, as it would be
-    had the run begun alone: on a CPU it ends with the same bits.
+    checkpoint: written after those epochs, by a run with the same solo epochs. config: the new run's.
+    The VAE, its optimiser and the records are the other run's. The discriminator is new, with the weights it
+    would have in a run of its own: on a CPU the forked run ends with the same bits as that run.
     Raises: DamagedCheckpoint and OSError for a checkpoint that cannot be read.
     """
     tensors, facts = read(checkpoint)
     leader = RunPaths.of_checkpoint(checkpoint)
     image_shape = image_shape_of(checkpoint, facts)
     config = config.model_copy(update={"precision": facts["config"]["precision"]})
-    # nothing is downloaded whose weights are replaced at once
+    # no download of pretrained weights that are replaced at once
     players = build_players(config.model_copy(update={"pretrained": None}), image_shape)
     start = find_start(config, image_shape)
-    if start is not None:  # D may begin with another run's weights
+    if start is not None:  # D's initial weights may be another run's
         start.load(players)
     players.load_state_dict(
         players.state_dict()
@@ -67,7 +67,7 @@ def _of_disc(name: str) -> bool:
 
 
 def _as_ours(record: dict[str, Any], play: Step, config: Config, steps_per_epoch: int) -> dict[str, Any]:
-    """An epoch's record of the other run with this run's weights and learning rates in it."""
+    """An epoch's record of the other run with this run's weights and learning rates."""
     phase = build_schedule(config).at(record["epoch"], steps_per_epoch=steps_per_epoch)
     setting = setting_record(play, phase)
     if config.lr_schedule != "constant" or config.warmup_epochs:  # only runs with the same rates are forked

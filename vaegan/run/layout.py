@@ -1,8 +1,8 @@
-"""Names and places of what lies in a run's folder: no other file spells them.
+"""Names and paths of the files in a run's folder; no other file repeats these names.
 
-There are two exceptions. The names by which a folder is recognised as a run's stand in vaegan/marks.py, since
-data sets skip such folders and import tools only. The names of single checkpoints stand in
-vaegan/training/checkpoint.py, which is given the folder to write them into.
+There are two exceptions. The names by which a folder is recognised as a run's are in vaegan/marks.py, since
+data sets skip such folders and import tools only. The names of single checkpoints are in
+vaegan/training/checkpoint.py, which gets the folder to write them into.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ DISCRIMINATOR_WEIGHTS = "DCGAN_model_D.pth"
 
 
 class RunPaths:
-    """Paths of a run's files, whether they exist or not."""
+    """Paths of a run's files, which need not exist."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -42,7 +42,7 @@ class RunPaths:
 
     @classmethod
     def of_checkpoint(cls, checkpoint: Path) -> "RunPaths":
-        """Paths of the run that a checkpoint was written by, where it still lies in its place."""
+        """Paths of the run that wrote a checkpoint, if the checkpoint is still in its place."""
         return cls(checkpoint.parent.parent)
 
     def samples_after(self, epoch: int) -> Path:

@@ -1,4 +1,4 @@
-"""Names of run folders: typed, or made from what the run is."""
+"""Names of run folders: typed, or made from the run's options."""
 
 import itertools
 import os
@@ -11,9 +11,9 @@ LONGEST = 100  # characters of a name made by us
 
 
 def plan_folder(config: Config, data: str) -> Path:
-    """Folder of a new run; nothing is made.
+    """Folder of a new run; nothing is written.
 
-    data: short name of the images, where the run has no name of its own.
+    data: short name of the images, for a run without a typed name.
     Raises: OptionError for a name that is taken, since no run overwrites another.
     """
     runs_dir = Path(config.runs_dir).expanduser()

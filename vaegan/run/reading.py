@@ -15,7 +15,7 @@ from vaegan.run.layout import RunPaths
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Contents of a run's files. evaluation: None where the run has not been evaluated."""
+    """Contents of a run's files. evaluation: None if the run has not been evaluated."""
 
     folder: Path
     config: dict[str, Any]
@@ -29,9 +29,9 @@ class RunFiles:
 
 
 def read_run(folder: Path, evaluated: Path | None = None) -> RunFiles:
-    """Read the files of the run in that folder. Raises: UserError for a folder that is no run's.
+    """Read the files of the run in that folder. Raises: UserError for a folder that is not a run's.
 
-    evaluated: the folder of its evaluation.json, where that is another one.
+    evaluated: the folder of its evaluation.json, if that is another one.
     """
     check_is_run(folder)
     try:
@@ -57,12 +57,12 @@ def check_is_run(folder: Path) -> None:
 
 
 def read_options(folder: Path) -> dict[str, Any]:
-    """Options in a run's config.yaml. Raises: UserError for none in it, YAMLError for a damaged file."""
+    """Options in a run's config.yaml. Raises: UserError if it is empty, YAMLError for a damaged file."""
     file = RunPaths(folder).config
     options = yaml.safe_load(file.read_text(encoding="utf-8"))
     if not isinstance(options, dict):
         raise UserError(f"{file}: holds no options; put back those of the run")
-    options.pop(KEY, None)  # where things lay is no option
+    options.pop(KEY, None)  # stored paths are not an option
     return options
 
 
@@ -72,7 +72,7 @@ def read_environment(folder: Path) -> dict[str, Any]:
 
 
 def plugin_notes(folder: Path) -> list[dict[str, Any]]:
-    """The plug-ins that a run was made with, or else resumed with last; none where nothing is noted."""
+    """The plug-ins that a run was made with, or last resumed with; empty if none are recorded."""
     if not RunPaths(folder).environment.is_file():
         return []
     first = read_environment(folder)
@@ -80,7 +80,7 @@ def plugin_notes(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_evaluation(folder: Path) -> dict[str, Any] | None:
-    """The evaluation.json in a folder; None where there is none. Raises: ValueError for a damaged file."""
+    """The evaluation.json in a folder; None if there is none. Raises: ValueError for a damaged file."""
     file = RunPaths(folder).evaluation
     return _read_json(file) if file.is_file() else None
 
@@ -92,7 +92,7 @@ def read_origin(folder: Path) -> dict[str, Any] | None:
 
 
 def read_records(folder: Path) -> list[dict[str, Any]]:
-    """Records of the epochs in a run's metrics.jsonl, without a last line that is not finished yet."""
+    """Records of the epochs in a run's metrics.jsonl, without an unfinished last line."""
     return [json.loads(line) for line in record_lines(folder)]
 
 

@@ -1,4 +1,4 @@
-"""Resuming a run: the checkpoint it goes on from, and the options that may change on the way."""
+"""Resuming a run: its checkpoint, and the options that may change."""
 
 import shlex
 from collections.abc import Collection, Mapping
@@ -17,9 +17,9 @@ from vaegan.training.checkpoint import Found, newest
 
 
 def find_checkpoint(typed: Collection[str], config: Config, folder: Path) -> Found | None:
-    """What a run is to go on from; None when it was ended before its first checkpoint.
+    """The checkpoint to resume from; None for a run that stopped before its first.
 
-    Raises: OptionErrors with the options that the run was not made with, UserError when no checkpoint
+    Raises: OptionErrors for options that differ from the run's and may not change, UserError if no checkpoint
     can be read.
     """
     found = newest(RunPaths(folder).checkpoints)
@@ -39,8 +39,8 @@ def find_checkpoint(typed: Collection[str], config: Config, folder: Path) -> Fou
 def check_lr_epochs(typed: Collection[str], config: Config, made_with: Mapping[str, Any]) -> None:
     """Check that the learning rates' schedule lasts as long as the run, if it did before.
 
-    typed: the options that stand on the command line. made_with: those of the run that goes on.
-    Raises: OptionError with the choices there are.
+    typed: the options on the command line. made_with: those of the run that is resumed.
+    Raises: OptionError with the possible choices.
     """
     typed = [name for name in ("epochs", "lr_epochs") if name in typed]
     if config.lr_epochs is not None and typed != ["epochs"]:  # chosen now, or with the epochs in its file

@@ -1,4 +1,4 @@
-"""What trackers keep of a run or of an ablation, to go on with it in another process."""
+"""Notes that trackers store in a run or an ablation, to continue it in another process."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,12 @@ KEY = "trackers"  # in environment.json of a run and ablation.json of an ablatio
 
 
 def tracker_notes(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What each tracker kept, by its name. facts: of environment.json or ablation.json."""
-    older = {"wandb": facts["wandb_id"]} if facts.get("wandb_id") else {}  # before there were others
+    """Each tracker's note, by its name. facts: of environment.json or ablation.json."""
+    # older runs had no other tracker
+    older = {"wandb": facts["wandb_id"]} if facts.get("wandb_id") else {}
     return older | facts.get(KEY, {})
 
 
 def with_tracker_note(facts: Mapping[str, Any], name: str, kept: Any) -> dict[str, Any]:
-    """The facts, with what this tracker keeps now."""
+    """The facts with this tracker's new note."""
     return {**facts, KEY: tracker_notes(facts) | {name: kept}}

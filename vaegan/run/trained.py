@@ -1,4 +1,4 @@
-"""A run's trained networks, read back from a checkpoint: evaluation, sampling and export start from them."""
+"""A run's trained networks, read from a checkpoint, for evaluation, sampling and export."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ from vaegan.run.reading import check_is_run, read_environment, read_evaluation, 
 from vaegan.training.checkpoint import DamagedCheckpoint, Found, named, newest, read
 from vaegan.training.portions import Portions
 
-BATCH = 256  # images that go through the networks at once, at most
+BATCH = 256  # most images that go through the networks at once
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The networks of a run as one of its checkpoints has them, in evaluation mode.
+    """The networks of a run from one of its checkpoints, in evaluation mode.
 
-    folder: of the run; None for a checkpoint that lies elsewhere. players: `decode` uses the averaged decoder
-    where there is one (`--ema`). image_shape: [C, H, W]. checkpoint: the file. epochs: finished when it was
-    written. data: facts that tell the images that it was trained on from others. remarks: lines to show, on
-    plug-ins that differ from those the run was made with.
+    folder: of the run; None for a checkpoint outside of it. players: `decode` uses the averaged decoder
+    if there is one (`--ema`). image_shape: [C, H, W]. checkpoint: the file. epochs: finished when it was
+    written. data: facts that identify the images. remarks: lines to print, on plug-ins that differ from those
+    of the run.
     """
 
     folder: Path | None
@@ -48,13 +48,13 @@ class Trained:
 
     @property
     def weights(self) -> str:
-        """The weights that decode, in words: as trained, or the decoder's averaged."""
+        """The decoder's weights in words: as trained, or averaged."""
         ema = self.config.ema
         return "as trained" if ema is None else f"as trained, the decoder's averaged (decay {ema:g} a step)"
 
     @cached_property
     def portions(self) -> Portions:
-        """Splits images into batches, no larger than in training, for which the memory sufficed."""
+        """Splits images into batches no larger than the training batches, for which memory sufficed."""
         return Portions(min(BATCH, max(1, self.config.batch_size // self.config.accumulate)))
 
     @torch.no_grad()
@@ -89,7 +89,7 @@ class Trained:
         return read_records(self._folder())
 
     def evaluation(self) -> dict[str, Any] | None:
-        """The run's evaluation; None where there is none yet. Raises: as `records`."""
+        """The run's evaluation; None if there is none yet. Raises: as `records`."""
         return read_evaluation(self._folder())
 
     def _folder(self) -> Path:
@@ -99,7 +99,7 @@ class Trained:
 
 
 def weights_of(trained: Trained) -> str:
-    """The weights that are used, in words: averaged or not, number of epochs, checkpoint."""
+    """The weights in use, in words: averaged or not, number of epochs, checkpoint."""
     finished = f"{trained.epochs} epoch{'' if trained.epochs == 1 else 's'}"
     return f"{trained.weights}, {finished} ({trained.checkpoint.stem})"
 
@@ -108,8 +108,8 @@ def open_run(folder: str | Path, device: str = "auto", checkpoint: str | None = 
     """Build the networks of the run in that folder and load their weights.
 
     checkpoint: its name ("best", "epoch-0010"); None for the newest that can be read.
-    Raises: UserError for a folder that is no run's, or whose networks cannot be read; OptionError for a
-    checkpoint or a device that is not there.
+    Raises: UserError for a folder that is not a run's, or whose networks cannot be read; OptionError for a
+    checkpoint or a device that does not exist.
     """
     folder = Path(folder).expanduser()
     check_is_run(folder)
@@ -126,9 +126,9 @@ def open_run(folder: str | Path, device: str = "auto", checkpoint: str | None = 
 
 
 def open_checkpoint(file: str | Path, device: str = "auto") -> Trained:
-    """Build the networks of a checkpoint, wherever it lies, and load their weights.
+    """Build the networks of a checkpoint file, in or outside its run's folder, and load their weights.
 
-    Raises: UserError for a file that is none or cannot be read, OptionError for a device that is not there.
+    Raises: UserError for a file that is not a checkpoint or cannot be read, OptionError for a missing device.
     """
     file = Path(file).expanduser()
     try:
@@ -142,8 +142,8 @@ def open_checkpoint(file: str | Path, device: str = "auto") -> Trained:
 def image_shape_of(checkpoint: Path, facts: Mapping[str, Any]) -> tuple[int, int, int]:
     """Shape of a run's images, [C, H, W], from a checkpoint's facts.
 
-    Older checkpoints lack it; there it is read from environment.json in the run's folder.
-    Raises: UserError where it stands in neither.
+    Older checkpoints lack it; it is then read from environment.json in the run's folder.
+    Raises: UserError if neither has it.
     """
     shape = facts["data"].get(data_facts.IMAGE_SHAPE)
     if shape is None:
@@ -167,7 +167,7 @@ def _opened(found: Found, folder: Path | None, device: str) -> Trained:
     config = make_config(found.facts["config"])
     image_shape = image_shape_of(found.path, found.facts)
     on = pick_device(device)
-    # nothing is downloaded whose weights are replaced at once
+    # no download of pretrained weights that are replaced at once
     without_downloads = config.model_copy(update={"pretrained": None, "disc_pretrained": None})
     players = build_players(without_downloads, image_shape)
     players.load_state_dict({name: value for name, value in found.tensors.items() if "/" not in name})

@@ -1,4 +1,4 @@
-"""Weights of another run that a new one begins with (`--init-from`)."""
+"""Initial weights taken from another run (`--init-from`)."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ from vaegan.nets.timm_backbone import STATISTICS
 from vaegan.run.layout import RunPaths
 from vaegan.training.checkpoint import ENDING, DamagedCheckpoint, Found, named, newest
 
-AVERAGED = "ema.module."  # begins the names of the decoder that decodes, where a run has an averaged one
+AVERAGED = "ema.module."  # prefix of the averaged decoder's names, if a run has one; that one decodes
 
 
 @dataclass(frozen=True)
 class Start:
-    """The weights that a run begins with.
+    """Initial weights of a run that are another run's.
 
     checkpoint: the other run's file; sha256: its digest; epochs: finished when it was written; pixel_range:
-    of the other run. taken: the state of each part that fits. left: why each of the others is not taken.
-    averaged: whether that run's decoder has averaged weights.
+    of the other run. taken: the state of each part that fits. left: for each of the other parts, the reason.
+    averaged: True if that run's decoder has averaged weights.
     """
 
     checkpoint: Path
@@ -43,7 +43,7 @@ class Start:
 
     @property
     def name(self) -> str:
-        """The option's value that means this checkpoint, wherever and whenever it is read."""
+        """The value of --init-from that names this checkpoint from any folder and at any time."""
         return f"{self.run.resolve()}:{self.checkpoint.stem}"
 
     def note(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Start:
         }
 
     def line(self, pixel_range: str) -> str:
-        """The same in words. pixel_range: of the new run."""
+        """The origin in words. pixel_range: of the new run."""
         parts = [f"{part} (averaged)" if part == "decoder" and self.averaged else part for part in self.taken]
         said = f"begins with the {' and the '.join(parts)} of {self.run}, {self.checkpoint.stem}"
         if self.left:
@@ -69,19 +69,19 @@ class Start:
         return said
 
     def load(self, players: Players) -> None:
-        """Put the weights into the players, and the decoder's into its average, if there is one."""
+        """Copy the weights into the players, and the decoder's into its average, if there is one."""
         for part, state in self.taken.items():
             getattr(players, part).load_state_dict(state)
-            state.clear()  # of no more use, and large
+            state.clear()  # no longer needed, and large
         if players.ema is not None:
             players.ema.set(players.decoder)
 
 
 def find_start(config: Config, image_shape: tuple[int, int, int]) -> Start | None:
-    """Weights that a run of this resolved config begins with; None without --init-from.
+    """Initial weights for a run of this resolved config; None without --init-from.
 
-    Raises: OptionError for a run or a checkpoint that is not there or cannot be read, and for parts none of
-    which fits, or that were asked for by name and do not fit.
+    Raises: OptionError for a run or a checkpoint that does not exist or cannot be read, if no part fits, and
+    for a part that was asked for by name and does not fit.
     """
     if config.init_from is None:
         return None
@@ -140,7 +140,7 @@ def _find(given: str) -> Found:
 
 
 def _state(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """A part's state in a checkpoint; of a decoder that has an average the averaged one, which decodes."""
+    """A part's state in a checkpoint; the averaged one for a decoder that has an average."""
     prefixes = [AVERAGED, "decoder."] if part == "decoder" else [f"{part}."]
     for prefix in prefixes:
         state = {
@@ -152,7 +152,7 @@ def _state(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
 
 
 def _problem(network: nn.Module | None, theirs: Mapping[str, Tensor]) -> str:
-    """Reason why a network cannot take that state; empty where it can, or where both runs lack the part."""
+    """Reason why a network cannot take that state; "" if it can, or if both runs lack the part."""
     ours = {} if network is None else network.state_dict()
     if not ours or not theirs:
         return "this run has none" if theirs else "that run has none" if ours else ""

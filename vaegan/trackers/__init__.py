@@ -1,6 +1,6 @@
 """Trackers: services that show runs. Each is one file here that registers a class derived from `Tracker`.
 
-A service's own package is imported when a run is tracked with it, never before.
+A service's own package is imported only when a run is tracked with it.
 """
 
 from vaegan.registry import Registry, import_siblings

@@ -1,4 +1,4 @@
-"""The one place where trackers are opened, and the watcher that hands a run to all of them."""
+"""Opens trackers, and passes a run's results to all of them."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ NONE = "none"  # stands for no tracker
 def check_trackers(names: Sequence[str]) -> None:
     """Check the names of --tracker before anything is written.
 
-    Raises: OptionError for an unknown name, for one that stands twice, and for a missing package.
+    Raises: OptionError for an unknown name, for a repeated one, and for a missing package.
     """
     if NONE in names and len(names) > 1:
         raise OptionError("tracker", f"{NONE} stands alone")
@@ -43,10 +43,10 @@ def open_trackers(
     epochs: int | None = None,
     ablation: str | None = None,
 ) -> "Trackers":
-    """Open the trackers of these names, and say where each shows the run; one that cannot costs a line.
+    """Open the trackers of these names, and print where each shows the run; one that fails costs a line.
 
-    kept: what they kept of the run before, by name. keep: takes a tracker's name and what it keeps now.
-    The others are those of `Tracked`.
+    kept: the trackers' stored notes on the run, by name. keep: stores a note, called with a tracker's name
+    and its note. The others are those of `Tracked`.
     """
     opened: dict[str, Tracker] = {}
     before = kept or {}
@@ -67,19 +67,19 @@ def open_trackers(
 
 
 class Trackers:
-    """Hands each epoch, new pictures, an evaluation or a table to all trackers; a watcher of `train`.
+    """Passes each epoch, new pictures, an evaluation or a table to all trackers; a watcher of `train`.
 
-    It comes after the run folder in the list of watchers, which draws the pictures. Nothing here raises:
+    It comes after the run folder in the list of watchers, since that draws the pictures. Nothing here raises:
     a tracker that fails costs a line, and is not called again.
     """
 
     def __init__(self, opened: Mapping[str, Tracker], figures: Path, say: Callable[[str], None]):
-        """opened: by name. figures: the folder whose pictures are handed on, as they are drawn."""
+        """opened: by name. figures: the folder whose pictures are passed on when they are drawn."""
         self._opened = dict(opened)
         self._figures = figures
         self._say = say
         self._epoch = 0
-        self._seen = self._stamps()  # pictures of an earlier part of the run are there already
+        self._seen = self._stamps()  # pictures drawn before a resume are not new
 
     def __enter__(self) -> "Trackers":
         return self
@@ -88,25 +88,25 @@ class Trackers:
         self.finish(failed=kind is not None)
 
     def on_step(self, *_: Any) -> None:
-        """Nothing: trackers are notified of epochs."""
+        """Do nothing: trackers are notified of epochs."""
 
     def on_epoch(self, record: Mapping[str, Any], _: Any = None) -> None:
-        """Hand on the epoch's record."""
+        """Pass on the epoch's record."""
         self._hand_on_pictures(record["epoch"])
         self._call("on_epoch", record)
 
     def on_evaluation(self, epoch: int, values: Mapping[str, float], page: Path) -> None:
-        """Hand on an evaluation after this epoch (from 0)."""
+        """Pass on an evaluation after this epoch (from 0)."""
         self._hand_on_pictures(epoch)
         self._call("on_evaluation", epoch, values, page)
 
     def on_table(self, columns: list[str], rows: list[list[Any]], page: Path) -> None:
-        """Hand on an ablation's table."""
+        """Pass on an ablation's table."""
         self._hand_on_pictures(0)
         self._call("on_table", columns, rows, page)
 
     def finish(self, failed: bool = False) -> None:
-        """Hand on what was drawn last (the curves), and close all trackers."""
+        """Pass on the pictures drawn last (the curves), and close all trackers."""
         self._hand_on_pictures(self._epoch)
         self._call("finish", failed)
         self._opened.clear()
@@ -124,7 +124,7 @@ class Trackers:
             self._call("on_pictures", epoch, new)
 
     def _stamps(self) -> dict[Path, tuple[int, int]]:
-        """The pictures of the run folder and when each was drawn."""
+        """The pictures of the run folder, each with the time when it was drawn."""
         stamps = {}
         for path in sorted(self._figures.glob("*.png")):
             with contextlib.suppress(OSError):  # gone already
@@ -145,7 +145,7 @@ def _without_none(names: Sequence[str]) -> list[str]:
 
 
 def _is_installed(package: str) -> bool:
-    """True for a package; a bare folder of that name, as in a run's folder, is none."""
+    """True for an installed package; a mere folder of that name, as in a run's folder, is not one."""
     spec = find_spec(package)
     return spec is not None and spec.origin is not None
 

@@ -18,10 +18,10 @@ FOLDER = "tensorboard"  # in the folder of the run
 
 @register_tracker("tensorboard")
 class TensorBoardTracker(Tracker):
-    """Writes scalars under the keys of metrics.jsonl and of evaluations, at the epoch as step.
+    """Writes scalars under the keys of metrics.jsonl and of evaluations, with the epoch as step.
 
-    Written as they come, without TensorBoard's `SummaryWriter`: its thread would report a full disk with a
-    traceback, and its files are named after the machine.
+    Events are written at once, without TensorBoard's `SummaryWriter`: its thread would report a full disk
+    with a traceback, and its files are named after the machine.
     """
 
     package = "tensorboard"
@@ -66,7 +66,7 @@ class TensorBoardTracker(Tracker):
         self._file.close()
 
     def _forget(self, step: int) -> None:
-        """Have TensorBoard hide what earlier files hold from this step on."""
+        """Make TensorBoard hide the events of earlier files from this step on."""
         from tensorboard.compat.proto.event_pb2 import SessionLog
 
         self._write(step, session_log=SessionLog(status=SessionLog.START))

@@ -1,4 +1,4 @@
-"""The protocol of a tracker, and what a tracker is told of the run that it is opened for."""
+"""The protocol of a tracker, and the facts about a run that it is opened with."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 class Tracked:
     """A run, or the table of an ablation, that a tracker is opened for.
 
-    folder: of the run or the table, which is named like it. options: the run's, as in config.yaml; for a
-    table its baseline's. say: prints a line. kept: what this tracker kept of it before (`Tracker.kept`).
-    epochs: finished by now, where training follows, which makes all later ones; None where none follows.
+    folder: of the run or the table, whose name it has. options: the run's, as in config.yaml; for a
+    table its baseline's. say: prints a line. kept: this tracker's stored note on it (`Tracker.kept`).
+    epochs: finished so far, if training follows, which repeats all later ones; None if no training follows.
     ablation: the name of the ablation whose table it is; None for a run.
     """
 
@@ -25,16 +25,16 @@ class Tracked:
 
 
 class Tracker:
-    """Takes what becomes known of a run. Derive from it, and override what the service can show.
+    """Shows the results of a run. Derive from it, and override the methods that the service supports.
 
-    Epochs count from 0. Anything may raise: it costs the run one line, and the tracker is dropped.
+    Epochs count from 0. Any method may raise: it costs the run one line, and the tracker is dropped.
     """
 
-    package: ClassVar[str | None] = None  # that has to be installed, as Python imports it
-    install: ClassVar[str] = ""  # what pip installs it with, such as vaegan[tensorboard]
+    package: ClassVar[str | None] = None  # name of the package to import, which must be installed
+    install: ClassVar[str] = ""  # requirement for pip, such as vaegan[tensorboard]
 
-    line: str | None = None  # for the terminal: where the run can be seen
-    kept: Any = None  # what it needs to go on with the run in another process, as JSON: an identifier
+    line: str | None = None  # for the terminal: the place where the run can be seen
+    kept: Any = None  # note to continue the run in another process, as JSON, such as an identifier
 
     def __init__(self, tracked: Tracked):
         """Open the service for a run; set `line` and `kept`."""
@@ -42,7 +42,7 @@ class Tracker:
     def on_pictures(self, epoch: int, pictures: Mapping[str, Path]) -> None:
         """Take pictures of the run folder that were drawn since the last time, by key (figures/samples).
 
-        Comes before the call for what they belong to: the epoch, its evaluation, a table (epoch 0), the end.
+        Called before the call that they belong to: the epoch, its evaluation, a table (epoch 0), the end.
         """
 
     def on_epoch(self, record: Mapping[str, Any]) -> None:
@@ -55,4 +55,4 @@ class Tracker:
         """Take the table of an ablation, and its page."""
 
     def finish(self, failed: bool) -> None:
-        """Send what is left, and close the service."""
+        """Send the rest, and close the service."""

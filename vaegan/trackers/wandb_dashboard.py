@@ -1,4 +1,4 @@
-"""The dashboard of a W&B project, as data: what the runs' curves and pictures are shown in."""
+"""The dashboard of a W&B project as data: panels for the runs' curves and pictures."""
 
 import os
 from collections.abc import Iterator
@@ -55,7 +55,8 @@ PICTURES = Section(
 def curves(section: str) -> Section:
     """The figures of a section of the vocabulary.
 
-    Those on training and on held-out images have a panel each. Others share a panel where they name one.
+    Figures on training and on held-out images get a panel each. Others share a panel if they name the same
+    one.
     """
     panels: dict[str, Curves] = {}
     for key, each in quantities.entries():
@@ -68,7 +69,7 @@ def curves(section: str) -> Section:
 
 
 def weights() -> Section:
-    """The weight of each term, what it adds to the total, and the learning rates."""
+    """The weight of each term, its contribution to the total, and the learning rates."""
     terms = [key for key, each in quantities.entries() if each.weighted and key.startswith("gen/")]
     added = tuple(f"train/{key}_weighted" for key in terms)
     of_terms = [f"weight/{key}" for key in terms]
@@ -83,7 +84,7 @@ def weights() -> Section:
 
 
 def sections() -> tuple[Section, ...]:
-    """The whole dashboard."""
+    """All sections of the dashboard."""
     import vaegan.losses  # its terms bring their entries, and PyTorch, which --help can do without
     import vaegan.training.alarms  # noqa: F401  as these do
 
@@ -97,7 +98,7 @@ def keys() -> list[str]:
 
 
 def text() -> Iterator[str]:
-    """The dashboard in lines: sections, panels and the keys in them."""
+    """The dashboard in lines: sections, panels and their keys."""
     for section in sections():
         yield section.title
         for panel in section.panels:
@@ -107,7 +108,7 @@ def text() -> Iterator[str]:
 
 
 def workspace(entity: str, project: str) -> Any:
-    """The dashboard as a W&B workspace that is not saved yet. Raises: UserError without the extra."""
+    """The dashboard as an unsaved W&B workspace. Raises: UserError without the extra."""
     try:
         from wandb_workspaces import workspaces
         from wandb_workspaces.reports import v2 as reports
@@ -144,7 +145,7 @@ def workspace(entity: str, project: str) -> Any:
 def save(entity: str, project: str) -> str:
     """Make the dashboard in a project; returns its address.
 
-    Raises: UserError without the extra, without a key, and for whatever the server has against it.
+    Raises: UserError without the extra, without a key, and if the server refuses it.
     """
     os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(PATIENCE_S))
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # see trackers.py
@@ -160,7 +161,7 @@ def save(entity: str, project: str) -> str:
         raise
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        if "did not respond in time" in reason:  # is said of a process of W&B's own
+        if "did not respond in time" in reason:  # W&B says so of its own process
             reason = f"no answer within {os.environ['WANDB_HTTP_TIMEOUT']} s"
         raise UserError(f"W&B did not take the dashboard for {entity}/{project}: {reason}") from None
     finally:

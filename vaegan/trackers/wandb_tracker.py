@@ -1,6 +1,6 @@
 """Weights & Biases: a run's records and pictures, online or into files that are sent later.
 
-Whatever goes wrong there costs the run one line of warning and at most some seconds.
+Any failure there costs the run one line of warning and at most some seconds.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ from vaegan.trackers.tracker import Tracked, Tracker
 
 PROJECT = "vaegan"
 INIT_S = 8.0  # the longest wait for the server at the start, seconds
-STEPS = 3  # lines of W&B's history an epoch: its record, what was drawn after it, its evaluation
+STEPS = 3  # lines of W&B's history an epoch: its record, pictures drawn after it, its evaluation
 FINISH_S = 10.0  # the longest wait for what is still to be sent at the end, seconds
 
-# What W&B's own variable may say, old names included; `shared` is a run that several machines write.
+# Values of W&B's own variable, old names included; `shared` is a run that several machines write.
 MODES = {
     "online": "online",
     "run": "online",
@@ -37,7 +37,7 @@ MODES = {
 
 
 def wandb_mode(asked: str) -> str:
-    """auto, online, offline, shared or disabled: --wandb, unless $WANDB_MODE says something else.
+    """auto, online, offline, shared or disabled: --wandb, unless $WANDB_MODE has another value.
 
     Raises: ValueError for a WANDB_MODE that W&B would refuse.
     """
@@ -51,13 +51,13 @@ def wandb_mode(asked: str) -> str:
 
 @register_tracker("wandb")
 class WandbTracker(Tracker):
-    """Hands each epoch's record and the pictures drawn in it to W&B. Nothing here raises.
+    """Passes each epoch's record and the pictures drawn in it to W&B. Nothing here raises.
 
-    kept: W&B's name of the run, with which a resumed run goes on under it.
+    kept: W&B's identifier of the run, under which a resumed run continues.
     """
 
     def __init__(self, tracked: Tracked):
-        """Start a run named like the folder, as its options of W&B say; W&B's files go to `folder/wandb`."""
+        """Start a run named like the folder, by its --wandb options; W&B's files go to `folder/wandb`."""
         self.folder = tracked.folder
         self._warn = tracked.say
         self._warned = False
@@ -65,7 +65,7 @@ class WandbTracker(Tracker):
         self._chatter = _Chatter()
         self._defined: set[str] = set()
         self._epoch: int | None = None
-        self._pictures: dict[str, Path] = {}  # that belong into the next line
+        self._pictures: dict[str, Path] = {}  # pictures for the next line
         try:
             mode = wandb_mode(tracked.options.get("wandb", "auto"))
         except ValueError as error:
@@ -80,7 +80,7 @@ class WandbTracker(Tracker):
             let_go()
 
     def on_pictures(self, epoch: int, pictures: Mapping[str, Path]) -> None:
-        """Keep the pictures for the line of what they belong to."""
+        """Keep the pictures for the line that they belong to."""
         self._epoch = epoch
         self._pictures |= pictures
 
@@ -90,7 +90,7 @@ class WandbTracker(Tracker):
         self._log(STEPS * self._epoch, {key: value for key, value in record.items() if value is not None})
 
     def on_evaluation(self, epoch: int, values: Mapping[str, float], page: Path) -> None:
-        """Log what the run is worth after this epoch (from 0): figures, pictures drawn for it, its page."""
+        """Log an evaluation after this epoch (from 0): figures, pictures drawn for it, its page."""
         if self._run is None:
             return
         self._epoch = epoch
@@ -98,7 +98,7 @@ class WandbTracker(Tracker):
             import wandb
 
             report = {"report": wandb.Html(page.read_text(encoding="utf-8"), inject=False)}
-            # a later evaluation finds its line written: its figures go over those in the table of runs
+            # the line of an earlier evaluation cannot change: new figures replace those in the table of runs
             self._run.summary.update(dict(values))
         except Exception as error:
             self._lost(error)
@@ -106,7 +106,7 @@ class WandbTracker(Tracker):
         self._log(STEPS * epoch + 2, {"epoch": epoch, **values, **report})
 
     def on_table(self, columns: list[str], rows: list[list[Any]], page: Path) -> None:
-        """Log an ablation's table, its pictures and its page, after those of earlier times."""
+        """Log an ablation's table, its pictures and its page, after earlier versions."""
         if self._run is None:
             return
         try:
@@ -123,7 +123,7 @@ class WandbTracker(Tracker):
         self._log(step, values)
 
     def finish(self, failed: bool) -> None:
-        """Log what was drawn last (the curves), send the rest, end the run."""
+        """Log the pictures drawn last (the curves), send the rest, end the run."""
         if self._pictures and self._epoch is not None:
             self._log(STEPS * self._epoch + 1, {"epoch": self._epoch})
         if self._run is None:
@@ -139,14 +139,14 @@ class WandbTracker(Tracker):
         self._pass_on()
 
     def _start(self, mode: str, options: dict[str, Any]) -> None:
-        """A run in this mode, or offline when there is no key or no server. Raises: what W&B raises."""
+        """Start a run in this mode, or offline without a key or a server. Raises: W&B's own errors."""
         wandb = _load(self._chatter)
         why = None
         if mode != "offline":
             try:
                 if not wandb.login(prompt=False, verify=False):
                     why = "" if mode == "auto" else "there is no key; `wandb login` stores one"
-            except Exception as error:  # a key that cannot be one
+            except Exception as error:  # such as a malformed key
                 why = _reason(error)
         if mode != "offline" and why is None:
             before = self._attempts()
@@ -154,7 +154,7 @@ class WandbTracker(Tracker):
                 self._run = self._init(wandb, "online" if mode == "auto" else mode, options)
             except Exception as error:
                 why = _reason(error)
-                for attempt in self._attempts() - before:  # holds nothing, and `wandb sync` would try it
+                for attempt in self._attempts() - before:  # empty, and `wandb sync` would try to send it
                     shutil.rmtree(attempt, ignore_errors=True)
         if self._run is None:
             self._run = self._init(wandb, "offline", options)
@@ -171,18 +171,18 @@ class WandbTracker(Tracker):
             self._warn_once(f"W&B: the run is tracked offline ({why})")
 
     def _init(self, wandb: ModuleType, mode: str, options: dict[str, Any]) -> Any:
-        """W&B's run. Raises: what W&B raises, at the latest when its server has not answered in time."""
+        """W&B's run. Raises: W&B's own errors, at the latest when its server has not answered in time."""
         settings = wandb.Settings(
             init_timeout=INIT_S,
             finish_timeout=FINISH_S,
-            finish_timeout_raises=True,  # the only sign of it
+            finish_timeout_raises=True,  # else a timeout is silent
             console="off",  # else every redraw of the progress bar is a line that is kept and sent
-            save_code=False,  # code stays on the machine, and what environment.json knows: command line,
+            save_code=False,  # code stays on the machine, and so do facts in environment.json: command line,
             x_disable_machine_info=True,  # paths, host, and the state of git, for which git would be run
             host="",
             program=Path(sys.argv[0]).name,
             x_save_requirements=False,  # every package installed; those that matter: environment.json
-            x_disable_stats=True,  # a sampler of its own; rate and memory are among our keys
+            x_disable_stats=True,  # no sampling of hardware use; rate and memory are among our keys
             use_dot_wandb=False,  # always folder/wandb
             reinit="create_new",  # never another run of this process
         )
@@ -190,10 +190,10 @@ class WandbTracker(Tracker):
         return wandb.init(dir=str(self.folder), mode=mode, resume=resume, settings=settings, **options)
 
     def _log(self, step: int, values: dict[str, Any]) -> None:
-        """One line of the run's history: the values, and the pictures that are new.
+        """Write one line of the run's history: the values, and the new pictures.
 
-        step: the line's number. One that W&B has is not sent again, as when a resumed run makes an epoch
-        for the second time.
+        step: the line's number. A line that W&B has is not sent again, as when a resumed run repeats an
+        epoch.
         """
         if self._run is None:
             return
@@ -213,7 +213,7 @@ class WandbTracker(Tracker):
         self._pass_on()
 
     def _define(self, key: str) -> None:
-        """Draw the key against the epoch, and say what becomes of it in the table of runs."""
+        """Draw the key against the epoch, and set its summary in the table of runs."""
         self._defined.add(key)
         if key == "epoch":
             self._run.define_metric(key, hidden=True)  # an axis, no curve
@@ -224,14 +224,14 @@ class WandbTracker(Tracker):
         return set(RunPaths(self.folder).wandb.glob("run-*"))
 
     def _lost(self, error: BaseException) -> None:
-        """W&B is of no more use to this run: say so and let go of it, or its exit hook prints a traceback."""
+        """Stop using W&B after an error: warn, and close it, or its exit hook prints a traceback."""
         self._run = None
         self._chatter.complaints.clear()
         self._warn(f"W&B: tracking has ended ({_reason(error)}); {self._sync} sends what there is")
         let_go()
 
     def _pass_on(self) -> None:
-        """What W&B complained of on its own, as when the server refuses the run's data."""
+        """Print W&B's own warnings, such as that the server refuses the run's data."""
         for complaint in self._chatter.complaints:
             self._warn_once(f"W&B: {complaint}")
         self._chatter.complaints.clear()
@@ -243,10 +243,10 @@ class WandbTracker(Tracker):
 
 
 def let_go() -> None:
-    """End W&B's own process, which W&B would do at our exit, and there without an end to the waiting.
+    """End W&B's own process, which W&B would do at exit, with no limit on the wait.
 
-    It was seen to wait on for minutes for a server that was not there. A process that does not end is
-    left alone: it goes when it misses ours.
+    It was seen to wait for minutes for a server that was down. A process that does not end is
+    left alone: it ends when it finds ours gone.
     """
 
     def teardown() -> None:
@@ -261,7 +261,7 @@ def let_go() -> None:
 
 
 class _Chatter:
-    """Takes what W&B would print, and keeps its warnings and errors, each in one line."""
+    """Captures W&B's output, and keeps its warnings and errors, each in one line."""
 
     def __init__(self) -> None:
         self.complaints: list[str] = []
@@ -277,14 +277,14 @@ class _Chatter:
 
 
 def _load(chatter: _Chatter) -> ModuleType:
-    """W&B, silent. Imported here, since that takes half a second. Raises: what W&B raises."""
-    # its reports about itself to its makers held up a process behind a silent firewall by 22 s
+    """W&B, silenced. Imported here, since that takes half a second. Raises: W&B's own errors."""
+    # its error reports to its makers delayed a process behind a silent firewall by 22 s
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     if os.environ.get("WANDB_MODE") == "":
-        del os.environ["WANDB_MODE"]  # it takes an empty one for a mistake
+        del os.environ["WANDB_MODE"]  # W&B refuses an empty value
     import wandb
 
-    # silent: it would write into the progress bar, and ask the server whose key it is in order to say so
+    # silent: else it writes into the progress bar, and asks the server for the key's owner to print it
     wandb.setup(wandb.Settings(silent=True, x_service_wait=INIT_S))
     wandb.termsetup(wandb.Settings(silent=True), chatter)
     return wandb
@@ -309,6 +309,6 @@ def _options(tracked: Tracked) -> dict[str, Any]:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what an error says."""
+    """The first line of an error's text."""
     said = str(error).strip().removeprefix("<no message>").splitlines()  # a server that gives no reason
     return said[0] if said else type(error).__name__

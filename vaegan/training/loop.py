@@ -57,9 +57,7 @@ def train(
     if checkpoints is not None:
         progress = checkpoints.restore(players, play.optims, list(records))
         if config.init_from is not None and progress.step == 0:
-            checkpoints.save(
-                progress, players, play.optims
-            )  # from here on a resumed run no longer needs the checkpoint that it was resumed from
+            checkpoints.save(progress, players, play.optims)  # --resume needs the other run no more
     learning_rates = LearningRates(play.optims, config, len(train_set))
     learning_rates.set(progress.step)
     test_floor = pbp_floor(players, test_set, ranks)

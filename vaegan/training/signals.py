@@ -58,9 +58,7 @@ class StopSignals:
         if not self.number:
             self.number = number
             if self._alone:
-                with contextlib.suppress(
-                    OSError
-                ):  # Ctrl-C has also ended a program that the output is piped into
+                with contextlib.suppress(OSError):  # Ctrl-C also ends a program behind a pipe
                     os.write(2, NOTICE)  # a signal may come in the middle of a print
         elif self._alone and number == signal.SIGINT:
             raise KeyboardInterrupt
