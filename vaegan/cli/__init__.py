@@ -1,1 +1,1 @@
-"""The command line: flags, arguments that commands share, the terminal, commands that it names."""
+"""The command line: flags, shared arguments of commands, terminal output, commands to copy."""

@@ -1,4 +1,4 @@
-"""Commands to copy from the terminal: they work where the user stands, with the Python that runs now."""
+"""Commands to copy from the terminal: they work in the user's folder, with the present Python."""
 
 import os
 import shlex
@@ -8,11 +8,11 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
 PROGRAM = PACKAGE.parent / "train_vaegan.py"
-IN_A_CHECKOUT = not (PACKAGE / "datasets").is_dir()  # where that folder lies beside the package
+IN_A_CHECKOUT = not (PACKAGE / "datasets").is_dir()  # the folder is then next to the package
 
 
 def training(*arguments: object, processes: int | None = None) -> str:
-    """The command that trains, with these arguments. processes: for torchrun to start on this machine."""
+    """The training command with these arguments. processes: for torchrun to start on this machine."""
     if not processes and not IN_A_CHECKOUT:
         return command("train", *arguments)
     program = [shown(PROGRAM)] if IN_A_CHECKOUT else ["-m", "vaegan", "train"]
@@ -21,7 +21,7 @@ def training(*arguments: object, processes: int | None = None) -> str:
 
 
 def command(*arguments: object) -> str:
-    """`vaegan` with these arguments where it is installed, `python -m vaegan` in a checkout."""
+    """`vaegan` with these arguments if it is installed, `python -m vaegan` in a checkout."""
     if not IN_A_CHECKOUT and _is_at_hand("vaegan"):
         return _joined("vaegan", *arguments)
     if IN_A_CHECKOUT and Path.cwd() != PACKAGE.parent:
@@ -30,24 +30,24 @@ def command(*arguments: object) -> str:
 
 
 def wandb() -> str:
-    """`wandb`, to which arguments are added."""
+    """The `wandb` command, to append arguments to."""
     return "wandb" if _is_at_hand("wandb") else _joined(python(), "-m", "wandb")
 
 
 def tensorboard() -> str:
-    """`tensorboard`, to which arguments are added."""
+    """The `tensorboard` command, to append arguments to."""
     return "tensorboard" if _is_at_hand("tensorboard") else _joined(python(), "-m", "tensorboard.main")
 
 
 def python() -> str:
-    """`python` where that is the one that runs now, or else its path."""
+    """`python` if that starts the present Python, else its path."""
     found = shutil.which("python")
     same = found and os.path.realpath(found) == os.path.realpath(sys.executable)
     return "python" if same and _is_at_hand("python") else shown(Path(sys.executable or "python"))
 
 
 def shown(path: Path) -> str:
-    """The path, without what leads to the folder that the user stands in."""
+    """The path relative to the working directory, if it is inside."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
@@ -56,7 +56,7 @@ def _torchrun() -> list[str]:
 
 
 def _is_at_hand(program: str) -> bool:
-    """Whether that name calls the program that belongs to the Python that runs now."""
+    """True if that name calls the program that belongs to the present Python."""
     found = shutil.which(program)
     return found is not None and Path(found).absolute().parent == Path(sys.executable).absolute().parent
 

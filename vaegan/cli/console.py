@@ -1,4 +1,4 @@
-"""What the terminal shows: the plan of a run, its progress, its summary."""
+"""Terminal output of a run: its plan, progress and summary."""
 
 import errno
 import os
@@ -29,32 +29,32 @@ from vaegan.objective.schedule import Phase, Schedule
 from vaegan.run.layout import RunPaths
 from vaegan.training.meters import Meter
 
-REFRESH_S = 0.5  # between two looks at the losses; each look waits for the device
+REFRESH_S = 0.5  # between two updates of the losses; each waits for the device
 
 
 class _Console(Console):
-    """A console that goes silent when nobody reads it any more, where rich would end the process."""
+    """A console that goes silent when its output is closed; rich would end the process."""
 
     def _check_buffer(self) -> None:
         try:
             super()._check_buffer()
         except OSError as error:
-            if error.errno != errno.EIO:  # a terminal whose window has been closed
+            if error.errno != errno.EIO:  # a closed terminal window
                 raise
             self.on_broken_pipe()
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in its buffer
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for text still in its buffer
 
 
 def make_console(quiet: bool = False) -> Console:
-    """A console that prints text as it is (not wrapped, not coloured, brackets no markup), or nothing."""
+    """A console that prints text unchanged (no wrapping, colours or markup), or nothing if `quiet`."""
     return _Console(quiet=quiet, highlight=False, soft_wrap=True, markup=False)
 
 
 def network_lines(players: Players, names: Mapping[str, str]) -> list[str]:
-    """A line for each network with its number of parameters, and the sum of the VAE's or of both players'."""
+    """A line for each network with its number of parameters, and one for the sum of the VAE's or GAN's."""
     counts = {part: parameter_count(network) for part, network in players.networks().items()}
     gan = players.encoder is None
     called = {"decoder": "generator"} if gan else {}
@@ -69,7 +69,7 @@ def network_lines(players: Players, names: Mapping[str, str]) -> list[str]:
 def schedule_lines(
     schedule: Schedule, epochs: int, terms: Mapping[str, Iterable[str]], steps_per_epoch: int = 1
 ) -> list[str]:
-    """The weight of every term at the end of each epoch (from 1), those with equal weights in one line."""
+    """The weight of every term at the end of each epoch (from 1); epochs with equal weights share a line."""
     names = [f"{player}/{term}" for player in ("gen", "disc") for term in terms.get(player, ())]
     rows = []
     for epoch in range(epochs):
@@ -87,17 +87,17 @@ def schedule_lines(
 
 
 class _Losses(ProgressColumn):
-    """The losses, last in the line and the only column that a narrow terminal cuts."""
+    """The losses, last in the line and the only column that a narrow terminal cuts off."""
 
     def render(self, task: Task) -> Text:
         return Text(task.fields["losses"], no_wrap=True, overflow="ellipsis")
 
 
 class ProgressBar:
-    """One bar over the whole run on a terminal, a line an epoch where there is none."""
+    """A bar over the whole run on a terminal; a line for each epoch if the output is not a terminal."""
 
     def __init__(self, console: Console, epochs: int, steps_per_epoch: int, done: int = 0):
-        """done: steps of a run that goes on."""
+        """done: steps before a resumed run continues."""
         self.console = console
         self.epochs = epochs
         self.bar = Progress(
@@ -123,7 +123,7 @@ class ProgressBar:
         self.bar.stop()
 
     def on_step(self, epoch: int, phase: Phase, meter: Meter, n_images: int) -> None:
-        """Move the bar; twice a second show the epoch's losses so far and the rate."""
+        """Advance the bar; twice a second show the epoch's losses so far and the rate."""
         if self.bar.disable:
             return
         self._seen += n_images
@@ -133,7 +133,7 @@ class ProgressBar:
             self._show(epoch, phase.name, self._seen / elapsed, meter.means(), "")
 
     def on_epoch(self, record: dict[str, Any], _: Any = None) -> None:
-        """A line with the epoch's main figures, and one for each alarm that has begun."""
+        """Print a line with the epoch's main figures, and one for each new alarm."""
         self.console.print(
             f"epoch {record['epoch'] + 1}/{self.epochs} {record['phase']:5}  "
             f"train {_losses(record, 'train/')}  |  test {_losses(record, 'test/')}  |  "
@@ -146,7 +146,7 @@ class ProgressBar:
         self._show(record["epoch"], record["phase"], record["time/images_per_s"], record, "train/")
 
     def _show(self, epoch: int, phase: str, rate: float, losses: Mapping[str, float], prefix: str) -> None:
-        """Put the rate (images a second) and the losses beside the bar, and begin to count anew."""
+        """Show the rate (images a second) and the losses next to the bar, and start a new count."""
         self.bar.update(
             self.task,
             description=f"epoch {epoch + 1}/{self.epochs} {phase}",
@@ -179,7 +179,7 @@ def summary_lines(
     draw = f" (draw: {draws['disc/adv']:.3f})" if draws else ""
     lines = [f"After epoch {record['epoch'] + 1}, on held-out images:"]
     for key, each in quantities.entries():
-        if key == "gen/total" and record["phase"] == "gan":  # its one term
+        if key == "gen/total" and record["phase"] == "gan":  # equal to its only term
             continue
         if each.headline and f"test/{key}" in record:
             title = each.title + (draw if key == "disc/adv" else "")

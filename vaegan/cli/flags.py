@@ -23,10 +23,10 @@ from vaegan.run.reading import plugin_notes
 
 @dataclass
 class Given:
-    """What the user gave: values by option, and how each was written ("--lr", "a.yaml: lr").
+    """The user's options: values by name, and the origin of each ("--lr", "a.yaml: lr").
 
-    texts: each value as it was typed. files: the YAML files of those that stand in one. dry_run: whether to
-    show the run instead of making it. resume: the folder of a run to go on with. remarks: lines to show, on
+    texts: each value as it was typed. files: the YAML files of the values that come from one. dry_run: True
+    to show the run instead of making it. resume: the folder of a run to resume. remarks: lines to print, on
     plug-ins that differ from the run's.
     """
 
@@ -39,7 +39,7 @@ class Given:
     remarks: list[str] = field(default_factory=list)
 
     def add(self, values: Mapping[str, Any], file: Path | None = None) -> None:
-        """Put values over those so far, from flags or from a YAML file."""
+        """Add values from flags or from a YAML file; they replace earlier ones."""
         for name, value in values.items():
             self.values[name] = value
             self.origins[name] = f"{file}: {name}" if file else flag(name)
@@ -52,15 +52,15 @@ class Given:
                 self.files[name] = file
 
     def typed(self) -> set[str]:
-        """The options that stand on the command line itself."""
+        """The options on the command line itself."""
         return {name for name, origin in self.origins.items() if origin == flag(name)}
 
     def config(self) -> Config:
-        """The config. Raises: OptionErrors with everything that is wrong with what was given."""
+        """The config. Raises: OptionErrors with all errors in the given options."""
         return make_config(self.values)
 
     def explain(self, error: UserError) -> str:
-        """The error as lines that begin with what the user wrote."""
+        """The error in lines that begin with the flag or key as the user wrote it."""
         errors = error.errors if isinstance(error, OptionErrors) else [error]
         return "\n".join(self._line(each) if isinstance(each, OptionError) else str(each) for each in errors)
 
@@ -78,25 +78,25 @@ class Given:
 
 
 def _parts(typed: list[str]) -> list[str] | str:
-    """The parts of a list, however it was typed: `a b`, `a,b`, `a, b`; a word alone as it is."""
+    """The items of a list typed as `a b`, `a,b` or `a, b`; a single word unchanged."""
     *before, last = typed
     joined = ",".join([*(each.removesuffix(",") for each in before), last])
     return [part.strip() for part in joined.split(",")] if "," in joined else joined
 
 
 def parse(argv: list[str], *, prog: str, datasets: Iterable[str], trackers: Iterable[str] = ()) -> Given:
-    """What a command line gives. datasets, trackers: the registered names, for --help.
+    """The options of a command line. datasets, trackers: the registered names, for --help.
 
     Raises: UserError for a flag that does not exist or has no value, and as `gather`.
     """
     parser = _parser(prog, {"dataset": datasets, "tracker": [*trackers, "none"]})
     typed = vars(parser.parse(argv))
-    typed.pop("plugins", None)  # imported before
+    typed.pop("plugins", None)  # already imported
     return gather(typed)
 
 
 def gather(typed: dict[str, Any]) -> Given:
-    """Everything that was given: options by name, and `config`, `resume` and `dry_run`.
+    """All given options, from parsed flags by name with `config`, `resume` and `dry_run`.
 
     Raises: UserError for a YAML file that cannot be read, and for a folder that holds no run.
     """
@@ -121,7 +121,8 @@ def gather(typed: dict[str, Any]) -> Given:
         for file, values in layers:
             given.add(values, file)
     others = "dataset" in typed and typed["dataset"] != given.values.get("dataset")
-    if others and resume is None and "value_range" in given.files:  # a run's file has that of its own images
+    # in a run's file, the range is that of the run's images
+    if others and resume is None and "value_range" in given.files:
         for kept in (given.values, given.origins, given.texts, given.files):
             del kept["value_range"]
     given.add(typed)
@@ -138,15 +139,15 @@ def _config_of_run(folder: Path) -> Path:
 
 
 def _parser(prog: str, registered: Mapping[str, Iterable[str]]) -> Parser:
-    """Flags for every option, by section; all values are text, which the config makes typed.
+    """Flags for every option, by section; all values stay text, and the config converts them.
 
-    registered: names for --help, by option, of what the config itself knows nothing of.
+    registered: names for --help, by option, for options whose names the config does not know.
     """
     parser = Parser(
         prog=prog,
         description="Train a VAE, a VAE with a discriminator that adds a learned loss, or a GAN.",
-        epilog="Flags override the YAML file, which overrides the defaults. Where there need not be a value, "
-        "`none` takes away what a file sets: --disc none. Lists are typed with commas or spaces.",
+        epilog="Flags override the YAML file, which overrides the defaults. For an option that may be unset, "
+        "`none` removes the value of a file: --disc none. Lists are typed with commas or spaces.",
         argument_default=argparse.SUPPRESS,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
     )
@@ -163,7 +164,7 @@ def _parser(prog: str, registered: Mapping[str, Iterable[str]]) -> Parser:
         metavar="FOLDER",
         type=Path,
         default=None,
-        help="go on with the run of this folder; no other flag is needed, and more --epochs may be given",
+        help="resume the run in this folder; no other flag is needed, and more --epochs may be given",
     )
     command.add_argument(
         "--dry-run", action="store_true", default=False, help="show the run; train nothing, write nothing"
@@ -178,7 +179,9 @@ def _parser(prog: str, registered: Mapping[str, Iterable[str]]) -> Parser:
         ("", "Knobs of the encoder and the decoder or generator"),
         (DISC_PREFIX, "Knobs of the discriminator"),
     ):
-        group = parser.add_argument_group(title, "each network has those with a default beside its name")
+        group = parser.add_argument_group(
+            title, "a network has the knobs for which its name is listed, with its default"
+        )
         for knob in knobs(prefix):
             _add_option(group, cls, knob.option)
     return parser

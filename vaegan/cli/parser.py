@@ -1,4 +1,4 @@
-"""Command lines whose mistakes are one line each that begins with what was typed."""
+"""Command lines whose errors are one line each that begins with the typed text."""
 
 import argparse
 import math
@@ -10,13 +10,13 @@ from vaegan.errors import UserError, did_you_mean, flag
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's parser; flags must be written out, and mistakes are raised as UserError."""
+    """argparse's parser, with no abbreviated flags; errors are raised as UserError."""
 
     def __init__(self, **options):
         super().__init__(allow_abbrev=False, **options)
 
     def parse(self, argv: list[str]) -> argparse.Namespace:
-        """What was typed. Raises: UserError for a flag that does not exist or lacks its value."""
+        """The parsed arguments. Raises: UserError for a flag that does not exist or lacks its value."""
         arguments, rest = self.parse_known_args(_joined_negatives(argv))
         if rest:
             raise UserError(self._unknown(rest[0]))
@@ -40,9 +40,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def print_any_text() -> None:
-    """Let names of files that are no text, or that the terminal has no letters for, be printed escaped."""
+    """Make stdout and stderr escape characters that the terminal cannot show, such as in file names."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a notebook's has not
+        if hasattr(stream, "reconfigure"):  # not in a notebook
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -66,7 +66,7 @@ def whole_number(option: str, least: int, most: int | None = None) -> Callable[[
 
 
 def lower_and_upper(option: str) -> Callable[[str], tuple[float, float]]:
-    """A type for `add_argument(flag(option))`: two numbers with a comma between them, the lower one first.
+    """A type for `add_argument(flag(option))`: two numbers separated by a comma, the lower one first.
 
     It raises UserError for others.
     """
@@ -86,7 +86,7 @@ def lower_and_upper(option: str) -> Callable[[str], tuple[float, float]]:
 def _joined_negatives(argv: list[str]) -> list[str]:
     """The arguments with `--lr -1e-3` as `--lr=-1e-3`: argparse takes some negative numbers for flags.
 
-    Several as well, with commas between them or not: `--value-range -1,1` and `--value-range -1 1`.
+    Also several numbers, with commas or spaces: `--value-range -1,1` and `--value-range -1 1`.
     """
     joined: list[str] = []
     for argument in argv:

@@ -17,7 +17,7 @@ from vaegan.training.checkpoint import Found
 
 
 class Described(Protocol):
-    """Images as a data set describes them before it reads them; n_train: None where that is unknown."""
+    """A data set's facts before its images are read; n_train: None if unknown."""
 
     shape: tuple[int, int, int]
     n_train: int | None
@@ -32,9 +32,9 @@ def show_plan(
     folder: Path,
     found: Found | None,
 ) -> None:
-    """Print the config, the networks, the data, the weights over the epochs and where the run would go.
+    """Print the config, the networks, the data, the weights over the epochs and the run's future folder.
 
-    found: what it would go on from.
+    found: the checkpoint that it would resume from.
     """
     update = {"pretrained": None, "disc_pretrained": None, "ema": None}  # no download, no average of noise
     players = build_players(config.model_copy(update=update), description.shape)
@@ -63,7 +63,7 @@ def show_plan(
 
 
 def say_fitted(config: Config, n_train: int | None, console: Console) -> None:
-    """The batch size, where the images are too few for the usual one."""
+    """Print the batch size if the images are too few for the default."""
     if config.batch_size < DEFAULT_BATCH_SIZE:
         console.print(
             f"note: batches of {config.batch_size}, not {DEFAULT_BATCH_SIZE}: of {n_train} training images "
@@ -72,7 +72,7 @@ def say_fitted(config: Config, n_train: int | None, console: Console) -> None:
 
 
 def say_where_it_goes_on(found: Found | None, console: Console) -> None:
-    """Which checkpoint a resumed run goes on from, and which ones it could not use."""
+    """Print the checkpoint that a run resumes from, and those that could not be used."""
     if found is None:
         return
     for path, problem in found.damaged.items():

@@ -1,4 +1,4 @@
-"""--plugins, which every command takes: read before all other flags, since plug-ins bring some of them."""
+"""The flag --plugins of every command, read before all other flags, since plug-ins may add some."""
 
 import argparse
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ FLAG = "--plugins"
 
 
 def add_plugins_argument(parser: argparse._ActionsContainer) -> None:
-    """--plugins, for --help and so that the parser takes it."""
+    """Add --plugins to a parser, for --help and so that it is accepted."""
     parser.add_argument(
         FLAG,
         nargs="+",
@@ -23,7 +23,7 @@ def add_plugins_argument(parser: argparse._ActionsContainer) -> None:
 
 
 def import_plugins(argv: Iterable[str]) -> None:
-    """Import the plug-ins of installed packages, of a YAML file behind --config, and of --plugins.
+    """Import the plug-ins of installed packages, of the YAML file given by --config, and of --plugins.
 
     Raises: OptionError for one that cannot be imported, UserError for a file that cannot be read.
     """
@@ -36,7 +36,7 @@ def import_plugins(argv: Iterable[str]) -> None:
 
 
 def values_of(name: str, argv: Iterable[str]) -> list[str]:
-    """The values behind a flag, however they were typed: `--plugins a b`, `--plugins a,b`, `--plugins=a`."""
+    """The values of a flag, in any notation: `--plugins a b`, `--plugins a,b`, `--plugins=a`."""
     values: list[str] = []
     inside = False
     for argument in argv:

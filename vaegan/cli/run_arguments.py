@@ -1,4 +1,4 @@
-"""The arguments that the commands working on a trained run share."""
+"""Arguments shared by the commands that work on a trained run."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ from vaegan.run.trained import Trained, open_run
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """RUN and --checkpoint."""
+    """Add RUN and --checkpoint."""
     parser.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
     parser.add_argument(
         "--checkpoint",
@@ -19,19 +19,19 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_out_argument(parser: argparse.ArgumentParser, default: str) -> None:
-    """--out FOLDER, for commands that make one. default: which, in words."""
+    """Add --out FOLDER, for commands that make a folder. default: the default in words."""
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help=f"made by this command (default: {default})"
     )
 
 
 def add_device_argument(parser: argparse.ArgumentParser) -> None:
-    """--device, for commands that can use another than the CPU."""
+    """Add --device, for commands that can use a GPU."""
     parser.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda", "mps"),
         default="auto",
-        help="where the networks compute; auto takes a GPU where there is one (default: %(default)s)",
+        help="device of the networks; auto takes a GPU if there is one (default: %(default)s)",
     )
 
 
@@ -45,7 +45,7 @@ def open_typed_run(arguments: argparse.Namespace) -> Trained:
 
 
 def check_run_folder(folder: Path) -> None:
-    """Raises: UserError for a run that there is no right or no room to add to, in a command with --out."""
+    """Raises: UserError for a run folder without write permission or disk space, in a command with --out."""
     try:
         check_writable(folder)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Files that could not be read: the first by name, and all of them in a file."""
+"""Lists files that could not be read: the first on the terminal, all of them in a file."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
@@ -7,11 +7,11 @@ from vaegan.files import write_whole
 
 SHOWN = 10
 
-Problems = Sequence[tuple[PurePath, str]]  # files, each with why
+Problems = Sequence[tuple[PurePath, str]]  # files, each with the reason
 
 
 def problem_lines(problems: Problems, start: str) -> Iterator[str]:
-    """A line for each of the first, behind that start, and how many more there are."""
+    """A line for each of the first files, with that prefix, and the number of the others."""
     for path, reason in problems[:SHOWN]:
         yield f"{start}{path}: {reason}"
     if len(problems) > SHOWN:
@@ -19,7 +19,7 @@ def problem_lines(problems: Problems, start: str) -> Iterator[str]:
 
 
 def list_problems(file: Path, problems: Problems) -> bool:
-    """Write all of them into a file where they were too many to be shown; whether they were.
+    """Write all of them into a file if they were too many to be printed; returns True if it did.
 
     Raises: OSError when it cannot be written.
     """
