@@ -15,7 +15,7 @@ __all__ = ["TrainedRun", "TrainingError", "UserError", "load", "train"]
 _FROM = {"TrainingError": "vaegan.errors", "UserError": "vaegan.errors"}
 
 _here = Path(__file__).resolve().parent
-if not (_here / "datasets").is_dir():  # in a checkout that folder lies beside this one; installed, in it
+if not (_here / "datasets").is_dir():  # datasets/ is next to this folder in a checkout, in it if installed
     __path__.append(str(_here.parent))
 
 

@@ -25,7 +25,7 @@ from vaegan.training.signals import end_at_ctrl_c, heed_ctrl_c
 
 
 def program(prog: str = "vaegan") -> NoReturn:
-    """The whole program. prog: its name, as it was started."""
+    """Run the program and exit. prog: its name, as it was started."""
     end_at_ctrl_c()  # while a command is imported, which may take seconds
     leave(main(prog=prog))
 
@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None, prog: str = "python -m vaegan") -> int:
         typed = parser.parse(arguments[1:])
         heed_ctrl_c()
         status = command.run(typed) or 0
-        sys.stdout.flush()  # which may fail, too
+        sys.stdout.flush()  # this may fail, too
         return status
     except OptionError as error:
         print(explained(error, typed), file=sys.stderr)
@@ -84,7 +84,7 @@ def leave(status: int) -> NoReturn:
 
 
 def drop_output() -> None:
-    """Give up what standard output cannot take, as on a full disk: Python would try again at its exit."""
+    """Discard output that cannot be written, as on a full disk: Python would try again at exit."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -112,7 +112,7 @@ def overview(prog: str) -> str:
 
 
 def version() -> str:
-    """The version of the package, in a checkout that is not installed from its pyproject.toml."""
+    """The version of the package; in a checkout that is not installed, from its pyproject.toml."""
     import tomllib
     from importlib import metadata
 
@@ -124,7 +124,7 @@ def version() -> str:
 
 
 def explained(error: OptionError, typed: argparse.Namespace) -> str:
-    """The error behind the flag and its value as they were typed."""
+    """The error with the flag and its value as typed in front."""
     value = getattr(typed, error.option, None)
     return str(error) if value is None else f"{flag(error.option)} {value}: {error.problem}"
 

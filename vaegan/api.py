@@ -1,7 +1,7 @@
-"""vaegan in Python: train a run, or open one and use its networks. `import vaegan` leads here.
+"""vaegan in Python: train a run, or open one and use its networks. Its names are those of `import vaegan`.
 
 Images go in as files (paths or strings), PIL images, arrays or tensors, one or many, and come out as float32
-tensors [N, C, H, W] in [0, 1]. Mistakes are `vaegan.UserError`, with the text that the command line has.
+tensors [N, C, H, W] in [0, 1]. Mistakes raise `vaegan.UserError`, with the text of the command line.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class TrainedRun:
 
     @property
     def folder(self) -> Path | None:
-        """The run's folder; None for a checkpoint that lies elsewhere."""
+        """The run's folder; None for a checkpoint outside of it."""
         return self._trained.folder
 
     @property
     def checkpoint(self) -> Path:
-        """The file that the weights are from."""
+        """The checkpoint file of the weights."""
         return self._trained.checkpoint
 
     @property
@@ -66,11 +66,11 @@ class TrainedRun:
         return self._trained.image_shape
 
     def records(self) -> list[dict[str, Any]]:
-        """A record an epoch, with the keys of metrics.jsonl."""
+        """One record per epoch, with the keys of metrics.jsonl."""
         return self._trained.records()
 
     def evaluation(self) -> dict[str, Any] | None:
-        """The figures of the run's evaluation; None where it has not been evaluated."""
+        """The figures of the run's evaluation; None if it has not been evaluated."""
         return self._trained.evaluation()
 
     def encode(self, images: Given) -> Tensor:
@@ -97,7 +97,7 @@ class TrainedRun:
         return self.decode(torch.randn(count, self.players.latent_dim, generator=generator))
 
     def interpolate(self, a: Given, b: Given, steps: int = 10, path: str = "linear") -> Tensor:
-        """Images on the way from a to b, both ends included, [steps, C, H, W].
+        """Images on a path from a to b, both ends included, [steps, C, H, W].
 
         a, b: an image each, or latents [latent_dim]. path: "linear" or "spherical", through the latents.
         """
@@ -128,11 +128,11 @@ def load(
     device: str = "auto",
     plugins: str | Path | Sequence[str | Path] = (),
 ) -> TrainedRun:
-    """Open a run's folder, or one of its checkpoints wherever it lies.
+    """Open a run's folder, or a checkpoint file.
 
-    checkpoint: its name ("best", "epoch-0010"); None for the newest. plugins: files, folders or modules with
-    parts of your own that the run is made of; nothing of them is executed unless it is named here.
-    Raises: UserError for a folder that is no run's, and for networks that cannot be read.
+    checkpoint: its name ("best", "epoch-0010"); None for the newest. plugins: your own files, folders or
+    modules with parts of the run; none of them is executed unless it is named here.
+    Raises: UserError for a folder that is not a run's, and for networks that cannot be read.
     """
     import_plugins(["--plugins", *map(str, [plugins] if isinstance(plugins, str | Path) else plugins)])
     path = Path(run).expanduser()
@@ -148,12 +148,13 @@ def load(
 
 
 def train(**options: Any) -> TrainedRun:
-    """Train a run and return it. options: as the flags are called, with underscores (`disc_weight=10`).
+    """Train a run and return it. options: named like the flags, with underscores (`disc_weight=10`).
 
-    `config="a.yaml"`, `resume="runs/NAME"` and `plugins=[...]` are taken, too. It prints what the command
-    prints. Stopped (Jupyter's stop button, Ctrl-C), it finishes the step, saves, and says how to go on.
-    Raises: UserError before anything is written, TrainingError for a run that cannot go on,
-    KeyboardInterrupt when it was stopped and has been saved.
+    `config="a.yaml"`, `resume="runs/NAME"` and `plugins=[...]` are accepted, too. It prints the output of the
+    command. When interrupted (Jupyter's stop button, Ctrl-C), it finishes the step, saves, and prints how to
+    resume.
+    Raises: UserError before anything is written, TrainingError for a run that cannot continue,
+    KeyboardInterrupt when it was interrupted and has been saved.
     """
     imported = options.pop("plugins", ())
     imported = [imported] if isinstance(imported, str | Path) else imported

@@ -33,7 +33,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all. Raises: as `write_whole`."""
+    """Write a text file in UTF-8, completely or not at all. Raises: as `write_whole`."""
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
@@ -84,7 +84,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raises: OSError where a folder, there or to be made, cannot be written into or its disk is full."""
+    """Raises: OSError if a folder, existing or not, cannot be written into or its disk is full."""
     folder = folder.expanduser().resolve()
     there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
     with tempfile.TemporaryFile(dir=there) as file:
@@ -148,17 +148,16 @@ def new_folder(given: Path, option: str | None = "out") -> Iterator[Path]:
 
 @contextmanager
 def new_files_in(folder: Path) -> Iterator[Path]:
-    """A temporary folder in `folder` to fill, whose files get their places there when all went well.
+    """A temporary folder in `folder`, whose files are moved into `folder` if all goes well.
 
-    Raises: OSError, where nothing can be written at once.
+    Raises: OSError at once if nothing can be written.
     """
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as temporary:
         check_writable(Path(temporary))
         yield Path(temporary)
         made = [path.relative_to(temporary) for path in Path(temporary).rglob("*") if path.is_file()]
-        for path in sorted(
-            made, key=lambda path: (-len(path.parts), path)
-        ):  # files that refer to others last
+        # files that refer to others come last
+        for path in sorted(made, key=lambda path: (-len(path.parts), path)):
             (folder / path).parent.mkdir(exist_ok=True)
             (temporary / path).replace(folder / path)
 

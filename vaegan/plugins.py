@@ -1,7 +1,7 @@
-"""Parts from outside: a user's files, folders and modules, imported so that what they register has a name.
+"""Plug-ins: a user's files, folders and modules with own parts of runs, which register when imported.
 
 A plug-in is Python that calls the decorators of the registries (`register_discriminator`, `register_term`,
-...). Installed packages bring theirs by the entry point group `vaegan.plugins`.
+...). Installed packages declare theirs by the entry point group `vaegan.plugins`.
 """
 
 import hashlib
@@ -52,11 +52,11 @@ class Plugin:
         return whole.hexdigest()
 
     def note(self) -> dict[str, Any]:
-        """The plug-in as a run's files name it."""
+        """The plug-in's entry in a run's files."""
         return {"name": self.name, "given": self.given, "digest": self.digest, "installed": self.installed}
 
 
-_loaded: dict[str, Plugin] = {}  # by name; as long as the process lives, like the registries
+_loaded: dict[str, Plugin] = {}  # by name; for the life of the process, like the registries
 
 
 def loaded() -> list[Plugin]:
@@ -67,15 +67,15 @@ def loaded() -> list[Plugin]:
 def load(given: Iterable[str], say: Callable[[str], None] = print) -> list[Plugin]:
     """Import plug-ins: each a .py file, a folder of them, or the name of a module that Python finds.
 
-    One that this process has imported already is imported again only if its files have changed since.
-    say: takes a line about one that registers nothing.
+    A plug-in that this process has imported already is imported again only if its files have changed.
+    say: called with a line about a plug-in that registers nothing.
     Raises: UserError for one that does not exist, fails on import or has the name of another one.
     """
     return [_load(each, say) for each in dict.fromkeys(given)]
 
 
 def load_installed(say: Callable[[str], None] = print) -> None:
-    """Import the plug-ins of installed packages. One that fails costs a line and is left out."""
+    """Import the plug-ins of installed packages. One that fails costs a line and is skipped."""
     for entry in entry_points(group=GROUP):
         if entry.value in _loaded:
             continue
@@ -90,7 +90,7 @@ def load_installed(say: Callable[[str], None] = print) -> None:
 
 
 def keep(plugins: Iterable[Plugin], folder: Path) -> None:
-    """Write a copy of the plug-ins' files below the folder, beside those of other versions."""
+    """Write a copy of the plug-ins' files into the folder; copies of other versions stay."""
     for plugin in plugins:
         copy = _copy(folder, plugin.note())
         for below, content in plugin.sources.items():
@@ -100,12 +100,11 @@ def keep(plugins: Iterable[Plugin], folder: Path) -> None:
 
 
 def check(noted: Iterable[Mapping[str, Any]], whose: str, copies: Path) -> list[str]:
-    """Compare the plug-ins of this process with those that a run was made with; returns a line for each
-    that differs.
+    """Compare the plug-ins of this process with those of a run; returns a line for each that differs.
 
-    noted: the run's, from `Plugin.note`. whose: the run, for the lines. copies: the folder of the copies that
-    the run keeps, which are never imported unless they are typed.
-    Raises: UserError with what to type, where one of them is missing.
+    noted: the run's, from `Plugin.note`. whose: the run's name in the lines. copies: the folder of the run's
+    copies, which are never imported unless they are typed.
+    Raises: UserError with the flag to add, if one of them is missing.
     """
     missing, lines = [], []
     for each in noted:
@@ -235,7 +234,7 @@ def _refused(given: str, problem: str) -> UserError:
 
 
 def _failed(error: BaseException, files: Iterable[Path] = ()) -> str:
-    """The reason for a failed import, with the line of the plug-in's own code that it went through last."""
+    """The reason for a failed import, with the last line of the plug-in's own code in the traceback."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"cannot be imported: {error.msg} ({error.filename}, line {error.lineno})"
     theirs = {str(file) for file in files}

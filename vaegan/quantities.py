@@ -1,8 +1,8 @@
 """The vocabulary of figures: title, unit, format and direction of all that runs and evaluations write.
 
-Console, curves, dashboard, tables and reports read it from here. Whatever computes a figure adds its entry:
-a term, an alarm and a section of the evaluation each from their own file; what the training loop itself
-writes is added below. Imports nothing of the package.
+Console, curves, dashboard, tables and reports read it from here. The code that computes a figure adds its
+entry: a term, an alarm and a section of the evaluation in their own files; the training loop's own figures
+are added below. Imports nothing of the package.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -20,26 +20,25 @@ WINNING = "Who is winning"
 GRADIENTS = "Gradients"
 RATES = "Learning rates"
 COST = "Throughput"
-LOSSES = (GEN, DISC, DISTANCE, WINNING)  # of those that compare players over the epochs
+LOSSES = (GEN, DISC, DISTANCE, WINNING)  # sections of figures that are recorded in every epoch
 SECTIONS = (*LOSSES, GRADIENTS, RATES, COST)
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """One figure, as people read it.
+    """Texts and formats that show one figure to readers.
 
-    title: within a sentence, without its split: "KL divergence". unit: "dB"; "share" lies between 0 and 1.
-    format: of its value. better: the direction, None where neither is better. text: an explanation in a
-    few words, where the title is not enough. short: its name in the line that each epoch prints, "" to leave
-    it out. headline: True for the main figures, which the terminal shows at the end.
+    title: as within a sentence, without its split: "KL divergence". unit: "dB"; "share" lies between 0 and 1.
+    format: of its value. better: "higher" or "lower"; None if neither is better. text: an explanation in a
+    few words, if the title is not enough. short: its name in the line that each epoch prints; "" to omit it
+    there. headline: True for the main figures, which the terminal shows at the end.
     summary: the aggregates that W&B's table of runs shows ("min,last"); None for the last value.
-    draw: its value when the discriminator cannot tell originals from fakes, where that is known beforehand.
-
+    draw: its value when the discriminator cannot tell originals from fakes, if that is known beforehand.
     section: one of SECTIONS; "" follows from the key's player. place: the order within the section, from low
     to high. splits: those that have it, () for a figure without a split. curve: True to draw it in the run's
     picture of curves. panel, label: the title of a panel that several curves share, and the curve's name in
     it; "" for a panel of its own. log: True for a logarithmic axis.
-    weighted: True for a term of a loss, of which there is a weight and a weighted figure as well.
+    weighted: True for a term of a loss, which also has a weight and a weighted figure.
     """
 
     title: str
@@ -62,7 +61,7 @@ class Quantity:
 
     @property
     def heading(self) -> str:
-        """The title with a capital, as over a panel."""
+        """The title with a capital letter, for a panel."""
         return self.title[:1].upper() + self.title[1:]
 
 
@@ -70,10 +69,10 @@ _ENTRIES: dict[str, Quantity] = {}
 
 
 def add(key: str, quantity: Quantity, *, again: bool = False) -> Quantity:
-    """File a quantity under its key: "gen/kl", "time/epoch_s", "reconstruction/psnr"; returns it.
+    """Add a quantity under its key: "gen/kl", "time/epoch_s", "reconstruction/psnr"; returns it.
 
-    key: as in metrics.jsonl behind the split, or of an evaluation behind "eval/". again: True to take the
-    place of an entry.
+    key: as in metrics.jsonl after the split, or of an evaluation after "eval/". again: True to replace an
+    entry.
     Raises: ValueError for a key that has an entry, since one of the two would silently never be used.
     """
     if key in _ENTRIES and not again:
@@ -84,15 +83,15 @@ def add(key: str, quantity: Quantity, *, again: bool = False) -> Quantity:
 
 
 def add_all(prefix: str, by_key: Mapping[str, Quantity]) -> dict[str, Quantity]:
-    """File the quantities of a part of an evaluation under "reconstruction/psnr"; returns them by key."""
+    """Add the quantities of a part of an evaluation under "reconstruction/psnr"; returns them by key."""
     return {key: add(f"{prefix}/{key}", quantity) for key, quantity in by_key.items()}
 
 
 def find(key: str) -> Quantity:
-    """The quantity behind a key of metrics.jsonl or of an evaluation: "test/gen/kl", "eval/likelihood/kl".
+    """The quantity of a key of metrics.jsonl or of an evaluation: "test/gen/kl", "eval/likelihood/kl".
 
     A weight ("weight/gen/kl") and a weighted term ("train/gen/kl_weighted") follow from the term's entry. A
-    key without an entry has a plain one, made from its own name.
+    key without an entry gets a plain one, made from its own name.
     """
     entry = _known(key)
     return entry or Quantity(_behind_split(key).rpartition("/")[2].replace("_", " ") or key)
@@ -104,7 +103,7 @@ def is_known(key: str) -> bool:
 
 
 def entries() -> Iterator[tuple[str, Quantity]]:
-    """(key, quantity) of every entry: by section, then place; in the order of adding where these agree."""
+    """(key, quantity) of every entry, sorted by section, then place, then order of adding."""
     ranks = {section: rank for rank, section in enumerate(SECTIONS)}
     return iter(
         sorted(_ENTRIES.items(), key=lambda item: (ranks.get(item[1].section, len(ranks)), item[1].place))
@@ -115,7 +114,7 @@ def curves(seen: Collection[str]) -> Iterator[tuple[str, Quantity]]:
     """(key, quantity) of the figures with a curve over the epochs, in order of the entries.
 
     seen: keys of records, "test/gen/kl". A term without an entry, as of a plug-in that is not loaded, is
-    recognised by the weighted figure beside it, and comes last.
+    recognised by its weighted figure, and comes last.
     """
     there = dict.fromkeys(_behind_split(key) for key in sorted(seen))
     yield from ((key, quantity) for key, quantity in entries() if quantity.curve and key in there)
@@ -161,7 +160,7 @@ def _bare(term: Quantity) -> str:
     return term.title.removesuffix(", unweighted")
 
 
-# what the training loop writes beside its terms
+# figures of the training loop other than terms
 _setting = partial(Quantity, splits=())
 _of_network = partial(Quantity, summary="max,last", section=GRADIENTS, splits=("train",), log=True)
 _rate = partial(Quantity, format=".3g", section=RATES, splits=(), panel="Learning rates", log=True)

@@ -24,9 +24,9 @@ class Registry:
     def register(self, name: str, *, origin: Any = None) -> Callable:
         """A class decorator that registers the class under `name`.
 
-        origin: the class or function in a user's code, where something made of it is registered.
-        A class that is defined again, by a cell of a notebook or an edited plug-in, takes the place of its
-        former self.
+        origin: the class or function in a user's code, if an object made from it is registered.
+        A class that is defined again, by a cell of a notebook or an edited plug-in, replaces its
+        former version.
         Raises: ValueError for a name already taken, since one of the two would silently never be used.
         """
 

@@ -21,7 +21,7 @@ OF_RUNS = {
         ACCURACY,
         Quantity(
             "D's accuracy",
-            text="held-out images or pairs that D tells right after the last epoch, share",
+            text="share of held-out images or pairs that D classifies correctly after the last epoch",
         ),
     ),
 }

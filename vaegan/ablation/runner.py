@@ -116,7 +116,7 @@ class Runner:
             return
 
     def _work(self, job: Job) -> Work:
-        # beside the run and under its name, so that another form of the ablation never changes it
+        # next to the run and under its name, so that another form of the ablation never changes it
         options = job.folder.with_name(f"{job.name}.yaml")
         options.parent.mkdir(parents=True, exist_ok=True)
         write_options(options, job.config, job.name)

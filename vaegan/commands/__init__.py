@@ -1,6 +1,6 @@
-"""Commands of `python -m vaegan COMMAND`: a module for each, named as the command is typed.
+"""Commands of `python -m vaegan COMMAND`: a module for each, with the command's name.
 
-A module's docstring is the command's help, `add_arguments(parser)` declares what the command takes, and
-`run(arguments)` does it; both raise UserError for what a user can mend. `train`, whose flags are the options
-of a run, has `main(arguments, prog)` in their place.
+A module's docstring is the command's help, `add_arguments(parser)` declares its arguments, and
+`run(arguments)` executes it; both raise UserError for mistakes that a user can correct. `train`, whose flags
+are the options of a run, has `main(arguments, prog)` instead.
 """

@@ -8,11 +8,11 @@ from vaegan.config.published import FOLDER, names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
+    """Declare no arguments."""
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print name, kind and first line of each, by the folder that it lies in."""
+    """Print name, kind and first line of each published config, by its folder."""
     width = max(map(len, names())) + 2
     for group, members in groupby(names(), key=lambda name: str(Path(name).parent)):
         print(f"{group}/")
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def heading(file: Path) -> list[str]:
-    """The lines of the comment that the file begins with; one empty line where there is none."""
+    """The lines of the comment at the file's beginning; one empty line if there is none."""
     lines = []
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -33,6 +33,6 @@ def heading(file: Path) -> list[str]:
 
 
 def kind(comment: list[str]) -> str:
-    """Its use by the command that its comment names: a run, an ablation, or a base of other files."""
+    """The kind of file, from the command in its comment: a run, an ablation, or a base of other files."""
     command = next((line for line in comment if line.startswith("Command:")), "")
     return "ablation" if " ablate " in command else "run" if command else "base"

@@ -37,19 +37,22 @@ add_all(
             "neighbours' accuracy",
             better="higher",
             headline=True,
-            text=f"share of labels that the {NEIGHBOURS} nearest training images tell",
+            text=f"share of labels that the {NEIGHBOURS} nearest training images predict correctly",
         ),
         "probe_accuracy": Quantity(
-            "linear probe's accuracy", better="higher", text="share of labels that a linear classifier tells"
+            "linear probe's accuracy",
+            better="higher",
+            text="share of labels that a linear classifier predicts correctly",
         ),
         "majority_share": Quantity(
-            "commonest label's share", text="share of labels told by always naming the commonest: the floor"
+            "commonest label's share",
+            text="share of labels that are the commonest one: the floor of the accuracies",
         ),
         "mig": Quantity(
             "mutual information gap",
             "share of the factor's entropy",
             better="higher",
-            text="mutual information gap, mean over factors: 1 where each is told by one latent, and by that "
+            text="mutual information gap, mean over factors: 1 if each factor is determined by one latent "
             "alone",
         ),
         "mig_per_factor": Quantity(
@@ -175,10 +178,11 @@ def mutual_information_gaps(mu: Tensor, factors: dict[str, Tensor]) -> dict[str,
     gaps = {}
     for name, factor in factors.items():
         codes = binned(factor[:, None])[:, 0] if factor.is_floating_point() else factor
-        told = mutual_information(latents, codes)
+        information = mutual_information(latents, codes)
         entropy = mutual_information(codes[:, None], codes).item()  # I(factor; factor)
         if entropy > 0:
-            most, next_most = F.pad(told, (0, 1)).topk(2).values.tolist()  # a single latent has no second one
+            # padded, since a single latent has no second one
+            most, next_most = F.pad(information, (0, 1)).topk(2).values.tolist()
             gaps[name] = (most - next_most) / entropy
     return gaps
 

@@ -10,14 +10,14 @@ from vaegan.marks import save_figure
 from vaegan.quantities import Quantity
 
 PANEL_COLUMNS = 3
-STYLES = ("-", "--", "-.", ":")  # of several runs' curves, so that colours are not all that tells them apart
+STYLES = ("-", "--", "-.", ":")  # of several runs' curves, which differ not only by colour
 
 
 def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, float]) -> None:
-    """The losses over the epochs, train and test, read from the records of metrics.jsonl.
+    """Draw the losses over the epochs, train and test, from the records of metrics.jsonl.
 
-    draws: the value of a term ("disc/real") when D cannot tell, which is drawn as a grey line. A dotted line
-    stands where combo epochs begin.
+    draws: the value of a term ("disc/real") when D cannot tell originals from fakes, drawn as a grey line.
+    A dotted line marks the first combo epoch.
     """
     from matplotlib.figure import Figure
 
@@ -40,7 +40,7 @@ def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, f
         for draw in sorted(levels - {None}):
             axes.axhline(draw, color="grey", linewidth=1)
             axes.annotate("draw", (0.01, draw), xycoords=("axes fraction", "data"), va="bottom", color="grey")
-            axes.margins(y=0.12)  # room for the word
+            axes.margins(y=0.12)  # room for the text
         if first_combo and not any(key.startswith("disc/") for key in curves):
             axes.axvline(first_combo + 0.5, color="grey", linestyle=":", linewidth=1)
         axes.set_title(title)
@@ -52,7 +52,7 @@ def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, f
 
 
 def _panels(records: list[dict[str, Any]]) -> dict[str, dict[str, Quantity]]:
-    """The curves of each panel by its title: those that held-out images have."""
+    """The curves of each panel by its title; held-out images decide which panels there are."""
     panels: dict[str, dict[str, Quantity]] = {}
     seen = {key for record in records for key in record if key.startswith("test/")}
     for key, quantity in quantities.curves(seen):
@@ -64,10 +64,10 @@ def _panels(records: list[dict[str, Any]]) -> dict[str, dict[str, Quantity]]:
 def save_comparison(
     path: Path, runs: Mapping[str, list[dict[str, Any]]], doubt: Callable[[str], str] = lambda key: ""
 ) -> list[str]:
-    """Several runs' test curves, a panel for each that at least two of them have; returns the panels' titles.
+    """Draw several runs' test curves; returns the panels' titles. A panel needs at least two runs.
 
-    runs: the records of metrics.jsonl by the run's label. Nothing is drawn where they share no figure.
-    doubt: gives the reason why a key's curves do not compare, which then stands below the title.
+    runs: the records of metrics.jsonl by the run's label. Nothing is drawn if no two runs share a figure.
+    doubt: gives the reason why a key's curves do not compare, which is printed below the title.
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure

@@ -16,16 +16,16 @@ TIMES = ("wall_s", "images_per_s")
 # in [-1, 1] a squared error is four times as large as in [0, 1], and a density half as large
 PBP_LOSS = ("pbp", "pixel_range")
 GAME = ("adv", "label_smoothing")
-SHOWN_TO_D = ("diffaug", "instance_noise")  # changes to the discriminator input, in training only
+DISC_INPUT = ("diffaug", "instance_noise")  # changes to the discriminator input, in training only
 
 
 def housekeeping() -> list[str]:
-    """The options that say how and where a run was made, not what it is."""
+    """The options on how and where a run was made, which do not change its results."""
     return ["device", *options(lambda nature: nature.housekeeping)]
 
 
 def of_data() -> list[str]:
-    """The options that decide what is held out."""
+    """The options that decide which images are held out."""
     return options(lambda nature: nature.images == "all")
 
 
@@ -78,7 +78,7 @@ def unlike(key: str, runs: Mapping[str, RunFiles]) -> list[str]:
         behind += sorted(of_d - {"disc_weight"})
     if split == "train":
         behind += options(lambda nature: nature.images == "training")
-        behind += SHOWN_TO_D if "adv" in behind else ()
+        behind += DISC_INPUT if "adv" in behind else ()
     return differing(dict.fromkeys(behind), each) + list(_protocol_keys(split, runs))
 
 

@@ -1,4 +1,4 @@
-"""Image files and folders of them, read as a run or a look through them needs them."""
+"""Reads image files and folders of them, prepared for a run or for a check."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ Given = str | Path | Image.Image | np.ndarray | Tensor | Sequence  # of these, o
 
 
 def open_folder(request: Request) -> Folder:
-    """The folder, with its files listed. Raises: UserError where there are none."""
+    """The folder, with its files listed. Raises: UserError if there are none."""
     path = request.name
     root = Path(path).expanduser()
     if not root.is_dir():
@@ -36,12 +36,12 @@ def open_folder(request: Request) -> Folder:
 
 
 def square_of(trained: Trained, value_range: ValueRange | None) -> Square:
-    """The square that the run cuts out of images, and its size."""
+    """The square that the run crops from images, and its size."""
     return Square(trained.image_shape[1], trained.config.crop, value_range)
 
 
 def read_image(trained: Trained, file: Path) -> Tensor | str:
-    """An image file as the run would take it, uint8 [C, H, W], or why it cannot be read."""
+    """An image file prepared as for the run, uint8 [C, H, W], or the reason why it cannot be read."""
     file = file.expanduser()
     if not file.is_file():
         return "no such file"
@@ -50,11 +50,11 @@ def read_image(trained: Trained, file: Path) -> Tensor | str:
 
 
 def as_images(trained: Trained, given: Given) -> Tensor:
-    """Images as the run takes them, float32 [N, C, H, W] in [0, 1], cut and resized as in its training.
+    """Images prepared for the run, float32 [N, C, H, W] in [0, 1], cropped and resized as in its training.
 
     given: one or several of these: files; PIL images; arrays [H, W], [H, W, C], [N, H, W] or [N, H, W, C];
     tensors [C, H, W] or [N, C, H, W]. Arrays and tensors hold uint8, or numbers in [0, 1]; those of the run's
-    own shape are taken as they are.
+    own shape are used unchanged.
     Raises: UserError for anything else, and for a file that cannot be read.
     """
     if isinstance(given, list | tuple):
@@ -91,7 +91,7 @@ def as_images(trained: Trained, given: Given) -> Tensor:
 
 
 def _with_channels(images: np.ndarray) -> np.ndarray:
-    """Arrays of images as [N, H, W, C]: with three sides, the last is of channels where it is 1, 3 or 4."""
+    """Arrays of images as [N, H, W, C]; the last of three dimensions is the channels if it is 1, 3 or 4."""
     if images.ndim == 2:
         return images[None, ..., None]
     if images.ndim == 3:
@@ -100,7 +100,7 @@ def _with_channels(images: np.ndarray) -> np.ndarray:
 
 
 def _squares(trained: Trained, images: list[Image.Image]) -> Tensor:
-    """Opened images as the run takes them, float32 [N, C, H, W] in [0, 1]."""
+    """Opened images prepared for the run, float32 [N, C, H, W] in [0, 1]."""
     square = square_of(trained, trained.config.value_range)
     try:
         pixels = [square.of(upright_rgb(image, square.value_range)).transpose(2, 0, 1) for image in images]
