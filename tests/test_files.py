@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vaegan.files import append_line, put_beside, remove_unfinished, write_whole
+from vaegan.files import append_line, link_or_copy, remove_unfinished, write_whole
 
 
 @pytest.fixture
@@ -103,10 +103,10 @@ def test_a_second_name_is_no_second_copy(tmp_path, operations):
     source, path = tmp_path / "source", tmp_path / "path"
     source.write_text("whole")
     path.write_text("before")
-    put_beside(source, path)
+    link_or_copy(source, path)
     assert path.samefile(source)
     assert [name for name, _ in operations] == ["link", "fsync", "replace", "fsync"]
-    put_beside(source, path)  # onto itself
+    link_or_copy(source, path)  # onto itself
     assert path.samefile(source) and path.read_text() == "whole"
     assert sorted(tmp_path.iterdir()) == [path, source]
 
@@ -115,7 +115,7 @@ def test_where_a_file_can_have_one_name_only_it_is_copied(tmp_path, monkeypatch)
     source, path = tmp_path / "source", tmp_path / "path"
     source.write_text("whole")
     monkeypatch.setattr(os, "link", refuse)
-    put_beside(source, path)
+    link_or_copy(source, path)
     assert path.read_text() == "whole" and not path.samefile(source)
     assert sorted(tmp_path.iterdir()) == [path, source]
 
@@ -123,7 +123,7 @@ def test_where_a_file_can_have_one_name_only_it_is_copied(tmp_path, monkeypatch)
 def test_replacing_one_of_two_names_leaves_the_other_its_content(tmp_path):
     source, path = tmp_path / "source", tmp_path / "path"
     source.write_text("first")
-    put_beside(source, path)
+    link_or_copy(source, path)
     write_whole(source, lambda temporary: temporary.write_text("second"))
     assert (source.read_text(), path.read_text()) == ("second", "first")
 

@@ -37,7 +37,7 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def put_beside(source: Path, path: Path) -> None:
+def link_or_copy(source: Path, path: Path) -> None:
     """Gives a complete file a second name, without copying it if the file system supports that."""
 
     def link(temporary: Path) -> None:

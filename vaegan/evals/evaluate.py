@@ -17,7 +17,7 @@ from vaegan.evals.material import MOST_IMAGES, ImageSet, Material
 from vaegan.evals.pictures import draw_pictures
 from vaegan.evals.reconstruction import evaluate_reconstruction
 from vaegan.evals.section import Section
-from vaegan.files import new_files_in, new_folder, put_beside, write_text
+from vaegan.files import link_or_copy, new_files_in, new_folder, write_text
 from vaegan.report.page import write_report
 from vaegan.run.environment import package_versions
 from vaegan.run.layout import RunPaths
@@ -63,7 +63,7 @@ def _written(
     say("evaluating: pictures")
     paths.figures.mkdir()
     if (curves := RunPaths(trained.folder).curves).is_file():
-        put_beside(curves, paths.curves)
+        link_or_copy(curves, paths.curves)
     pictures = [vars(picture) for picture in draw_pictures(material, paths.figures)]
     evaluation = {
         "run": trained.folder.resolve().name,

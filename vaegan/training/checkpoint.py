@@ -22,7 +22,7 @@ from vaegan import plugins
 from vaegan.config.interval import Interval
 from vaegan.config.schema import FEW_EPOCHS, Config
 from vaegan.errors import UserError, did_you_mean
-from vaegan.files import put_beside, write_whole
+from vaegan.files import link_or_copy, write_whole
 from vaegan.nets.players import Players
 from vaegan.parallel import ALONE, Ranks
 from vaegan.training.background import Background
@@ -343,7 +343,7 @@ class Checkpoints:
     def _write(self, paths: list[Path], tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         write(paths[0], tensors, facts)
         for path in paths[1:]:
-            put_beside(paths[0], path)
+            link_or_copy(paths[0], path)
         for path in _following(self.folder)[:-KEPT]:
             path.unlink(missing_ok=True)
 
