@@ -586,7 +586,7 @@ def test_batch_norm_on_cpus_gives_a_warning_and_trains(tmp_path):
     )
     assert ended.codes == [0, 0], ended
     text = " ".join(ended.out[0].split())
-    assert text.count("note: without GPUs batch norm sees each process's own images alone") == 1
+    assert text.count("note: without GPUs batch norm uses each process's own images only") == 1
     assert "batch norm" not in ended.out[1] + ended.errors[1]
 
 

@@ -266,7 +266,7 @@ def test_another_name_and_another_best_are_refused(made, tmp_path, say):
     folder = made("plain").stopped(1, 0, tmp_path / "run")
     assert say("--resume", folder, "--run-name", "other")[::2] == (
         2,
-        "--run-name other: a run that goes on keeps its folder\n",
+        "--run-name other: a resumed run keeps its folder\n",
     )
     status, _, errors = say("--resume", folder, "--keep-best", "test/gen/kl")
     assert status == 2 and errors.startswith("--keep-best test/gen/kl: the run was made with none")
@@ -470,7 +470,7 @@ def test_other_images_are_refused(run_on_pictures, say):
     assert (status, errors) == (
         2,
         f"--resume {run}: the run had other images or batches (14 training images, where it had 16); "
-        "a run goes on with its own\n",
+        "a run can be resumed only with its own\n",
     )
     for name in ("00", "01"):
         Image.new("RGB", (20, 20), (0, 0, 200)).save(folder / f"{name}.png")
@@ -499,7 +499,7 @@ def test_one_changed_pixel_of_any_image_is_refused(run_on_pictures, say, tmp_pat
         assert (status, errors) == (
             2,
             f"--resume {run}: the run had other images or batches ({said} that differ: 1 of {len(images)}); "
-            "a run goes on with its own\n",
+            "a run can be resumed only with its own\n",
         )
         changed.write_bytes(before)
     status, _, errors = say("--resume", run, "--memory-limit", 0)

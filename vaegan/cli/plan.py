@@ -45,7 +45,7 @@ def show_plan(
         console.print(line)
     console.print("\n# data")
     console.print("image     " + " x ".join(map(str, description.shape)))
-    steps = 1  # an epoch, where the number of images is unknown
+    steps = 1  # an epoch, if the number of images is unknown
     if description.n_train is None:
         console.print(f"images    unknown ({description.note})")
     else:

@@ -40,7 +40,7 @@ from vaegan.training.signals import Stopped, StopSignals, heed_ctrl_c
 def main(argv: list[str] | None = None, prog: str = "train_vaegan.py") -> int:
     """Run the command line; returns the exit status. prog: the program's name, as it was started.
 
-    0; 1 for a run that failed; 2 for a user's mistake; 128 and the signal's number for a run stopped by one.
+    0; 1 for a run that failed; 2 for a user's mistake; 128 plus the signal's number for a run stopped by one.
     """
     heed_ctrl_c()
     print_any_text()
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None, prog: str = "train_vaegan.py") -> int:
         said, status = f"stopped: {error}", 1
     except torch.OutOfMemoryError:
         said, status = "stopped: the GPU is full; a lower --batch-size or a higher --accumulate needs less", 1
-    except OSError as error:  # which may happen to one process alone
+    except OSError as error:  # this may happen in a single process
         where = f"{error.filename}: " if error.filename else ""
         said, status, reports = f"stopped: {where}{error.strerror or error}", 1, True
     except Stopped as stop:
@@ -68,13 +68,13 @@ def main(argv: list[str] | None = None, prog: str = "train_vaegan.py") -> int:
     except KeyboardInterrupt:
         said, status = "interrupted", 128 + signal.SIGINT
     if reports:
-        with contextlib.suppress(OSError):  # nobody may be reading any more
+        with contextlib.suppress(OSError):  # the output may be closed
             print(said, file=sys.stderr, flush=True)
     return status
 
 
 def run(given: Given, command: list[str], ranks: Ranks) -> Path:
-    """Show the run, make it, or go on with one, in one of its processes; returns its folder.
+    """Show, make or resume the run, in one of its processes; returns its folder.
 
     Raises: UserError before anything is written; from training TrainingError, Stopped and OSError.
     """
@@ -88,12 +88,12 @@ def run(given: Given, command: list[str], ranks: Ranks) -> Path:
     join(ranks, plan.device)
     parts = make_parts(plan, ranks, console)
     if not ranks.first:
-        train_beside_first(plan, parts, ranks)
+        train_as_other_rank(plan, parts, ranks)
         return plan.folder
     return train_and_write(plan, parts, command, ranks, console)
 
 
-def train_beside_first(plan: Plan, parts: Parts, ranks: Ranks) -> None:
+def train_as_other_rank(plan: Plan, parts: Parts, ranks: Ranks) -> None:
     """Train in one of the processes that write nothing."""
     with StopSignals(alone=False) as signals:
         try:
@@ -137,12 +137,12 @@ def train_and_write(plan: Plan, parts: Parts, command: list[str], ranks: Ranks, 
 def begin(
     saved: Run, plan: Plan, parts: Parts, command: list[str], ranks: Ranks, console: Console
 ) -> list[dict[str, Any]]:
-    """Write what is known before the first step, and say what is trained; returns the records so far.
+    """Write all facts known before the first step, and print what is trained; returns the records so far.
 
-    Raises: OptionError when another process has gone on with the run since it was read.
+    Raises: OptionError if another process has continued the run since it was read.
     """
     if plan.resumed and last_checkpoint(saved.paths.checkpoints) != plan.last_seen:
-        raise OptionError("resume", "another process has gone on with the run meanwhile; try again")
+        raise OptionError("resume", "another process has continued the run meanwhile; try again")
     records = saved.keep_records(plan.epochs_done)
     saved.note_start(parts.players, plan.device, command, ranks.size, plan.start and plan.start.note())
     if list_problems(saved.paths.skipped, parts.splits.skipped):
@@ -160,7 +160,7 @@ def begin(
 
 
 def track(saved: Run, epochs_done: int, console: Console) -> Trackers:
-    """The run's trackers, opened."""
+    """Open the run's trackers."""
     return open_trackers(
         saved.config.tracker,
         saved.folder,
@@ -182,7 +182,7 @@ def train_watched(
     trackers: Trackers,
     console: Console,
 ) -> None:
-    """Train while progress is shown, and the run is written and tracked."""
+    """Train with a progress bar; the run is written and tracked."""
     done = plan.found.step if plan.found else 0
     bar = terminal.ProgressBar(console, parts.config.epochs, len(parts.train_set), done)
     with bar, background_for(plan.device) as background:
@@ -202,7 +202,7 @@ def train_parts(
     folder: Path = Path(),
     background: Background | None = None,
 ) -> None:
-    """Train, from where the run stood. records: of the epochs done. folder: of checkpoints."""
+    """Train from the run's present position. records: of the finished epochs. folder: of checkpoints."""
     train(
         parts.config,
         parts.players,
@@ -222,7 +222,7 @@ def evaluation_lines(
 ) -> list[str]:
     """Evaluate the run from its folder, unless --evaluate is false; the main figures for the terminal.
 
-    The run is done by then: whatever stops its evaluation leaves a line.
+    The run is complete by then, so an error in its evaluation only prints a line.
     """
     if not config.evaluate:
         return []

@@ -46,7 +46,8 @@ def check_data(data: Mapping[str, Any], before: Mapping[str, Any]) -> None:
             else:
                 said = name
             raise OptionError(
-                "resume", f"the run had other images or batches ({said}); a run goes on with its own"
+                "resume",
+                f"the run had other images or batches ({said}); a run can be resumed only with its own",
             )
 
 

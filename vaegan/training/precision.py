@@ -1,4 +1,4 @@
-"""The arithmetic of a run: as asked for, or the faster one for its networks on its device."""
+"""The arithmetic of a run: as requested, or the faster one for its networks on its device."""
 
 from collections.abc import Callable
 from statistics import median
@@ -26,7 +26,7 @@ def with_precision(
 ) -> Config:
     """The config with the arithmetic to use; for `auto` it is measured once.
 
-    config: resolved. say: takes a line for the user.
+    config: resolved. say: prints a line for the user.
     """
     precision = config.precision or ("auto" if device.type == "cuda" else "fp32")
     if precision == "auto":

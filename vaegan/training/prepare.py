@@ -1,4 +1,4 @@
-"""The networks of a run, made ready to train on its device."""
+"""Prepares a run's networks for training on its device."""
 
 from collections.abc import Callable
 
@@ -18,9 +18,9 @@ def prepare_players(
     ranks: Ranks,
     say: Callable[[str], None],
 ) -> Players:
-    """The networks on the device; batch norm is taken over all processes where that is possible.
+    """The networks on the device; batch norm is synchronised over all processes if that is possible.
 
-    config: resolved. say: takes a line for the user.
+    config: resolved. say: prints a line for the user.
     """
     players = build_players(config, image_shape)
     if ranks.size > 1 and any(map(is_batch_norm, players.modules())):
@@ -30,7 +30,7 @@ def prepare_players(
             players = convert_sync_batchnorm(players)
         else:
             say(
-                "note: without GPUs batch norm sees each process's own images alone, so that results depend "
+                "note: without GPUs batch norm uses each process's own images only, so that results depend "
                 "on the number of processes; --norm group and --disc-norm group do not"
             )
     # channels-last: a CPU's convolutions took 0.5 to 0.8 of the time

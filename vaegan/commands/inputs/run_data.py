@@ -1,4 +1,4 @@
-"""The images that a run was trained on, loaded again."""
+"""Loads the images of a trained run again."""
 
 from vaegan.config.paths import path_options
 from vaegan.config.yaml_files import looked_for, read_config
@@ -11,8 +11,8 @@ from vaegan.run.trained import Trained
 def images_of(trained: Trained, advice: str, **typed: str | None) -> tuple[Request, Splits]:
     """The request for a run's images, and the images.
 
-    advice: for who has moved them. typed: `dataset` and `data_dir`, None where they were not.
-    Raises: OptionError for what was typed; UserError that names the run's file for what stands there.
+    advice: for users who have moved the images. typed: `dataset` and `data_dir`, None if they were not typed.
+    Raises: OptionError for typed options; UserError that names the run's file for options in it.
     """
     file = RunPaths(trained.folder).config
     stands = read_config(file, origin=str(file))[-1][1]
@@ -26,7 +26,7 @@ def images_of(trained: Trained, advice: str, **typed: str | None) -> tuple[Reque
     except OptionError as error:
         if typed.get(error.option) is not None or error.option not in options:
             raise
-        reason, _, _ = error.problem.partition(";")  # what it advises are flags of a training
+        reason, _, _ = error.problem.partition(";")  # the advice names flags of a training
         what = f"{file}: {error.option}: {options[error.option]}: {reason}"
         looked = looked_for(file, error.option) if error.option in path_options() else ""
         raise UserError("; ".join(filter(None, [what, looked, advice]))) from None

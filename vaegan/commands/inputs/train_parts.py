@@ -1,4 +1,4 @@
-"""The parts of a training: images, networks and schedule, made from its plan."""
+"""Builds the parts of a training from its plan: images, networks and schedule."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ from vaegan.training.prepare import prepare_players
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is trained with. config: final. data: facts that tell its images from others."""
+    """Images, networks and schedule of a run. config: final. data: facts that identify the images."""
 
     config: Config
     splits: datasets.Splits
@@ -37,14 +37,14 @@ class Parts:
 
 
 def make_parts(plan: Plan, ranks: Ranks, console: Console) -> Parts:
-    """Images, networks and schedule, ready to train; still nothing is written.
+    """Build images, networks and schedule; nothing is written yet.
 
-    Raises: UserError for what only the images show.
+    Raises: UserError for mistakes that are found only in the images.
     """
     config, shape = plan.config, plan.image_shape
     splits = load(plan.source, ranks, console)
     n_train = len(splits.train)
-    if plan.fits:  # files that cannot be read are known by now
+    if plan.fits:  # unreadable files are known by now
         config = config.model_copy(update={"batch_size": fitting_batch_size(n_train)})
         say_fitted(config, n_train, console)
     check_size(plan.given.origins, config, shape, n_train, ranks)
@@ -66,7 +66,7 @@ def make_parts(plan: Plan, ranks: Ranks, console: Console) -> Parts:
 
 
 def load(source: datasets.Source, ranks: Ranks, console: Console) -> datasets.Splits:
-    """The images; says which files could not be read, the first ones by name."""
+    """The images; prints the first files that could not be read, by name."""
     with ranks.one_on_each_machine_first():
         splits = source.load()
     for line in problem_lines(splits.skipped, "skipped "):

@@ -28,9 +28,9 @@ from vaegan.training.checkpoint import Found, checkpoint_names, last_checkpoint
 class Plan:
     """A run that passed all checks that need no images.
 
-    config: resolved. fits: its batch size follows from the number of images. folder: of the run; only the
-    first process knows it. last_seen: the newest checkpoint of a resumed run. found: the checkpoint that it
-    goes on from. start: weights of another run that a new one begins with.
+    config: resolved. fits: True if its batch size follows from the number of images. folder: of the run;
+    known only to the first process. last_seen: the newest checkpoint of a resumed run. found: the checkpoint
+    to resume from. start: initial weights that are another run's.
     """
 
     given: Given
@@ -58,7 +58,7 @@ class Plan:
 
 
 def make_plan(given: Given, ranks: Ranks, console: Console) -> Plan:
-    """The run as it was asked for, checked as far as that is possible without its images.
+    """The requested run, checked as far as possible without its images.
 
     Raises: UserError.
     """
@@ -67,7 +67,7 @@ def make_plan(given: Given, ranks: Ranks, console: Console) -> Plan:
     for remark in given.remarks:
         console.print(remark)
     source, description = describe_data(config, console)
-    fits = config.batch_size is None  # to however many images there are
+    fits = config.batch_size is None  # it then follows from the number of images
     config = resolved(config, description.shape[1], description.n_train, description.value_range)
     try_parts(config, description.shape)
     check_size(given.origins, config, description.shape, description.n_train, ranks)
@@ -75,7 +75,7 @@ def make_plan(given: Given, ranks: Ranks, console: Console) -> Plan:
     folder, last_seen, found = Path(), None, None
     if ranks.first and given.resume:
         if config.run_name is not None:
-            raise OptionError("run_name", "a run that goes on keeps its folder")
+            raise OptionError("run_name", "a resumed run keeps its folder")
         last_seen = last_checkpoint(RunPaths(given.resume).checkpoints)
         found = find_checkpoint(given.typed(), config, given.resume)
     elif ranks.first:
@@ -90,7 +90,7 @@ def make_plan(given: Given, ranks: Ranks, console: Console) -> Plan:
 
 
 def describe_data(config: Config, console: Console) -> tuple[datasets.Source, datasets.Description]:
-    """The source of the images and what it tells before they are read."""
+    """The source of the images and its description, without reading the images."""
     source = datasets.open_source(datasets.Request.of(config.to_dict()))
     if note := datasets.namesake(config.dataset):
         console.print(note)
