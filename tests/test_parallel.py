@@ -59,7 +59,7 @@ def test_shares_cover_every_image_once_in_order_and_differ_by_one_at_most(size):
         assert all(share.batch_size == batch_size for share in shares)
 
 
-def test_the_mean_of_a_batch_is_the_weighed_sum_of_its_shares_means():
+def test_the_mean_of_a_batch_is_the_weighted_sum_of_its_shares_means():
     values = torch.randn(23, generator=torch.Generator().manual_seed(0))
     for size in (1, 2, 3, 7):
         shares = [Ranks(rank, size).share(23) for rank in range(size)]

@@ -204,7 +204,7 @@ def test_metrics(read):
     assert set(DEFAULT_METRICS) <= known_metrics().keys()
 
 
-def test_no_metric_is_weighed_by_an_arm_s_own_weights():
+def test_no_metric_is_weighted_by_an_arm_s_own_weights():
     assert not [name for name in known_metrics() if name.endswith(("total", "weighted"))]
 
 

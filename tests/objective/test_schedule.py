@@ -46,7 +46,7 @@ def test_the_published_decay_over_100_solo_and_100_combo_epochs():
     assert weights(options, "gen/pbp") == pytest.approx(expected)
 
 
-def test_a_vae_alone_is_weighed_as_in_combo_epochs():
+def test_a_vae_alone_is_weighted_as_in_combo_epochs():
     options = {"epochs": 4, "pbp_weight": 0.5, "pbp_decay": 0.1, "pbp_decay_every": 2}
     assert weights(options, "gen/pbp") == pytest.approx([0.5, 0.5, 0.05, 0.05])
     assert weights(options, "gen/adv") == [None] * 4

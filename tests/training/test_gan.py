@@ -187,7 +187,7 @@ def test_a_penalty_turns_auto_to_group_norm(penalty):
     assert any(isinstance(m, torch.nn.GroupNorm) for m in penalised.disc.modules())
 
 
-def test_penalties_are_reported_and_weighed():
+def test_penalties_are_reported_and_weighted():
     watcher, _ = run(**GAN, r1=4, gp=10, penalty_every=2, epochs=1)
     record = watcher.records[0]
     for split in ("train", "test"):
