@@ -504,6 +504,14 @@ def test_help_lists_every_option_with_its_meaning_and_default(help_of, option):
     assert "None" not in help_of[flag(option)]
 
 
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [("--beta", "1"), ("--disc-weight", "10 with --disc"), ("--gp", "none; 10 with --adv")],
+)
+def test_help_says_on_which_part_the_default_of_a_weight_depends(help_of, name, default):
+    assert re.search(rf"\(default: {re.escape(default)}[) ]", help_of[name])
+
+
 def test_help_lists_no_flag_that_is_no_option(help_of):
     assert help_of.keys() - set(map(flag, config_type().model_fields)) == {
         "--config",

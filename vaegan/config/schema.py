@@ -572,8 +572,9 @@ def _weight_field(term: Term) -> tuple[Any, Any]:
     if "disc" in term.needs:  # the default is filled in if there is a D
         nature["off_without"] = {"disc": Constant(0.0)}
         default = None
+    with_disc = " with --disc" if "disc" in term.needs else ""
     shown = term.weight.shown or (
-        "none" if term.weight.default is None else f"{Constant(term.weight.default)} with --disc"
+        "none" if term.weight.default is None else f"{Constant(term.weight.default)}{with_disc}"
     )
     annotation = Weight | None if default is None else Weight
     return (annotation, option(default, term.weight.description, shown=shown, **nature))
