@@ -9,10 +9,10 @@ from rich.console import Console
 from vaegan.cli import console as terminal
 from vaegan.config.build import (
     build_objective,
-    build_players,
     build_schedule,
 )
 from vaegan.config.schema import DEFAULT_BATCH_SIZE, Config
+from vaegan.nets.players import Players
 from vaegan.training.checkpoint import Found
 
 
@@ -31,13 +31,12 @@ def show_plan(
     description: Described,
     folder: Path,
     found: Found | None,
+    players: Players,
 ) -> None:
     """Print the config, the networks, the data, the weights over the epochs and the run's future folder.
 
     found: the checkpoint that it would resume from.
     """
-    update = {"pretrained": None, "disc_pretrained": None, "ema": None}  # no download, no average of noise
-    players = build_players(config.model_copy(update=update), description.shape)
     console.print("# config")
     console.print(yaml.safe_dump(config.to_dict(), sort_keys=False))
     console.print("# networks")

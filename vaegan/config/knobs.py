@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, get_args, get_type_hints
 
 from pydantic.fields import FieldInfo
@@ -48,6 +49,7 @@ class Knob:
         return self.networks.get(network) or self.networks.get(f"{prefix}:NAME" if colon else "") or []
 
 
+@cache
 def signature_knobs(network: type) -> dict[str, inspect.Parameter]:
     """The keyword-only arguments of a network's constructor."""
     parameters = inspect.signature(network).parameters

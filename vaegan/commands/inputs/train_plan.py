@@ -14,6 +14,7 @@ from vaegan.config.make import resolved
 from vaegan.config.schema import Config
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError
+from vaegan.nets.players import Players
 from vaegan.parallel import Ranks
 from vaegan.run.checks import check_size, check_warmup
 from vaegan.run.layout import RunPaths
@@ -30,7 +31,8 @@ class Plan:
 
     config: resolved. fits: True if its batch size follows from the number of images. folder: of the run;
     known only to the first process. last_seen: the newest checkpoint of a resumed run. found: the checkpoint
-    to resume from. start: initial weights that are another run's.
+    to resume from. start: initial weights that are another run's. tried: the networks that were tried, to be
+    shown by a dry run; None in a training.
     """
 
     given: Given
@@ -43,6 +45,7 @@ class Plan:
     last_seen: Path | None
     found: Found | None
     start: Start | None
+    tried: Players | None
 
     @property
     def resumed(self) -> bool:
@@ -69,7 +72,7 @@ def make_plan(given: Given, ranks: Ranks, console: Console) -> Plan:
     source, description = describe_data(config, console)
     fits = config.batch_size is None  # it then follows from the number of images
     config = resolved(config, description.shape[1], description.n_train, description.value_range)
-    try_parts(config, description.shape)
+    tried = try_parts(config, description.shape)
     check_size(given.origins, config, description.shape, description.n_train, ranks)
     device = pick_device(config.device)
     folder, last_seen, found = Path(), None, None
@@ -86,7 +89,8 @@ def make_plan(given: Given, ranks: Ranks, console: Console) -> Plan:
     start = None if goes_on else find_start(config, description.shape)
     if start is not None:
         config = config.model_copy(update={"init_from": start.name})
-    return Plan(given, config, fits, source, description, device, folder, last_seen, found, start)
+    tried = tried if given.dry_run else None  # else of no more use, and large
+    return Plan(given, config, fits, source, description, device, folder, last_seen, found, start, tried)
 
 
 def describe_data(config: Config, console: Console) -> tuple[datasets.Source, datasets.Description]:
@@ -104,6 +108,6 @@ def show(plan: Plan, console: Console) -> None:
     """Print the run instead of making it: --dry-run."""
     if plan.fits:
         say_fitted(plan.config, plan.description.n_train, console)
-    show_plan(console, plan.config, plan.description, plan.folder, plan.found)
+    show_plan(console, plan.config, plan.description, plan.folder, plan.found, plan.tried)
     if plan.start is not None:
         console.print(plan.start.line(plan.config.pixel_range))
