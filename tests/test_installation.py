@@ -205,3 +205,34 @@ def test_installed_it_is_a_program_with_the_published_configs(environment, wheel
     assert "disc: resnet" in plan and "vae: conv" in plan  # the latter stands in its base
     trained = ran(program, "train", *TINY.split(), "--run-name", "a", cwd=nowhere).stdout
     assert "Run folder: runs/a" in trained
+
+
+PYTHON_LINES = """
+import numpy, vaegan
+run = vaegan.train(
+    vae="dense", hidden_dim=8, image_size=16, latent_dim=3, epochs=1, train_images=128, device="cpu",
+    evaluate=False, tracker="none", run_name="b",
+)
+opened = vaegan.load("runs/b")
+images = numpy.zeros((3, 16, 16), numpy.uint8)
+assert (opened.reconstruct(images) == run.reconstruct(images)).all()
+print(tuple(opened.reconstruct(images).shape), vaegan.__file__)
+"""
+
+
+def test_from_an_empty_directory_it_trains_evaluates_exports_and_takes_plug_ins(environment, wheels, nowhere):
+    environment.pip("install", wheels["vaegan"])
+    program = environment.folder / "bin" / "vaegan"
+    small = [*TINY.split(), "--latent-dim", "3", "--train-images", "256", "--device", "cpu"]
+    ran(program, "train", *small, "--run-name", "a", cwd=nowhere)
+    ran(program, "evaluate", "runs/a", cwd=nowhere)
+    assert (nowhere / "runs/a/report.html").exists()
+    ran(program, "export", "runs/a", "--format", "torchscript", "--out", "exported", cwd=nowhere)
+    assert any((nowhere / "exported").iterdir())
+    shape, place = environment.says(PYTHON_LINES, nowhere).splitlines()[-1].rsplit(" ", 1)
+    assert shape == "(3, 1, 16, 16)" and Path(place).is_relative_to(environment.packages)
+    own = shutil.copyfile(ROOT / "tests/own_parts/encoder.py", nowhere / "own.py")
+    parts = ["--encoder", "own_linear", "--decoder", "dense", "--plugins", own]
+    flags = [flag for flag in small if flag not in ("--vae", "dense")]
+    ran(program, "train", *flags, *parts, "--run-name", "c", cwd=nowhere)
+    assert (nowhere / "runs/c/VAE_model.pth").exists()
