@@ -1,4 +1,4 @@
-"""Make all runs of an ablation and their table, from a YAML file; or make a table of existing runs.
+"""Make all runs of an ablation and their table, from a YAML file, or a table of existing runs.
 
 The runs are written to `arms` below the folder of runs, so that several tables can share them. If it was
 stopped, repeat the same command to continue.
