@@ -293,7 +293,6 @@ except KeyboardInterrupt:
     [
         ["train_vaegan.py"],
         ["-m", "vaegan", "train"],
-        ["-m", "vaegan", "--help"],
         ["-m", "vaegan", "evaluate", "runs/x"],
     ],
 )
