@@ -131,7 +131,7 @@ def test_coursework_networks_take_one_image_in_training_by_what_they_have_seen()
     ("name", "size", "reason"),
     [
         *[
-            (name, size, "powers of two, from 16 on")
+            (name, size, "a power of two, at least 16")
             for name in ("sized_conv", "sized_dcgan")
             for size in (8, 28, 96)
         ],
