@@ -183,6 +183,14 @@ def test_a_mistake_is_an_exception_with_the_command_s_text(run, use, problem):
     assert "\n" not in str(caught.value)
 
 
+def test_empty_and_missing_values_are_taken_as_in_a_call(run, capsys):
+    assert vaegan.train(vae="dense", dry_run=True, plugins=None, augment=[], **SMALL) is None
+    assert "# run folder" in capsys.readouterr().out
+    assert vaegan.load(run.checkpoint, plugins=None).records() == run.records()
+    way = run.interpolate(np.zeros(3), np.ones(3), steps=3)
+    assert torch.equal(way, run.interpolate(torch.zeros(3), torch.ones(3), steps=3))
+
+
 def test_a_run_goes_on(run, tmp_path):
     options = {**SMALL, "runs_dir": str(tmp_path), "run_name": "c"}
     vaegan.train(vae="dense", **options)

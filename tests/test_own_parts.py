@@ -52,6 +52,7 @@ WRITES = {
 def nothing_stays(monkeypatch):
     """Forgets a test's imports and registrations after it."""
     monkeypatch.setattr(plugins, "_loaded", {})
+    monkeypatch.setattr(plugins, "_brought", {})
     monkeypatch.setattr(quantities, "_ENTRIES", quantities._ENTRIES.copy())
     for registry in (ADVERSARIAL, DATASETS, DISCRIMINATORS, ENCODERS, PBP_LOSSES, TERMS, TRACKERS):
         monkeypatch.setattr(registry, "_entries", registry._entries.copy())

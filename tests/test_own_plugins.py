@@ -1,5 +1,6 @@
 """Plug-ins: files, folders and modules of a user's own, imported once and kept with a run."""
 
+import shlex
 import sys
 import textwrap
 from importlib.metadata import EntryPoint
@@ -24,6 +25,7 @@ def own(monkeypatch):
     """Nothing that a test imports or registers is left behind."""
     monkeypatch.setattr(DISCRIMINATORS, "_entries", DISCRIMINATORS._entries.copy())
     monkeypatch.setattr(plugins, "_loaded", {})
+    monkeypatch.setattr(plugins, "_brought", {})
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
@@ -40,7 +42,7 @@ def forget():
     """As in another process."""
     plugins._loaded.clear()
     for name in ("mine", "other"):
-        DISCRIMINATORS._entries.pop(name)
+        DISCRIMINATORS._entries.pop(name, None)
 
 
 def width(name="mine"):
@@ -92,6 +94,41 @@ def test_one_is_imported_once_and_again_when_its_file_has_changed(tmp_path):
     assert DISCRIMINATORS.find("mine") == entry
     plugins.load([str(write(file, width=2))])
     assert width() == 2
+
+
+def test_what_an_edit_takes_out_or_a_failed_import_began_is_forgotten(tmp_path):
+    file = write(tmp_path / "net.py")
+    plugins.load([str(file)])
+    plugins.load([str(write(file, name="other"))])
+    assert width("other") == 1 and "mine" not in DISCRIMINATORS.names()
+    file.write_text(textwrap.dedent(PART).format(name="third", width=1) + "1 / 0\n")
+    with pytest.raises(UserError, match="ZeroDivisionError"):
+        plugins.load([str(file)])
+    assert width("other") == 1 and "third" not in DISCRIMINATORS.names()
+
+
+def test_an_edited_package_is_imported_again_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    write(tmp_path / "edited_parts" / "__init__.py", "from edited_parts import nets")
+    write(tmp_path / "edited_parts" / "nets.py", width=3)
+    plugins.load(["edited_parts"])
+    write(tmp_path / "edited_parts" / "nets.py", width=44)
+    plugins.load(["edited_parts"])
+    assert width() == 44
+
+
+def test_the_copy_of_a_module_is_what_its_run_asks_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    write(tmp_path / "lone_part.py")
+    (made,) = plugins.load(["lone_part"])
+    plugins.keep([made], tmp_path / "my run" / "plugins")
+    forget()
+    with pytest.raises(UserError) as wanted:
+        plugins.check([made.note()], "run", tmp_path / "my run" / "plugins")
+    _, copy = shlex.split(str(wanted.value).rpartition("add ")[2])
+    plugins.load([copy])
+    assert plugins.check([made.note()], "run", tmp_path / "my run" / "plugins") == []
 
 
 def test_two_parts_of_one_name_are_refused(tmp_path):

@@ -1,6 +1,7 @@
 """Terms, maps of logits and weights from outside the package: one file each, trained by their own flags."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ def total_variation(views):
     return (views.x_hat.diff(dim=2).abs().sum() + views.x_hat.diff(dim=3).abs().sum()) / len(views.x)
 
 @register_term(
-    "gen/matching", needs=("vae", "disc"), weight=WeightOption("matching_weight", "of logits", default=2.0)
+    "gen/matching", needs=("vae", "disc"), weight=WeightOption("matching_weight", "of logits")
 )
 def matching(views):
     return (views.logits_fake.mean() - views.logits_real.mean()) ** 2
@@ -51,14 +52,14 @@ def records(tmp_path):
 
 
 def test_a_term_from_outside_is_trained_and_reported(command, own_terms, tmp_path):
-    status, output, errors = command(f"{HYBRID} --tv-weight 0.5")
+    status, output, errors = command(f"{HYBRID} --tv-weight 0.5 --matching-weight 2")
     assert status == 0, errors
     folder, (solo, combo) = records(tmp_path)
     for record in (solo, combo):
         assert record["weight/gen/tv"] == 0.5
         for split in ("train", "test"):
             assert record[f"{split}/gen/tv_weighted"] == pytest.approx(0.5 * record[f"{split}/gen/tv"])
-    # what D teaches begins in combo epochs, with its default
+    # what D teaches begins in combo epochs
     assert "train/gen/matching" not in solo and solo["weight/gen/matching"] == 0
     assert combo["weight/gen/matching"] == 2 and combo["test/gen/matching"] >= 0
     terms = ("pbp", "kl", "adv", "tv", "matching")
@@ -90,11 +91,45 @@ def test_a_terms_option_is_refused_without_the_parts_that_it_needs(command, own_
     )
 
 
-def test_a_term_of_weight_zero_is_reported_only(command, own_terms, tmp_path):
-    assert command(f"{HYBRID} --matching-weight 0")[0] == 0
+def test_a_run_has_a_term_from_outside_only_if_its_option_is_given(command, own_terms, tmp_path):
+    assert command(HYBRID)[0] == 0
     _, (_, combo) = records(tmp_path)
-    assert "train/gen/matching" not in combo and combo["test/gen/matching_weighted"] == 0
-    assert combo["test/gen/matching"] >= 0
+    assert not [key for key in combo if "tv" in key or "matching" in key]
+    with pytest.raises(ValueError, match=r"'gen/eager': a default weight; one from outside"):
+        register_term("gen/eager", weight=WeightOption("eager_weight", "x", default=1.0))(lambda views: None)
+
+
+def test_a_term_of_d_needs_d(command, own_terms):
+    weight = WeightOption("own_weight", "of nothing")
+    register_term("disc/own", weight=weight)(lambda views: views.x.mean())
+    assert command(f"{TINY} --vae dense")[0] == 0
+    assert command(f"{TINY} --vae dense --own-weight 1")[2].startswith(
+        "--own-weight 1: needs a discriminator"
+    )
+
+
+@pytest.mark.parametrize(
+    ("compute", "problem"),
+    [
+        (lambda views: views.x.flatten(1).mean(1), r"the term gen/own gives \[5\]; a term is called with"),
+        (lambda views: views.nothing, "the term gen/own fails: AttributeError: .*nothing"),
+    ],
+)
+def test_a_term_that_is_no_scalar_is_refused_before_anything_is_written(
+    command, own_terms, tmp_path, compute, problem
+):
+    register_term("gen/own", needs=("vae",), weight=WeightOption("own_weight", "of nothing"))(compute)
+    status, _, errors = command(f"{TINY} --vae dense --own-weight 1")
+    assert status == 2 and re.match(f"--own-weight 1: {problem}", errors), errors
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_term_that_counts_from_combo_epochs_on_is_left_out_of_solo_epochs(command, own_terms, tmp_path):
+    weight = WeightOption("own_weight", "of the mean", from_combo=True)
+    register_term("gen/own", needs=("vae",), weight=weight)(lambda views: views.x_hat.mean())
+    assert command(f"{HYBRID} --own-weight 3")[0] == 0
+    _, (solo, combo) = records(tmp_path)
+    assert solo["weight/gen/own"] == 0 and combo["weight/gen/own"] == 3
 
 
 def test_what_cannot_be_a_term(own_terms):

@@ -87,7 +87,7 @@ def test_class_folders_are_what_an_evaluation_tells_apart(photos, capsys):
     flags = f"--dataset . --run-name labelled --cache-dir cache {TINY}"
     assert train_vaegan.main(flags.split()) == 0
     said = capsys.readouterr().out
-    assert "labels: 3 class folders (dark 15, light 15, lone 1); --labels none for none" in said
+    assert "labels: 3 class folders (dark 15, light 15, lone 1); --labels none ignores them" in said
     sections = json.loads(Path("runs/labelled/evaluation.json").read_text())["sections"]
     assert {"knn_accuracy", "probe_accuracy"} <= sections["latents"]["values"].keys()
     assert "classes_covered" in sections["gan_figures"]["values"]

@@ -23,6 +23,7 @@ from vaegan.evals.latent_paths import PATHS
 from vaegan.nets.players import Players
 from vaegan.parallel import launched_ranks
 from vaegan.pixels import from_uint8
+from vaegan.run.layout import RunPaths
 from vaegan.run.trained import Trained, open_checkpoint, open_run, weights_of
 from vaegan.seeds import generator_for
 from vaegan.training.signals import Stopped
@@ -109,8 +110,8 @@ class TrainedRun:
 
     def _latents(self, end: Given) -> Tensor:
         """One point in the latent space, [latent_dim]."""
-        if isinstance(end, Tensor) and end.ndim == 1:
-            return end.float().cpu()
+        if getattr(end, "ndim", None) == 1:
+            return torch.as_tensor(end, dtype=torch.float32).cpu()
         z = self.encode(end)
         if len(z) != 1:
             raise UserError(f"interpolate: {len(z)} images, where one is an end")
@@ -126,7 +127,7 @@ def load(
     run: str | Path,
     checkpoint: str | None = None,
     device: str = "auto",
-    plugins: str | Path | Sequence[str | Path] = (),
+    plugins: str | Path | Sequence[str | Path] | None = None,
 ) -> TrainedRun:
     """Open a run's folder, or a checkpoint file.
 
@@ -134,8 +135,10 @@ def load(
     modules with parts of the run; none of them is executed unless it is named here.
     Raises: UserError for a folder that is not a run's, and for networks that cannot be read.
     """
-    import_plugins(["--plugins", *map(str, [plugins] if isinstance(plugins, str | Path) else plugins)])
+    import_plugins(["--plugins", *_names(plugins)])
     path = Path(run).expanduser()
+    if path.is_file() and checkpoint is None and RunPaths.of_checkpoint(path).config.is_file():
+        path, checkpoint = RunPaths.of_checkpoint(path).folder, path.stem
     if path.is_file():
         if checkpoint is not None:
             raise OptionError("checkpoint", f"{path} is one already")
@@ -147,21 +150,20 @@ def load(
     return TrainedRun(trained)
 
 
-def train(**options: Any) -> TrainedRun:
+def train(**options: Any) -> TrainedRun | None:
     """Train a run and return it. options: named like the flags, with underscores (`disc_weight=10`).
 
-    `config="a.yaml"`, `resume="runs/NAME"` and `plugins=[...]` are accepted, too. It prints the output of the
-    command. When interrupted (Jupyter's stop button, Ctrl-C), it finishes the step, saves, and prints how to
-    resume.
+    `config="a.yaml"`, `resume="runs/NAME"` and `plugins=[...]` are accepted, too; `dry_run=True` shows the
+    run and returns None. It prints the output of the command. When interrupted (Jupyter's stop button,
+    Ctrl-C), it finishes the step, saves, and prints how to resume.
     Raises: UserError before anything is written, TrainingError for a run that cannot continue,
     KeyboardInterrupt when it was interrupted and has been saved.
     """
-    imported = options.pop("plugins", ())
-    imported = [imported] if isinstance(imported, str | Path) else imported
+    imported = _names(options.pop("plugins", None))
     file = ["--config", str(options["config"])] if options.get("config") else []
-    import_plugins([*file, "--plugins", *map(str, imported)])
+    import_plugins([*file, "--plugins", *imported])
     given = gather({name: _plain(value) for name, value in options.items()})
-    named = options | ({"plugins": list(map(str, imported))} if imported else {})
+    named = options | ({"plugins": imported} if imported else {})
     code = f"import vaegan; vaegan.train({', '.join(f'{name}={value!r}' for name, value in named.items())})"
     try:
         folder = train_command.run(given, ["python", "-c", code], launched_ranks())
@@ -169,7 +171,11 @@ def train(**options: Any) -> TrainedRun:
         raise UserError(given.explain(error)) from None
     except Stopped:
         raise KeyboardInterrupt("stopped as asked, and saved") from None
-    return load(folder, device=given.values.get("device", "auto"))
+    return None if given.dry_run else load(folder, device=given.values.get("device", "auto"))
+
+
+def _names(plugins: str | Path | Sequence[str | Path] | None) -> list[str]:
+    return [str(plugins)] if isinstance(plugins, str | Path) else [str(each) for each in plugins or ()]
 
 
 def _plain(value: Any) -> Any:

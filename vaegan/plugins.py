@@ -9,9 +9,10 @@ import importlib
 import importlib.util
 import os
 import re
+import shlex
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.machinery import ModuleSpec
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from vaegan import quantities
 from vaegan.errors import UserError
 from vaegan.failures import in_a_line
 from vaegan.files import write_whole
@@ -57,6 +59,28 @@ class Plugin:
 
 
 _loaded: dict[str, Plugin] = {}  # by name; for the life of the process, like the registries
+
+
+_brought: dict[str, Set[tuple[int, str]]] = {}  # by name: what each plug-in has registered
+
+
+def _stores() -> list[dict[str, Any]]:
+    """Everything that a plug-in may add to."""
+    return [*(registry._entries for registry in Registry.every), quantities._ENTRIES]
+
+
+def _registered() -> dict[tuple[int, str], Any]:
+    """Everything that is registered now, by store and name."""
+    return {(i, name): entry for i, store in enumerate(_stores()) for name, entry in store.items()}
+
+
+def _restore(entries: Mapping[tuple[int, str], Any]) -> None:
+    """Make these the registered ones: no half of a plug-in that failed, no part that an edit took out."""
+    stores = _stores()
+    for store in stores:
+        store.clear()
+    for (i, name), entry in entries.items():
+        stores[i][name] = entry
 
 
 def loaded() -> list[Plugin]:
@@ -121,7 +145,7 @@ def check(noted: Iterable[Mapping[str, Any]], whose: str, copies: Path) -> list[
     if missing:
         raise UserError(
             f"{whose}: made with parts of your own, which are not imported unless you say so; "
-            f"add --plugins {' '.join(missing)}"
+            f"add --plugins {shlex.join(missing)}"
         )
     return lines
 
@@ -136,19 +160,25 @@ def _load(given: str, say: Callable[[str], None]) -> Plugin:
     if path.exists():
         plugin, run = _of_path(given, path), partial(_run_path, path)
     else:
-        plugin, run = Plugin(given, given, given, _sources(_find_module(given))), partial(_run_module, given)
+        sources, name = _sources(_find_module(given)), given.rpartition(".")[2]
+        name += ".py" if "" in sources else ""  # called like its copy
+        plugin, run = Plugin(given, name, given, sources), partial(_run_module, given)
     before = _loaded.get(plugin.name)
     if before is not None and before.digest == plugin.digest:
         return before
     if before is not None and before.origin != plugin.origin:
         raise _refused(given, f"another plug-in is called {plugin.name}: {before.given}; rename one")
-    registered = Registry.n_registered
+    kept = _registered()
+    _restore({key: value for key, value in kept.items() if key not in _brought.get(plugin.name, ())})
+    before_import = _registered()
     try:
         run()
     except Exception as error:
+        _restore(kept)
         files = [path / below if below else path for below in plugin.sources]
         raise _refused(given, _failed(error, files)) from error
-    if Registry.n_registered == registered:
+    _brought[plugin.name] = _registered().keys() - before_import.keys()
+    if not _brought[plugin.name]:
         say(f"note: the plug-in {given} registers nothing")
     _loaded[plugin.name] = plugin
     return plugin
@@ -212,10 +242,9 @@ def _find_module(given: str) -> ModuleSpec:
 
 
 def _run_module(name: str) -> None:
-    if name in sys.modules and name in _loaded:
-        importlib.reload(sys.modules[name])
-    else:
-        importlib.import_module(name)
+    for old in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
+        del sys.modules[old]  # as it was before an edit
+    importlib.import_module(name)
 
 
 def _sources(spec: ModuleSpec) -> dict[str, bytes]:

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from vaegan.errors import did_you_mean
 
@@ -14,9 +14,10 @@ class Registry:
     A name with a ":" takes an argument: registered as "timm:NAME", requested as "timm:resnet18".
     """
 
-    n_registered = 0  # in all registries, over the life of the process
+    every: ClassVar[list["Registry"]] = []
 
     def __init__(self, kind: str):
+        Registry.every.append(self)
         self.kind = kind
         self._entries: dict[str, Any] = {}
         self._places: dict[str, tuple[str, str]] = {}
@@ -36,7 +37,6 @@ class Registry:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
             self._entries[name] = entry
             self._places[name] = place
-            Registry.n_registered += 1
             return entry
 
         return decorate

@@ -72,6 +72,7 @@ import json, sys, time
 from pathlib import Path
 folder, asked = Path(sys.argv[1]), sys.argv[2]
 kept, waits = map(json.loads, sys.argv[3:5])
+import vaegan.losses  # as in training: terms bring their entries in the vocabulary
 from vaegan.trackers import wandb_tracker
 from vaegan.trackers.open import open_trackers
 wandb_tracker.INIT_S, wandb_tracker.FINISH_S = waits

@@ -6,6 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from vaegan import plugins
+
 PACKAGE = Path(__file__).resolve().parent.parent
 PROGRAM = PACKAGE.parent / "train_vaegan.py"
 IN_A_CHECKOUT = not (PACKAGE / "datasets").is_dir()  # the folder is then next to the package
@@ -17,16 +19,16 @@ def training(*arguments: object, processes: int | None = None) -> str:
         return command("train", *arguments)
     program = [shown(PROGRAM)] if IN_A_CHECKOUT else ["-m", "vaegan", "train"]
     launcher = [*_torchrun(), "--nproc-per-node", processes] if processes else [python()]
-    return _joined(*launcher, *program, *arguments)
+    return _joined(*launcher, *program, *arguments, *_plugins())
 
 
 def command(*arguments: object) -> str:
     """`vaegan` with these arguments if it is installed, `python -m vaegan` in a checkout."""
     if not IN_A_CHECKOUT and _is_at_hand("vaegan"):
-        return _joined("vaegan", *arguments)
+        return _joined("vaegan", *arguments, *_plugins())
     if IN_A_CHECKOUT and Path.cwd() != PACKAGE.parent:
-        return _joined(python(), shown(PACKAGE), *arguments)
-    return _joined(python(), "-m", "vaegan", *arguments)
+        return _joined(python(), shown(PACKAGE), *arguments, *_plugins())
+    return _joined(python(), "-m", "vaegan", *arguments, *_plugins())
 
 
 def wandb() -> str:
@@ -49,6 +51,12 @@ def python() -> str:
 def shown(path: Path) -> str:
     """The path relative to the working directory, if it is inside."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _plugins() -> list[str]:
+    """--plugins with those of this process, which the printed command needs, too."""
+    given = [each.given for each in plugins.loaded() if not each.installed]
+    return ["--plugins", *given] if given else []
 
 
 def _torchrun() -> list[str]:

@@ -44,7 +44,9 @@ class Given:
             self.values[name] = value
             self.origins[name] = f"{file}: {name}" if file else flag(name)
             self.texts[name] = "none" if value is None else str(value)
-            if file is None and isinstance(value, list):
+            if file is None and value == []:
+                self.values[name] = None
+            elif file is None and isinstance(value, list):
                 self.texts[name] = " ".join(map(str, value))
                 self.values[name] = _parts(value) if all(isinstance(each, str) for each in value) else value
             self.files.pop(name, None)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vaegan.config.contracts import check_parts, make, option_of
+from vaegan.config.contracts import check_parts, check_terms, make, option_of
 from vaegan.config.knobs import DISC_PREFIX, signature_knobs
 from vaegan.config.schema import Config
 from vaegan.devices import one_thread
@@ -128,6 +128,7 @@ def try_parts(config: Config, image_shape: tuple[int, int, int]) -> Players:
     with one_thread():
         players = build_players(config.model_copy(update=update), image_shape)
         check_parts(config, players, build_adversarial(config), image_shape)
+        check_terms(config_terms(config), build_objective(config, players), image_shape)
     return players
 
 
@@ -215,7 +216,7 @@ def _weight(config: Config, term: Term) -> Weight:
     weight = getattr(config, term.weight.name)
     if term.key == "gen/pbp":
         return AfterSolo(Decay(weight, config.pbp_decay, config.pbp_decay_every))
-    return weight
+    return AfterSolo(weight, solo=0.0) if term.weight.from_combo else weight
 
 
 def _build(

@@ -2,7 +2,7 @@
 
 import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from vaegan.errors import OptionError, UserError
 from vaegan.failures import in_a_line, out_of_memory
 from vaegan.losses.adversarial import AdversarialLoss
 from vaegan.nets.players import Players
+from vaegan.objective.objective import Objective
+from vaegan.objective.terms import Term, is_from_outside
 
 N_IMAGES = 5  # differs from the channels and usual latent_dim, so that a swapped axis is noticed
 NOUNS = {
@@ -94,6 +96,27 @@ def check_parts(
     if adversarial is not None:
         logits = _try(config, "disc", players.disc, [x], _is_logits)
         _check_sides(config, adversarial, logits.shape)
+
+
+def check_terms(terms: Iterable[Term], objective: Objective, image_shape: tuple[int, int, int]) -> None:
+    """Try the terms from outside the package on a few grey images.
+
+    Raises: OptionError for the first that fails or gives no scalar.
+    """
+    x = torch.full((N_IMAGES, *image_shape), 0.5)
+    views = objective.views(x, torch.zeros(N_IMAGES, objective.players.latent_dim))
+    for term in terms:
+        if not is_from_outside(term.compute):
+            continue
+        views.turn(term.player)
+        contract = "a term is called with the views of a batch, and gives a scalar"
+        try:
+            given = term.compute(views)
+        except Exception as error:
+            raise _failure(term.weight.name, f"the term {term.key} fails", error, contract) from error
+        if not _one_of(())(given):
+            problem = f"the term {term.key} gives {_described(given)}; {contract}"
+            raise OptionError(term.weight.name, problem)
 
 
 def _check_sides(config: Config, adversarial: AdversarialLoss, shape: torch.Size) -> None:

@@ -544,7 +544,10 @@ def _with_registered(base: type[Config], *registered: tuple[tuple[str, Any], ...
     fields |= {
         knob.option: _knob_field(knob, prefix) for prefix in ("", DISC_PREFIX) for knob in knobs(prefix)
     }
-    names = (base, *fields)
+    looks = (
+        (name, str(kind), repr(info.default), repr(declared(info))) for name, (kind, info) in fields.items()
+    )
+    names = (base, *looks)
     if names not in _config_types:  # one class for one set of knobs, so that equal configs compare equal
         _config_types[names] = create_model("Config", __base__=base, **fields)
     return _config_types[names]

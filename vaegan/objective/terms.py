@@ -84,14 +84,22 @@ def register_term(
     """A decorator that registers a function of the views as a loss term; see Term.
 
     quantity: its entry in the vocabulary; None for one made from its name, with a curve.
-    Raises: ValueError for a key that is registered already or names no player, and for an unknown part.
+    Raises: ValueError for a key that is registered already or names no player, for an unknown part, and for
+    a default weight of a term from outside the package: other runs of the process would have the term, too.
     """
     if key.partition("/")[0] not in ("gen", "disc") or key.count("/") != 1:
         raise ValueError(f"loss term {key!r}: expected gen/NAME or disc/NAME")
+    if key.startswith("disc/"):
+        needs = tuple(dict.fromkeys([*needs, "disc"]))
     if unknown := set(needs) - set(PARTS):
         raise ValueError(f"loss term {key!r}: it needs {', '.join(sorted(unknown))}; parts are vae and disc")
 
     def decorate(compute: Compute) -> Compute:
+        if weight.default is not None and is_from_outside(compute):
+            raise ValueError(
+                f"loss term {key!r}: a default weight; one from outside the package has none, so that no run "
+                f"has the term unless its option is given"
+            )
         said = quantity or Quantity(key.partition("/")[2].replace("_", " "), curve=True)
         again = key in dict(TERMS.entries())  # by an edited plug-in; refused if it is another one's
         term = Term(key, compute, tuple(needs), weight, slope_penalty, said.place)
@@ -100,6 +108,11 @@ def register_term(
         return compute
 
     return decorate
+
+
+def is_from_outside(compute: Compute) -> bool:
+    """True for a function that is not defined in this package."""
+    return not str(compute.__module__).startswith("vaegan.")
 
 
 def registered_terms(parts: Collection[str] | None = None) -> list[Term]:
