@@ -85,6 +85,15 @@ def test_a_part_from_outside_is_one_file_and_trains(command, tmp_path, kind):
         assert (run / "own_lines.txt").read_text() == "epoch 0\n"
 
 
+def test_a_run_notes_the_plugins_that_it_uses_alone(command, tmp_path):
+    files = [str(PARTS / f"{kind}.py") for kind in KINDS]
+    status, _, errors = command("--run-name a", *KINDS["pbp"], "--plugins", *files)
+    assert status == 0, errors
+    noted = json.loads((tmp_path / "runs" / "a" / "environment.json").read_text())["plugins"]
+    assert [each["name"] for each in noted] == ["pbp.py"]
+    assert len(list((tmp_path / "runs" / "a" / "plugins").rglob("*.py"))) == 1
+
+
 def test_every_kind_has_a_file():
     assert set(KINDS) == {file.stem for file in PARTS.glob("*.py")}
 
@@ -160,10 +169,17 @@ def test_a_run_goes_on_with_its_plugins_alone(run, monkeypatch, capsys):
         (["train", "--plugins", "nowhere.py"], "--plugins nowhere.py: no such file, folder or module"),
         (["sample", "a", "--plugins", "nowhere.py"], "--plugins nowhere.py: no such file, folder or module"),
         (["train", "--plugins"], "--plugins: expected at least one argument"),
+        (
+            ["sample", "--plugins", str(PARTS / "pbp.py"), "RUN"],
+            "--plugins RUN: a run's folder, not a plug-in; name the run before --plugins",
+        ),
     ],
 )
 def test_a_mistake_is_a_line(tmp_path, monkeypatch, capsys, arguments, line):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "RUN").mkdir()
+    for name in ("config.yaml", "environment.json"):
+        (tmp_path / "RUN" / name).touch()
     assert main(arguments) == 2
     assert capsys.readouterr().err == f"{line}\n"
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["RUN"]

@@ -25,6 +25,7 @@ from vaegan import quantities
 from vaegan.errors import UserError
 from vaegan.failures import in_a_line
 from vaegan.files import write_whole
+from vaegan.marks import CONFIG, ENVIRONMENT
 from vaegan.registry import Registry
 
 GROUP = "vaegan.plugins"
@@ -88,6 +89,11 @@ def loaded() -> list[Plugin]:
     return list(_loaded.values())
 
 
+def brought(plugin: Plugin) -> set[str]:
+    """The names under which a plug-in has registered something; of "timm:NAME" the part before the colon."""
+    return {name.partition(":")[0] for _, name in _brought.get(plugin.name, ())}
+
+
 def load(given: Iterable[str], say: Callable[[str], None] = print) -> list[Plugin]:
     """Import plug-ins: each a .py file, a folder of them, or the name of a module that Python finds.
 
@@ -103,12 +109,14 @@ def load_installed(say: Callable[[str], None] = print) -> None:
     for entry in entry_points(group=GROUP):
         if entry.value in _loaded:
             continue
+        before = _registered().keys()
         try:
             module = entry.load()
             module = module if isinstance(module, ModuleType) else sys.modules[entry.module]
             _loaded[entry.value] = Plugin(
                 entry.value, entry.value, entry.module, _sources(module.__spec__), installed=True
             )
+            _brought[entry.value] = _registered().keys() - before
         except Exception as error:
             say(f"note: the installed plug-in {entry.name} is left out: {_failed(error)}")
 
@@ -185,6 +193,8 @@ def _load(given: str, say: Callable[[str], None]) -> Plugin:
 
 
 def _of_path(given: str, path: Path) -> Plugin:
+    if path.is_dir() and (path / CONFIG).is_file() and (path / ENVIRONMENT).is_file():
+        raise _refused(given, "a run's folder, not a plug-in; name the run before --plugins")
     if path.is_dir():
         files = [each for each in sorted(path.rglob("*.py")) if not _is_hidden(each.relative_to(path))]
         if not files:

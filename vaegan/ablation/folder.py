@@ -10,6 +10,8 @@ import yaml
 
 from vaegan.ablation.plan import options_of
 from vaegan.config.schema import Config
+from vaegan.config.used_plugins import plugins_of
+from vaegan.config.yaml_files import PLUGINS
 from vaegan.errors import OptionError
 from vaegan.files import check_writable, write_whole
 from vaegan.run.tracker_notes import tracker_notes, with_tracker_note
@@ -85,5 +87,7 @@ class Folder:
 
 def write_options(path: Path, config: Config, title: str) -> None:
     """Writes a config as a file for `--config`, for any seed. title: its first line."""
-    text = f"# {title}\n" + yaml.safe_dump(options_of(config), sort_keys=False, allow_unicode=True)
+    own = [each.origin for each in plugins_of(config) if not each.installed]
+    values = options_of(config) | ({PLUGINS: own} if own else {})
+    text = f"# {title}\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vaegan import plugins
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.spec import Arm, Spec
 from vaegan.config.make import make_config
 from vaegan.config.schema import Config, options
+from vaegan.config.used_plugins import plugins_of
 from vaegan.errors import OptionError, OptionErrors, UserError
 from vaegan.objective.weights.constant import Constant
 from vaegan.run.layout import RunPaths
@@ -115,7 +115,7 @@ def _hashed(config: Config, without: Iterable[str]) -> str:
     """The digest of the options that decide a run's results. without: more options to leave out."""
     dropped = {"seed", *options(lambda nature: nature.housekeeping), *without}
     of_run = {name: value for name, value in config.to_dict().items() if name not in dropped}
-    if used := plugins.loaded():
+    if used := plugins_of(config):
         of_run["plugins"] = sorted(each.digest for each in used)
     return hashlib.sha256(json.dumps(of_run, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -64,7 +64,8 @@ class Given:
     def explain(self, error: UserError) -> str:
         """The error in lines that begin with the flag or key as the user wrote it."""
         errors = error.errors if isinstance(error, OptionErrors) else [error]
-        return "\n".join(self._line(each) if isinstance(each, OptionError) else str(each) for each in errors)
+        lines = [self._line(each) if isinstance(each, OptionError) else str(each) for each in errors]
+        return "\n".join([*lines, *self.remarks])
 
     def _line(self, error: OptionError) -> str:
         name = error.option

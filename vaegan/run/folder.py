@@ -15,6 +15,7 @@ from vaegan import plugins
 from vaegan.config.build import build_adversarial
 from vaegan.config.paths import config_text
 from vaegan.config.schema import FEW_EPOCHS, MOST_GRIDS, Config
+from vaegan.config.used_plugins import plugins_of
 from vaegan.errors import OptionError
 from vaegan.figures.curves import save_curves
 from vaegan.figures.grids import save_animation, save_reconstructions, save_samples
@@ -99,7 +100,7 @@ class Run:
         init_from: origin of the initial weights, if they are another run's.
         """
         setting = environment(device, command) | {"processes": n_ranks}
-        if used := plugins.loaded():
+        if used := plugins_of(self.config):
             setting["plugins"] = [each.note() for each in used]
             plugins.keep(used, self.paths.plugins)
         if self.paths.environment.exists():

@@ -164,7 +164,10 @@ def image_shape_of(checkpoint: Path, facts: Mapping[str, Any]) -> tuple[int, int
 def _opened(found: Found, folder: Path | None, device: str) -> Trained:
     paths = RunPaths.of_checkpoint(found.path)
     remarks = plugins.check(found.facts.get("plugins", ()), str(folder or found.path), paths.plugins)
-    config = make_config(found.facts["config"])
+    try:
+        config = make_config(found.facts["config"])
+    except UserError as error:
+        raise UserError("\n".join([str(error), *remarks])) from None
     image_shape = image_shape_of(found.path, found.facts)
     on = pick_device(device)
     # no download of pretrained weights that are replaced at once

@@ -18,9 +18,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from vaegan import plugins
 from vaegan.config.interval import Interval
 from vaegan.config.schema import FEW_EPOCHS, Config
+from vaegan.config.used_plugins import plugins_of
 from vaegan.errors import UserError, did_you_mean
 from vaegan.files import link_or_copy, write_whole
 from vaegan.nets.players import Players
@@ -244,7 +244,7 @@ class Checkpoints:
             "format": FORMAT,
             "config": config.to_dict(),
             "data": dict(data),
-            "plugins": [each.note() for each in plugins.loaded()],
+            "plugins": [each.note() for each in plugins_of(config)],
         }
         self._every = config.save_every or WITHIN_AN_EPOCH
         self._thinned = config.save_every is None and config.epochs > FEW_EPOCHS
