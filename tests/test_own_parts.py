@@ -6,10 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import vaegan
 from vaegan import plugins, quantities
 from vaegan.__main__ import main
+from vaegan.ablation.folder import write_options
+from vaegan.ablation.spec import read_spec
+from vaegan.config.make import make_config, resolved
 from vaegan.losses.adversarial import ADVERSARIAL
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.discriminators import DISCRIMINATORS
@@ -92,6 +96,17 @@ def test_a_run_notes_the_plugins_that_it_uses_alone(command, tmp_path):
     noted = json.loads((tmp_path / "runs" / "a" / "environment.json").read_text())["plugins"]
     assert [each["name"] for each in noted] == ["pbp.py"]
     assert len(list((tmp_path / "runs" / "a" / "plugins").rglob("*.py"))) == 1
+
+
+def test_an_ablation_imports_its_plugins_and_its_arms_name_theirs(tmp_path):
+    (tmp_path / "mine.py").write_text((PARTS / "pbp.py").read_text())
+    (tmp_path / "spec.yaml").write_text(
+        "plugins: mine.py\noptions: {vae: dense}\ngrid: {pbp: [own_charbonnier, bce]}\n"
+    )
+    own, plain = read_spec(tmp_path / "spec.yaml", {}).arms
+    for arm, named in ((own, [str(tmp_path / "mine.py")]), (plain, None)):
+        write_options(tmp_path / "arm.yaml", resolved(make_config(arm.options), 16), "an arm")
+        assert yaml.safe_load((tmp_path / "arm.yaml").read_text()).get("plugins") == named
 
 
 def test_every_kind_has_a_file():
