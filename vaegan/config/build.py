@@ -24,6 +24,7 @@ from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
 from vaegan.nets.players import Players
+from vaegan.nets.signed_pixels import SignedPixels
 from vaegan.nets.timm_backbone import TimmBackbone
 from vaegan.objective.objective import Objective
 from vaegan.objective.schedule import Schedule
@@ -62,9 +63,11 @@ def build_players(config: Config, image_shape: tuple[int, int, int]) -> Players:
                 network.apply(dcgan_init)
     if config.spectral_norm:
         disc.apply(with_spectral_norm)
-    for backbone in _backbones(encoder, disc):
-        if backbone.pretrained_mean is not None:
-            backbone.normalise(config.pixel_range, image_shape[0])
+    for module in _modules(encoder, disc):
+        if isinstance(module, TimmBackbone) and module.pretrained_mean is not None:
+            module.normalise(config.pixel_range, image_shape[0])
+        elif isinstance(module, SignedPixels):
+            module.pixel_range = config.pixel_range
     return Players(
         encoder,
         decoder,
@@ -77,9 +80,9 @@ def build_players(config: Config, image_shape: tuple[int, int, int]) -> Players:
     )
 
 
-def _backbones(*networks: nn.Module | None) -> Iterator[TimmBackbone]:
+def _modules(*networks: nn.Module | None) -> Iterator[nn.Module]:
     for network in filter(None, networks):
-        yield from (module for module in network.modules() if isinstance(module, TimmBackbone))
+        yield from network.modules()
 
 
 def _build_disc(config: Config, image_shape: tuple[int, int, int]) -> nn.Module:
@@ -87,8 +90,9 @@ def _build_disc(config: Config, image_shape: tuple[int, int, int]) -> nn.Module:
     disc, arguments = DISCRIMINATORS.find(config.disc)
     typed = config.typed_knobs(DISC_PREFIX)
     _refuse_unknown(typed, [(config.disc, disc)], DISC_PREFIX)
-    norm = typed.get("norm", "auto")
-    if config.slope_penalties and norm == "auto" and "norm" in signature_knobs(disc):
+    knob = signature_knobs(disc).get("norm")
+    norm = typed.get("norm", knob.default if knob else "none")
+    if config.slope_penalties and norm == "auto" and knob:
         typed["norm"] = "group"
     built = _build(config, "disc", disc, [*arguments, image_shape], typed, DISC_PREFIX)
     if config.slope_penalties and any(is_batch_norm(module) for module in built.modules()):
