@@ -40,6 +40,17 @@ def to_unit_range(x: Tensor, pixel_range: PixelRange) -> Tensor:
     return x if pixel_range == "01" else (x + 1) / 2
 
 
+def in_8bit(x: Tensor, pixel_range: PixelRange) -> Tensor:
+    """Pixels in the model's range -> the same, rounded to 8-bit levels; gradients pass as if they were not.
+
+    8-bit images come back bit for bit. Source: the straight-through estimator of Bengio et al., Estimating
+    or Propagating Gradients Through Stochastic Neurons (arXiv 1308.3432), section 4.
+    """
+    levels = to_unit_range(x.detach(), pixel_range).mul(255).round().clamp(0, 255)
+    rounded = to_model_range(levels.div(255), pixel_range)
+    return rounded + (x - x.detach())  # adds exact zeros
+
+
 def in_model_range(change: Callable[[Tensor], Tensor], pixel_range: PixelRange) -> Callable[[Tensor], Tensor]:
     """Turns a change of images in [-1, 1] into one of images in the model's range."""
     return change if pixel_range == "pm1" else lambda x: (change(x.mul(2).sub(1)) + 1) / 2

@@ -151,6 +151,7 @@ def test_none_stays_the_value_of_that_name(tmp_path):
 OFF = {
     **{"gp": 0, "r1": 0, "r2": 0.0, "penalty_every": 1, "spectral_norm": False, "label_smoothing": 0},
     **{"instance_noise": 0, "diffaug": [], "augment": [], "pretrained": False, "disc_pretrained": False},
+    **{"disc_sees_8bit": False},
 }
 
 

@@ -15,6 +15,7 @@ from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
 from vaegan.objective.objective import weighted_sum
 from vaegan.objective.views import Views
+from vaegan.pixels import to_model_range
 from vaegan.training.optim import PlayerOptimiser
 
 SHAPE = (1, 16, 16)
@@ -288,6 +289,27 @@ def test_both_players_see_originals_and_fakes_changed_alike(x):
     game(players).play("gen", views, WEIGHTS["gen"])
     assert len(seen) == 1 and seen[0].requires_grad
     torch.testing.assert_close(views.logits_fake, players.discriminate(1 - views.x_hat))
+
+
+@pytest.mark.parametrize("pixel_range", ["01", "pm1"])
+def test_d_sees_8bit_originals_and_fakes_before_they_are_changed(pixel_range, x):
+    players = hybrid(disc_sees_8bit=True, pixel_range=pixel_range, pbp="mse")
+    x = to_model_range(x, pixel_range)
+    plain, changed = see(players, x), see(players, x, to_disc_input=lambda images: images / 3)
+    levels = to_model_range(torch.arange(256).byte(), pixel_range)
+    for player in ("disc", "gen"):
+        plain.turn(player)
+        changed.turn(player)
+        for images in (plain.disc_input_real, plain.disc_input_fake):
+            assert torch.isin(images, levels).all()
+        torch.testing.assert_close(plain.disc_input_fake, plain.x_hat, rtol=0, atol=2 / 255)
+        torch.testing.assert_close(changed.disc_input_real, plain.disc_input_real / 3)
+    # the generator's gradient is D's at the rounded image
+    slope = torch.autograd.grad(plain.logits_fake.sum(), plain.x_hat, retain_graph=True)[0]
+    rounded = plain.disc_input_fake.detach().requires_grad_()
+    expected = torch.autograd.grad(players.discriminate(rounded).sum(), rounded)[0]
+    assert slope.equal(expected) and slope.abs().sum() > 0
+    assert not hybrid(pixel_range=pixel_range, pbp="mse").disc_sees_8bit
 
 
 @pytest.mark.parametrize("loss", ADVERSARIAL.names())

@@ -77,6 +77,7 @@ def build_players(config: Config, image_shape: tuple[int, int, int]) -> Players:
         pixel_range=config.pixel_range,
         precision=config.precision,
         ema=config.ema,
+        disc_sees_8bit=bool(config.disc_sees_8bit),
     )
 
 

@@ -223,6 +223,14 @@ class Balance(Section):
         needs=("disc",),
         of_disc=True,
     )
+    disc_sees_8bit: bool | None = option(
+        None,
+        "round D's inputs to 8-bit levels, as in image files; gradients pass as if they were not rounded",
+        shown="false",
+        needs=("disc",),
+        of_disc=True,
+        off=False,
+    )
     diffaug: Annotated[list[str] | None, LISTED] = option(
         None,
         "DiffAugment's random transforms of D's inputs, separated by commas",

@@ -16,6 +16,7 @@ class Players(nn.Module):
     precision: "fp32", or "bf16" for autocast (parameters stay float32).
     ema: decay per step, after warm-up, of an average of the decoder's weights. The averaged decoder is used
     in evaluation mode; its batch-norm statistics are copies. None for no average.
+    disc_sees_8bit: True if D's inputs are rounded to 8-bit levels.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Players(nn.Module):
         pixel_range: PixelRange = "01",
         precision: str = "fp32",
         ema: float | None = None,
+        disc_sees_8bit: bool = False,
     ):
         super().__init__()
         self.encoder = encoder
@@ -38,6 +40,7 @@ class Players(nn.Module):
         self.latent_dim = latent_dim
         self.pixel_range: PixelRange = pixel_range
         self.precision = precision
+        self.disc_sees_8bit = disc_sees_8bit
         self.ema = None if ema is None else _average_of(decoder, ema)
 
     def networks(self) -> dict[str, nn.Module]:

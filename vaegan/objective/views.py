@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vaegan.nets.players import Players
 from vaegan.parallel import Share
+from vaegan.pixels import in_8bit
 
 
 class Views:
@@ -92,6 +93,8 @@ class Views:
         return self._disc_input(self.fake)
 
     def _disc_input(self, images: Tensor) -> Tensor:
+        if self.players.disc_sees_8bit:
+            images = in_8bit(images, self.players.pixel_range)
         return images if self.to_disc_input is None else self.share.transformed(self.to_disc_input, images)
 
     @property
