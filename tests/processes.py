@@ -37,6 +37,7 @@ GAN = (
 )
 CONV = (
     f"{TINY} --vae conv --base-channels 2 --disc conv --disc-base-channels 2 --solo-epochs 1 --epochs 3 "
+    "--disc-warmup-epochs 1 "
     "--adv hinge --spectral-norm --ema 0.9 --max-disc-loss 0"
 )
 

@@ -36,6 +36,8 @@ def seconds(options, n_train=9):
         (VAE | {"pbp_decay": 0.5}, {"solo"}),
         (DISC, {"solo", "combo"}),
         (DISC | {"solo_epochs": 0}, {"combo"}),
+        (DISC | {"disc_warmup_epochs": 1}, {"solo", "warmup", "combo"}),
+        (DISC | {"disc_warmup_epochs": 2}, {"warmup", "combo"}),
         (DISC | {"solo_epochs": 5}, {"solo"}),
         (
             DISC | {"r1": 1, "penalty_every": 2, "disc_steps": 3, "accumulate": 2, "ema": 0.9},
@@ -46,7 +48,7 @@ def seconds(options, n_train=9):
 )
 def test_the_phases_that_there_are_take_time(options, phases):
     taken = seconds(options)
-    assert taken.keys() == {"solo", "combo"}
+    assert taken.keys() == {"solo", "combo"} | phases
     assert {phase for phase, each in taken.items() if each > 0} == phases
     assert {phase for phase, each in taken.items() if each == 0} == taken.keys() - phases
 
@@ -111,6 +113,8 @@ def test_a_run_takes_its_epochs_less_those_it_forks():
     assert taken(VAE) == 5 * 2
     assert taken(VAE, forked=4) == 2
     assert taken(GAN) == 5 * 5
+    epoch_s["warmup"] = 4.0
+    assert taken(DISC | {"disc_warmup_epochs": 1}, forked=1) == 4 + 3 * 5
 
 
 @pytest.mark.parametrize(("alone_s", "epochs"), [(1.0, 19), (2.0, 10), (7.0, 3), (100.0, 1)])

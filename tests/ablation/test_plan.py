@@ -183,6 +183,22 @@ WHO_FORKS = {
         ],
         {},
     ),
+    "up to the epochs in which D warms up": (
+        [
+            DISC | {"disc_warmup_epochs": 1},
+            DISC,
+            DISC | {"disc_warmup_epochs": 2, "disc_lr": 0.1},
+            DISC | {"disc_warmup_epochs": 4},
+        ],
+        {0: (1, 3), 2: (1, 2)},
+    ),
+    "rates that change, and D warms up": (
+        [
+            DISC | {"disc_warmup_epochs": 2, "lr_schedule": "cosine"},
+            DISC | {"lr_schedule": "cosine"},
+        ],
+        {0: (1, 2)},
+    ),
     "no solo epochs": ([DISC | {"solo_epochs": 0, "disc_weight": w} for w in (1, 2)], {}),
     "DCGAN's first weights with one D": (
         [DISC | {"init": "dcgan"}, DISC | {"init": "dcgan", "disc_weight": 1}, ALONE | {"init": "dcgan"}],
@@ -237,6 +253,8 @@ def test_seeds_never_share_a_leader_and_leaders_come_first_seed_by_seed():
 def test_epochs_by_phase():
     assert epochs_of(config(**ALONE)) == {"solo": 8, "combo": 0}
     assert epochs_of(config(**DISC, solo_epochs=3)) == {"solo": 3, "combo": 5}
+    warmed = config(**DISC, solo_epochs=3, disc_warmup_epochs=2)
+    assert epochs_of(warmed) == {"solo": 1, "warmup": 2, "combo": 5}
     assert epochs_of(config(gan="dense", disc="dense", epochs=8)) == {"solo": 0, "combo": 8}
 
 

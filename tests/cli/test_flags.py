@@ -306,6 +306,12 @@ MISTAKES = [
         "--warmup-epochs 2: ",
         ("all of the 2 epochs that D plays", "--solo-epochs"),
     ),
+    ("--disc-warmup-epochs 1", "--disc-warmup-epochs 1: ", ("needs a discriminator", "--disc NAME")),
+    (
+        "--epochs 4 --disc dense --disc-warmup-epochs 3",
+        "--disc-warmup-epochs 3: ",
+        ("more than the 2 solo epochs", "--solo-epochs"),
+    ),
     ("--lr-epochs 4", "--lr-epochs 4: ", ("constant has no end", "cosine")),
     (
         "--epochs 4 --lr-schedule poly --warmup-epochs 2 --lr-epochs 2",

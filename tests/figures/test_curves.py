@@ -61,3 +61,24 @@ def test_a_term_without_an_entry_is_drawn_under_its_own_name(tmp_path, titles):
     save_curves(tmp_path / "curves.png", records, {})
     assert titles == ["PBP loss", "Edge loss"]
     assert save_comparison(tmp_path / "two.png", {"a": records, "b": records}) == ["PBP loss", "Edge loss"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "marked"), [("solo", {"PBP loss"}), ("warmup", {"PBP loss", "Discriminator's loss"})]
+)
+def test_a_dotted_line_marks_the_first_combo_epoch_where_there_are_epochs_before_it(
+    tmp_path, monkeypatch, phase, marked
+):
+    found = {}
+    named, drawn = Axes.set_title, Axes.axvline
+    monkeypatch.setattr(
+        Axes, "axvline", lambda self, x, **how: (found.update({self: x}), drawn(self, x, **how))[1]
+    )
+    titles = {}
+    monkeypatch.setattr(
+        Axes, "set_title", lambda self, text, **how: (titles.update({self: text}), named(self, text))[1]
+    )
+    before = ["gen/pbp", *(["disc/adv"] if phase == "warmup" else [])]
+    (first,), (second,) = records_of(phase, *before), records_of("combo", "gen/pbp", "disc/adv")
+    save_curves(tmp_path / "curves.png", [first, second | {"epoch": 1}], {})
+    assert {titles[axes]: x for axes, x in found.items()} == dict.fromkeys(marked, 1.5)

@@ -57,6 +57,31 @@ def test_the_weight_of_the_learned_loss_is_10_with_a_discriminator_unless_typed(
     assert weights({"disc": "conv", "epochs": 2, "solo_epochs": 0, "disc_weight": 0}, "gen/adv") == [0, 0]
 
 
+def test_d_warms_up_in_the_last_solo_epochs():
+    options = {
+        "disc": "conv", "epochs": 6, "solo_epochs": 4, "disc_warmup_epochs": 2, "pbp_weight": 0.8, "r1": 0.5,
+        "penalty_every": 2, "disc_steps": 3, "instance_noise": 0.3,
+    }  # fmt: skip
+    phases = [schedule(**options).at(e) for e in range(6)]
+    assert [phase.name for phase in phases] == ["solo"] * 2 + ["warmup"] * 2 + ["combo"] * 2
+    assert weights(options, "gen/pbp") == [1, 1, 1, 1, 0.8, 0.8]
+    assert weights(options, "gen/adv") == [None, None, None, None, 10, 10]
+    assert weights(options, "disc/fake") == [None, None, 1, 1, 1, 1]
+    assert weights(options, "disc/r1") == [None, None, 0.5, 0.5, 0.5, 0.5]
+    assert [phase.noise for phase in phases] == pytest.approx([0, 0, 0.3, 0.3, 0.3, 0.15])
+    assert [phase.end.first_combo for phase in phases] == [4] * 6
+    # both play in every step of the warm-up, D's lazy penalty in every other
+    assert [[*phases[2].playing(step)] for step in range(3)] == [["disc", "gen"]] * 3
+    assert [phases[3].playing(step)["disc"].get("r1") for step in range(3)] == [1.0, None, 1.0]
+    assert [[*phases[4].playing(step)] for step in range(3)] == [["disc"], ["disc"], ["disc", "gen"]]
+
+
+def test_the_gate_reads_the_last_epoch_of_the_warm_up():
+    options = {"disc": "conv", "epochs": 3, "solo_epochs": 1, "disc_warmup_epochs": 1, "max_disc_loss": 1}
+    losses = [None, {"train/disc/adv": 1.1}, {"train/disc/adv": 0.9}]
+    assert weights(options, "gen/adv", losses) == [None, 0, 10]
+
+
 def test_half_of_the_epochs_are_solo_unless_typed():
     assert [schedule(disc="conv", epochs=5).at(e).name for e in range(5)] == ["solo"] * 2 + ["combo"] * 3
     assert schedule(disc="conv", epochs=1).at(0).name == "combo"

@@ -26,6 +26,14 @@ CASES = {
         f"{CONV} --disc dense --disc-hidden-dim 4 --solo-epochs 2 --adv hinge --disc-lr 1e-4 --spectral-norm "
         "--instance-noise 0.1 --max-disc-loss 0 --disc-steps 2",
     ),
+    "before D warms up": (
+        f"{CONV} --disc conv --disc-base-channels 2 --solo-epochs 3 --disc-warmup-epochs 1",
+        f"{CONV} --disc dense --disc-hidden-dim 4 --solo-epochs 3 --disc-warmup-epochs 2",
+    ),
+    "before D warms up, with learning rates that change": (
+        f"{DENSE} {DISC} --solo-epochs 3 --lr-schedule cosine --warmup-epochs 1",
+        f"{DENSE} {DISC} --solo-epochs 2 --disc-warmup-epochs 1 --lr-schedule cosine --warmup-epochs 1",
+    ),
     "with learning rates that change": (
         f"{DENSE} {DISC} --solo-epochs 3 --lr-schedule cosine --warmup-epochs 1",
         f"{DENSE} {DISC} --solo-epochs 2 --lr-schedule cosine --warmup-epochs 1 --disc-weight 2",

@@ -58,6 +58,13 @@ def test_epochs_without_a_discriminator_have_no_alarms_and_count_for_none():
     assert alarms([solo, record(0.4, 1, 1), record(0.4, 1, 1)]) == {"alarm/collapse": 0, "alarm/disc_wins": 0}
 
 
+def test_d_may_win_while_it_warms_up():
+    warmup = record(0.9, 1, 1) | {"phase": "warmup"}
+    records = [warmup] * 4 + [record(0.9, 1, 1)] * 3
+    assert alarms(records[:4]) == {}
+    assert [alarms(records[:n])["alarm/disc_wins"] for n in (5, 6, 7)] == [0, 0, 1]
+
+
 def test_originals_that_are_all_one_image_raise_no_alarm():
     without = record()
     del without["test/gen/diversity"]

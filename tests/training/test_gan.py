@@ -357,6 +357,17 @@ def test_the_discriminators_schedule_covers_its_own_epochs(options, gen, disc):
     )
 
 
+@pytest.mark.parametrize("options", [{"lr_schedule": "cosine"}, {"warmup_epochs": 1}], ids=str)
+def test_the_discriminators_epochs_begin_with_its_warm_up(options):
+    """Its rates are those of a run that has as many epochs with it in all."""
+    rates = {"epochs": 5, "lr": 0.5, "disc_lr": 0.05, **options}
+    hybrid = {**GAN, "gan": None, "vae": "dense", **rates}
+    warmed = run(**hybrid, solo_epochs=3, disc_warmup_epochs=1)[0].records
+    without = run(**hybrid, solo_epochs=2)[0].records
+    for player in ("gen", "disc"):
+        assert [r[f"lr/{player}"] for r in warmed] == [r[f"lr/{player}"] for r in without]
+
+
 # What goes wrong
 
 

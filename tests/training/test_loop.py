@@ -223,6 +223,55 @@ def test_solo_epochs_do_not_depend_on_there_being_a_discriminator():
     assert all(p.grad is None for p in players.parameters_of("disc"))
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_while_d_warms_up_the_vae_is_that_of_a_solo_epoch_to_the_bit(accumulate):
+    """Batch norm sees each batch once, and D's draws (noise, DiffAugment, points) are its own."""
+    conv = {
+        "vae": "conv",
+        "hidden_dim": None,
+        "base_channels": 4,
+        "disc": "conv",
+        "disc_base_channels": 4,
+        "ema": 0.9,
+    }
+    games = {"gp": 10, "r1": 1, "instance_noise": 0.2, "diffaug": "translation", "disc_steps": 2}
+    options = {**conv, **games, "epochs": 3, "solo_epochs": 3, "accumulate": accumulate}
+    alone, vae = run(**options)
+    beside, players = run(**options, disc_warmup_epochs=2)
+    assert [record["phase"] for record in beside.records] == ["solo", "warmup", "warmup"]
+    without_d = [
+        {key: value for key, value in record.items() if "disc" not in key and key != "phase"}
+        for record in without_timings(beside.records)
+    ]
+    expected = [
+        {key: value for key, value in record.items() if "disc" not in key and key != "phase"}
+        for record in without_timings(alone.records)
+    ]
+    assert without_d == expected
+    states = [
+        {name: value for name, value in each.state_dict().items() if not name.startswith("disc.")}
+        for each in (vae, players)
+    ]
+    assert all(value.equal(states[1][name]) for name, value in states[0].items())
+    assert not any(p.grad is None for p in players.parameters_of("disc"))
+
+
+def test_d_is_trained_and_measured_while_it_warms_up():
+    """On reconstructions that stay as they are, D's loss falls; its figures are those of a combo epoch."""
+    options = {**HYBRID, "epochs": 9, "solo_epochs": 8, "disc_warmup_epochs": 6, "lr": 1e-12, "disc_lr": 1e-2}
+    watcher, _ = run(n=64, **options)
+    solo, *warmup, combo = watcher.records[1:]
+    losses = [record["test/disc/adv"] for record in warmup]
+    assert losses == sorted(losses, reverse=True)
+    assert not any(key.startswith(("train/disc", "test/disc")) for key in solo)
+    of_game = {key for key in combo if "gen/adv" in key and key.startswith("t")} | {
+        key for key in combo if key.startswith("alarm/") and key not in solo
+    }
+    assert set(combo) - set(warmup[0]) == of_game
+    assert not any("gen/adv" in key for key in warmup[0] if not key.startswith("weight/"))
+    assert [warmup[0][f"weight/{term}"] for term in ("gen/adv", "disc/real", "disc/fake")] == [0, 1, 1]
+
+
 @pytest.mark.parametrize("pbp", [name for name, _ in PBP_LOSSES.entries()])
 def test_training_lowers_the_loss(pbp):
     watcher, _ = run(n=64, epochs=12, pbp=pbp, lr=1e-2)

@@ -34,6 +34,7 @@ CASES = {
     "hybrid, all at once": {**HYBRID, "gp": 2, "r1": 1, "r2": 1, "instance_noise": 0.3, "diffaug": DIFFAUG},
     "hybrid of convolutions": {**CONV, "vae": "conv", "solo_epochs": 0, "gp": 2, "instance_noise": 0.3},
     "hybrid, augmented": {**HYBRID, "augment": "hflip,rotate:20,colour"},
+    "D warms up": {**HYBRID, "solo_epochs": 1, "disc_warmup_epochs": 1, "gp": 2, "instance_noise": 0.3},
     "gan": GAN,
     "gan, three steps of D": {**GAN, "adv": "wgan-gp", "disc_steps": 3},
     "gan of convolutions under diffaug": {
@@ -220,7 +221,7 @@ def test_the_players_share_a_pass_over_a_whole_batch_and_each_makes_its_own_over
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
-@pytest.mark.parametrize("name", ["hybrid, all at once", "gan", "pairs, averaged"])
+@pytest.mark.parametrize("name", ["hybrid, all at once", "D warms up", "gan", "pairs, averaged"])
 def test_a_player_that_rests_gets_no_gradient(name, accumulate):
     step, phase = made(**CASES[name], accumulate=accumulate)
     played = []
@@ -244,6 +245,19 @@ def test_a_player_that_rests_gets_no_gradient(name, accumulate):
     watch("gen", resting="disc")
     play(step, phase)
     assert played == ["disc", "gen"]
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_vae_that_draws_itself_draws_the_same_while_d_warms_up(accumulate):
+    """With dropout in the VAE, and a D that draws in its turn and makes a pass of its own over parts."""
+    options = {**CASES["D warms up"], "accumulate": accumulate}
+    steps = [made(**options), made(**options | {"disc_warmup_epochs": 0})]
+    for step, _ in steps:
+        step.players.decoder.register_forward_hook(lambda _, inputs, output: F.dropout(output, 0.2))
+    means = [[play(step, phase, number) for number in range(3)] for step, phase in steps]
+    for beside, alone in zip(*means, strict=True):
+        assert {key: beside[key] for key in alone} == alone
+    assert flat(steps[0][0].players, "gen").equal(flat(steps[1][0].players, "gen"))
 
 
 # By hand

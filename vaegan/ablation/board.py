@@ -13,11 +13,17 @@ from rich.text import Text
 
 from vaegan.ablation.plan import Job, Plan, PlannedArm, epochs_of
 from vaegan.ablation.runner import DONE, FAILED, RUNNING, WAITING
+from vaegan.objective.schedule import WARMUP
 from vaegan.report.rendering import duration
 from vaegan.run.layout import RunPaths
 from vaegan.run.reading import read_records
 
-PHASES = {"solo": "solo", "combo": "combo", "gan": "combo"}  # of records, as `epochs_of` counts them
+PHASES = {
+    "solo": "solo",
+    WARMUP: WARMUP,
+    "combo": "combo",
+    "gan": "combo",
+}  # of records, as `epochs_of` counts them
 
 
 class Board:

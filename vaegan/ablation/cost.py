@@ -10,7 +10,7 @@ from vaegan.ablation.plan import Job, epochs_of
 from vaegan.config.build import build_players, build_schedule
 from vaegan.config.schema import Config
 from vaegan.devices import clock
-from vaegan.objective.schedule import Phase
+from vaegan.objective.schedule import WARMUP, Phase
 from vaegan.training.finite import FiniteCheck
 from vaegan.training.meters import Meter
 from vaegan.training.step import Step
@@ -30,13 +30,13 @@ class Timed:
 
 
 def epoch_seconds(runs: Sequence[Timed]) -> list[dict[str, float]]:
-    """The seconds of a solo and a combo epoch (or a GAN's epoch) of each run; 0 for a phase it does not have.
+    """The seconds of an epoch in each phase of each run (see `epochs_of`); 0 for one that it does not have.
 
     This is the fastest round of steps on random images, times the steps per epoch. Evaluations, pictures and
     checkpoints come on top. The runs take several turns each, so that a moment in which the machine is busy
     does not fall on one of them; each is rebuilt for each turn, so that memory holds one run at a time.
     """
-    fastest = [{"solo": math.inf, "combo": math.inf} for _ in runs]
+    fastest = [dict.fromkeys(epochs_of(run.config), math.inf) for run in runs]
     for _ in range(TURNS):
         for run, seconds in zip(runs, fastest, strict=True):
             for phase_name, step_s in _step_seconds(run).items():
@@ -60,8 +60,8 @@ def _step_seconds(run: Timed) -> dict[str, float]:
     players.train()
     return {
         name: _fastest_round(play, schedule.at(epoch), images, run.device)
-        for name, epoch in (("solo", 0), ("combo", config.epochs - 1))
-        if epochs[name]
+        for name, epoch in (("solo", 0), (WARMUP, epochs["solo"]), ("combo", config.epochs - 1))
+        if epochs.get(name)
     }
 
 
@@ -82,16 +82,17 @@ def _fastest_round(play: Step, phase: Phase, images: torch.Tensor, device: torch
 
 def run_seconds(job: Job, epoch_s: dict[str, float]) -> float:
     """The seconds that a run will take, without the solo epochs that it forks from another run."""
-    epochs = epochs_of(job.config)
     forked = job.fork.epochs if job.fork else 0
-    return (epochs["solo"] - forked) * epoch_s["solo"] + epochs["combo"] * epoch_s["combo"]
+    return _seconds(job.config, epoch_s) - forked * epoch_s["solo"]
 
 
 def equal_time_epochs(baseline: Config, epoch_s: dict[str, float], alone_s: float) -> int:
-    """Epochs that the VAE alone can train in the time of the baseline's solo and combo epochs.
+    """Epochs that the VAE alone can train in the time of the baseline's epochs.
 
     epoch_s: of the baseline. alone_s: seconds of an epoch of the VAE alone.
     """
-    epochs = epochs_of(baseline)
-    seconds = epochs["solo"] * epoch_s["solo"] + epochs["combo"] * epoch_s["combo"]
-    return max(1, round(seconds / alone_s))
+    return max(1, round(_seconds(baseline, epoch_s) / alone_s))
+
+
+def _seconds(config: Config, epoch_s: dict[str, float]) -> float:
+    return sum(n * epoch_s[phase] for phase, n in epochs_of(config).items())

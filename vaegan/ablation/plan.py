@@ -10,9 +10,10 @@ from typing import Any
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.spec import Arm, Spec
 from vaegan.config.make import make_config
-from vaegan.config.schema import Config, options
+from vaegan.config.schema import Config, disc_begins, options
 from vaegan.config.used_plugins import plugins_of
 from vaegan.errors import OptionError, OptionErrors, UserError
+from vaegan.objective.schedule import WARMUP
 from vaegan.objective.weights.constant import Constant
 from vaegan.run.layout import RunPaths
 from vaegan.run.names import describe
@@ -125,7 +126,7 @@ def solo_epochs(config: Config) -> int:
     if config.gan:
         return 0
     if config.disc:
-        return config.solo_epochs
+        return disc_begins(config)
     plain = config.pbp_weight == Constant(1.0) and config.pbp_decay == 1.0
     return config.epochs if plain else 0
 
@@ -136,7 +137,7 @@ def solo_digest(config: Config) -> str:
     if config.lr_schedule != "constant" or config.warmup_epochs or config.init == "dcgan":
         # learning rates depend on the epochs, D's too; DCGAN's initialiser draws after D has been built
         weights = set(options(lambda nature: nature.weight_for == "gen"))
-        return _hashed(config, {"solo_epochs", *weights.intersection(from_combo)})
+        return _hashed(config, {"solo_epochs", "disc_warmup_epochs", *weights.intersection(from_combo)})
     return _hashed(config, from_combo)
 
 
@@ -164,9 +165,13 @@ def _forked(jobs: Sequence[Job]) -> list[Job]:
 
 
 def epochs_of(config: Config) -> dict[str, int]:
-    """Number of solo and combo epochs (or a GAN's epochs) of a run."""
-    solo = config.epochs if not config.disc else 0 if config.gan else config.solo_epochs
-    return {"solo": solo, "combo": config.epochs - solo}
+    """Number of solo and combo epochs (or a GAN's epochs) of a run, and of D's warm-up epochs, if any.
+
+    Solo epochs are here those without D.
+    """
+    solo = disc_begins(config) if config.disc else config.epochs
+    warmup = config.disc_warmup_epochs or 0
+    return {"solo": solo, **({WARMUP: warmup} if warmup else {}), "combo": config.epochs - solo - warmup}
 
 
 def options_of(config: Config) -> dict[str, Any]:

@@ -201,6 +201,7 @@ def build_schedule(config: Config) -> Schedule:
         epochs=config.epochs,
         learned=tuple(term.name for term in config_terms(config) if "disc" in term.needs),
         solo_epochs=config.solo_epochs or 0,
+        disc_warmup_epochs=config.disc_warmup_epochs or 0,
         max_disc_loss=config.max_disc_loss,
         vae=not config.gan,
         disc_steps=config.disc_steps or 1,

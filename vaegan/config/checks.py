@@ -13,6 +13,7 @@ from vaegan.config.schema import (
     Config,
     as_list,
     config_type,
+    disc_begins,
     families,
     needing,
     played_alone,
@@ -44,6 +45,11 @@ def contradictions(config: Config) -> Iterable[OptionError]:
     elif config.disc and config.solo_epochs is not None and config.solo_epochs > config.epochs:
         yield OptionError(
             "solo_epochs", f"more than the {config.epochs} epochs in all; raise --epochs or lower it"
+        )
+    if config.disc and not config.gan and disc_begins(config) < 0:
+        yield OptionError(
+            "disc_warmup_epochs",
+            f"more than the {played_alone(config)} solo epochs; raise --solo-epochs or lower it",
         )
     batch_size = config.batch_size or DEFAULT_BATCH_SIZE
     if config.accumulate > 1 and batch_size < LEAST_SHARE * config.accumulate:
@@ -86,8 +92,8 @@ def _lr_epochs_contradictions(config: Config, lr_epochs: int) -> Iterable[Option
         yield OptionError("lr_epochs", problem)
     elif lr_epochs <= config.warmup_epochs:
         yield OptionError("lr_epochs", f"it ends within --warmup-epochs {config.warmup_epochs}; raise it")
-    elif config.disc and lr_epochs <= (solo_epochs := played_alone(config)):
-        problem = f"D, which plays after {solo_epochs} solo epochs, would never learn; raise it"
+    elif config.disc and lr_epochs <= (before := disc_begins(config)):
+        problem = f"D, which plays after {before} solo epochs, would never learn; raise it"
         yield OptionError("lr_epochs", problem)
 
 

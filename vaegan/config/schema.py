@@ -261,6 +261,15 @@ class Epochs(Section):
         needs=("vae", "disc"),
         off_without={"disc": 0, "vae": 0},
     )
+    disc_warmup_epochs: int | None = option(
+        None,
+        "the last of these epochs, in which D trains on the reconstructions while the VAE trains alone",
+        shown="0",
+        ge=0,
+        needs=("vae", "disc"),
+        of_disc=True,
+        off=0,
+    )
     max_disc_loss: FiniteFloat | None = option(
         None,
         "leave the adversarial loss out of the VAE's or generator's update for one epoch after an epoch "
@@ -639,3 +648,8 @@ def played_alone(config: Config) -> int:
     if config.gan:
         return 0
     return config.epochs // 2 if config.solo_epochs is None else config.solo_epochs
+
+
+def disc_begins(config: Config) -> int:
+    """The epoch, from 0, in which a discriminator begins to train."""
+    return played_alone(config) - (config.disc_warmup_epochs or 0)

@@ -66,8 +66,8 @@ def _curves(_: Material, folder: Path) -> Picture | None:
         "Line charts of the losses and of the discriminator's figures over the epochs, on training and "
         "held-out images.",
         "Solid: training images; dashed: held-out ones. A dashed curve that rises while the solid one falls "
-        "is overfitting. A dotted vertical line, where there is one, marks where the discriminator "
-        "joins in; at a grey line it cannot tell originals from fakes.",
+        "is overfitting. A dotted vertical line, where there is one, marks where the learned loss "
+        "begins; at a grey line the discriminator cannot tell originals from fakes.",
     )
 
 

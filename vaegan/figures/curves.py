@@ -17,7 +17,7 @@ def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, f
     """Draw the losses over the epochs, train and test, from the records of metrics.jsonl.
 
     draws: the value of a term ("disc/real") when D cannot tell originals from fakes, drawn as a grey line.
-    A dotted line marks the first combo epoch.
+    A dotted line marks the first combo epoch, but in panels of figures that begin with it.
     """
     from matplotlib.figure import Figure
 
@@ -41,7 +41,8 @@ def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, f
             axes.axhline(draw, color="grey", linewidth=1)
             axes.annotate("draw", (0.01, draw), xycoords=("axes fraction", "data"), va="bottom", color="grey")
             axes.margins(y=0.12)  # room for the text
-        if first_combo and not any(key.startswith("disc/") for key in curves):
+        before = {key for record in records[:first_combo] for key in record}
+        if first_combo and any(f"test/{key}" in before or not key.startswith("disc/") for key in curves):
             axes.axvline(first_combo + 0.5, color="grey", linestyle=":", linewidth=1)
         axes.set_title(title)
         axes.set_xlabel("epoch")

@@ -1,4 +1,4 @@
-"""The weight of every term over time: solo and combo epochs, gate, steps of each player."""
+"""The weight of every term over time: solo, warm-up and combo epochs, gate, steps of each player."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ from vaegan.objective.weights import Time, Weight
 from vaegan.objective.weights.constant import Constant
 
 DISC_LOSS = "train/disc/adv"  # the key of an epoch's record that the gate reads
+WARMUP = "warmup"  # the name of a phase in which D trains and the VAE does not hear of it
 NONE = Constant(0.0)
 START = Time()
 
@@ -24,7 +25,7 @@ class Phase:
     standard deviation of the Gaussian noise on D's inputs, in the model's range.
     """
 
-    name: str  # "solo", "combo" or "gan"
+    name: str  # "solo", "warmup", "combo" or "gan"
     terms: Weights
     end: Time = START
     disc_steps: int = 1
@@ -79,9 +80,9 @@ class Phase:
 class Schedule:
     """The phase of each epoch.
 
-    First `solo_epochs` without D and without the learned terms of `gen`, then combo epochs with all
-    terms. Without a discriminator every epoch is a solo epoch of the VAE. Without a VAE (`vae` False) all
-    epochs are a GAN's.
+    First `solo_epochs` without the learned terms of `gen`, then combo epochs with all terms. D trains in the
+    last `disc_warmup_epochs` of the solo epochs, and in every combo epoch. Without a discriminator every
+    epoch is a solo epoch of the VAE. Without a VAE (`vae` False) all epochs are a GAN's.
     The gate: after an epoch in which the discriminator's mean loss, without penalties, was above
     `max_disc_loss`, `gen` trains without its learned terms for one epoch (a GAN's generator rests); D goes
     on training.
@@ -94,6 +95,7 @@ class Schedule:
     epochs: int = 1
     learned: Collection[str] = ("adv",)
     solo_epochs: int = 0
+    disc_warmup_epochs: int = 0
     max_disc_loss: float | None = None
     vae: bool = True
     disc_steps: int = 1
@@ -108,16 +110,19 @@ class Schedule:
         gen = self.weights["gen"]
         if "disc" not in self.weights:
             return Phase("solo", {"gen": gen}, end)
+        name, disc_steps = "combo" if self.vae else "gan", self.disc_steps
         if epoch < self.solo_epochs:
-            alone = {term: weight for term, weight in gen.items() if term not in self.learned}
-            return Phase("solo", {"gen": alone}, end)
-        if not self._gate_is_open(last):
+            gen = {term: weight for term, weight in gen.items() if term not in self.learned}
+            if epoch < self.solo_epochs - self.disc_warmup_epochs:
+                return Phase("solo", {"gen": gen}, end)
+            name, disc_steps = WARMUP, 1  # the VAE trains in every step, as in a solo epoch
+        elif not self._gate_is_open(last):
             gen = {term: NONE if term in self.learned else weight for term, weight in gen.items()}
         return Phase(
-            "combo" if self.vae else "gan",
+            name,
             {"disc": self.weights["disc"], "gen": gen},
             end,
-            disc_steps=self.disc_steps,
+            disc_steps=disc_steps,
             lazy=self.lazy,
             lazy_every=self.lazy_every,
             instance_noise=self.instance_noise,

@@ -6,7 +6,7 @@ from vaegan.config.build import (
     build_objective,
     single_images_problem,
 )
-from vaegan.config.schema import LEAST_BATCHES, Config
+from vaegan.config.schema import LEAST_BATCHES, Config, disc_begins
 from vaegan.errors import (
     OptionError,
     did_you_mean,
@@ -59,7 +59,7 @@ def check_size(
 
 def check_warmup(config: Config) -> None:
     """Raises: OptionError if D would train in no epoch with its full learning rate."""
-    played = config.epochs - config.solo_epochs if config.disc else 0
+    played = config.epochs - disc_begins(config) if config.disc else 0
     if config.warmup_epochs >= played > 1 or config.warmup_epochs > played > 0:
         problem = f"all of the {played} epochs that D plays, or more; lower it, or --solo-epochs"
         raise OptionError("warmup_epochs", problem)

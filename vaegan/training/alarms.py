@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from vaegan import quantities
+from vaegan.objective.schedule import WARMUP
 from vaegan.quantities import Quantity, add
 
 DIVERSITY = "test/gen/diversity"
@@ -68,10 +69,10 @@ def _of_posterior(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _of_game(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """The alarms of the game; empty in an epoch without a discriminator."""
-    if "disc" not in _players(records[-1]):
+    """The alarms of the game; empty in an epoch without one, in which D may train and win all the same."""
+    game = [record for record in records if "disc" in _players(record) and record.get("phase") != WARMUP]
+    if not game or game[-1] is not records[-1]:
         return {}
-    game = [record for record in records if "disc" in _players(record)]
     history = [record.get(DIVERSITY, 1.0) for record in game]  # absent if all originals are the same image
     fallen = history[-1] < FALL * max(history)
     alike = len(game) > STARTING and history[-1] < LOWEST

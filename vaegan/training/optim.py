@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
-from vaegan.config.schema import Config
+from vaegan.config.schema import Config, disc_begins
 from vaegan.nets.players import Players
 from vaegan.parallel import ALONE, Ranks
 
@@ -105,7 +105,7 @@ def _add_up(gradients: list[Tensor], ranks: Ranks) -> None:
 class LearningRates:
     """Sets each player's learning rate before each of its steps, by timm's schedule over its own epochs.
 
-    D's epochs are the combo epochs: before the first of them its rate is the schedule's first value.
+    D's epochs are those in which it trains: before the first of them its rate is the schedule's first value.
     """
 
     def __init__(self, optims: Mapping[str, PlayerOptimiser], config: Config, steps_per_epoch: int):
@@ -116,10 +116,10 @@ class LearningRates:
         if config.lr_schedule == "constant" and not config.warmup_epochs:
             return
         for player, optim in optims.items():
-            solo_epochs = (config.solo_epochs or 0) if player == "disc" else 0
-            n_epochs = max(1, (config.lr_epochs or config.epochs) - solo_epochs)  # D may not play at all
+            begin = disc_begins(config) if player == "disc" else 0
+            n_epochs = max(1, (config.lr_epochs or config.epochs) - begin)  # D may not play at all
             schedule = _lr_schedule(optim, config, n_epochs, steps_per_epoch)
-            self._schedules.append((schedule, solo_epochs * steps_per_epoch))
+            self._schedules.append((schedule, begin * steps_per_epoch))
 
     def set(self, step: int) -> None:
         """Set the rates for this step, counted from 0 over the run."""

@@ -13,7 +13,7 @@ from vaegan.config.build import build_objective
 from vaegan.config.schema import Config
 from vaegan.nets.players import Players
 from vaegan.objective.objective import weighted_sum
-from vaegan.objective.schedule import Phase
+from vaegan.objective.schedule import WARMUP, Phase
 from vaegan.objective.views import Views
 from vaegan.parallel import ALONE, LEAST_SHARE, Ranks, Share
 from vaegan.pixels import from_uint8, in_model_range, to_model_range
@@ -81,12 +81,13 @@ class Step:
         # the same number in every process, since synchronised batch norm waits for all of them in each part
         parts = share.split(min(self.config.accumulate, batch_size // self.ranks.size // LEAST_SHARE))
         together = views_of(share, "gen" in playing) if len(parts) == 1 else None
+        hidden = "disc" if phase.name == WARMUP else None
         for player, weights in playing.items():  # disc first, then gen
             # several parts are computed again for each player, so that no graph outlives a turn
             views = (together or views_of(part, player == "gen") for part in parts)
-            norm = self.optims[player].minimise(
-                self._losses(player, views, weights, metered[player], meter, finite), self.ranks
-            )
+            losses = self._losses(player, views, weights, metered[player], meter, finite)
+            with self._unnoticed(together, x.device) if hidden == player else contextlib.nullcontext():
+                norm = self.optims[player].minimise(losses, self.ranks)
             meter.add(player, {"grad_norm": norm}, len(x))
             finite.add(player, {"grad_norm": norm})
         if "gen" in playing:
@@ -115,6 +116,22 @@ class Step:
             finite.add(player, terms)
             meter.add(player, self.objective.figures(player, views, terms), len(views.x))
             yield weighted_sum(terms, {name: views.share.weight * w for name, w in weights.items()})
+
+    @contextlib.contextmanager
+    def _unnoticed(self, views: Views | None, device: torch.device) -> Iterator[None]:
+        """A turn of D in which the VAE's step stays as it is without a D, to the bit.
+
+        views: those that both players share; their pass is made before D draws anything. None if D makes a
+        pass of its own: after it batch norm in the VAE is as before.
+        """
+        networks = [] if views else [self.players.networks()[name] for name in ("encoder", "decoder")]
+        kept = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
+        if views:
+            views.x_hat  # noqa: B018
+        with _kept_random_state(device, enabled=True):
+            yield
+        for buffer, value in kept:
+            buffer.copy_(value)
 
     def _to_disc_input(self, noise: float) -> Callable[[Tensor], Tensor] | None:
         """The transform of all images that D is given in training; None for none."""
