@@ -221,6 +221,17 @@ def test_with_more_epochs_the_learning_rates_do_as_asked(lr_epochs, expected, sc
     assert status == 2 * asked_again and ("--lr-epochs 5" in errors) == asked_again
 
 
+def test_lengths_in_percent_of_the_epochs_keep_their_number(tmp_path, say):
+    flags = [*PLAIN.split(), "--beta", "linear(0, 1, 50%)"]
+    folder = tmp_path / "run"
+    assert say(*flags, "--runs-dir", tmp_path, "--run-name", "run")[0] == 0
+    before = outcome(folder)
+    status, _, errors = say("--resume", folder, "--epochs", 4)
+    expected = "--epochs 4: the run was made for 2, and is in percent of them: --beta linear(0, 1, 50%)\n"
+    assert (status, errors) == (2, expected)
+    assert differences(folder, before) == []
+
+
 def test_a_run_that_was_killed_after_the_choice_is_not_asked_again(scheduled, tmp_path, say):
     folder = shutil.copytree(scheduled, tmp_path / "run")
     with (folder / "config.yaml").open("a") as file:  # as it stands before the next checkpoint

@@ -200,6 +200,21 @@ WHO_FORKS = {
         {0: (1, 2)},
     ),
     "no solo epochs": ([DISC | {"solo_epochs": 0, "disc_weight": w} for w in (1, 2)], {}),
+    "a course in epochs or steps": (
+        [ALONE | {"beta": "linear(0, 1, 2)"}, DISC | {"beta": "linear(0, 1, 2)", "epochs": 6}],
+        {1: (0, 3)},
+    ),
+    "a course in percent of equally many epochs": (
+        [
+            *(each | {"beta": "linear(0, 1, 50%)"} for each in (ALONE, DISC)),
+            DISC | {"beta": "linear(0, 1, 50%)", "epochs": 6},
+        ],
+        {1: (0, 4)},
+    ),
+    "a course of combo epochs": (
+        [ALONE, DISC | {"disc_weight": "linear(0, 1, 50%)", "epochs": 6}],
+        {1: (0, 3)},
+    ),
     "DCGAN's first weights with one D": (
         [DISC | {"init": "dcgan"}, DISC | {"init": "dcgan", "disc_weight": 1}, ALONE | {"init": "dcgan"}],
         {1: (0, 4)},

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from vaegan.cli.console import ProgressBar, make_console, schedule_lines, summary_lines
 from vaegan.objective.schedule import Phase, Schedule
-from vaegan.objective.weights.combo import Decay
 from vaegan.objective.weights.constant import Constant
+from vaegan.objective.weights.forms import Stairs
+from vaegan.objective.weights.span import Span
 from vaegan.training.meters import Meter
 
 RECORD = {
@@ -83,7 +84,7 @@ def test_a_terminal_whose_window_is_closed_is_no_error(monkeypatch):
 
 
 def test_equal_weights_share_a_line():
-    schedule = Schedule({"gen": {"pbp": Decay(Constant(1.0), 0.5, 2), "kl": Constant(1.0)}})
+    schedule = Schedule({"gen": {"pbp": Stairs(1.0, 0.5, Span(2)), "kl": Constant(1.0)}})
     lines = schedule_lines(schedule, 5, {"gen": ["pbp", "kl"]})
     assert [line.split() for line in lines] == [
         ["epochs", "phase", "gen/pbp", "gen/kl"],

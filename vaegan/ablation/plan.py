@@ -10,7 +10,7 @@ from typing import Any
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.spec import Arm, Spec
 from vaegan.config.make import make_config
-from vaegan.config.schema import Config, disc_begins, options
+from vaegan.config.schema import Config, disc_begins, in_percent, options
 from vaegan.config.used_plugins import plugins_of
 from vaegan.errors import OptionError, OptionErrors, UserError
 from vaegan.objective.schedule import WARMUP
@@ -133,11 +133,13 @@ def solo_epochs(config: Config) -> int:
 
 def solo_digest(config: Config) -> str:
     """Hash shared by runs with identical solo epochs."""
-    from_combo = options(lambda nature: nature.from_combo or "disc" in nature.needs)
+    from_combo = set(options(lambda nature: nature.from_combo or "disc" in nature.needs))
     if config.lr_schedule != "constant" or config.warmup_epochs or config.init == "dcgan":
         # learning rates depend on the epochs, D's too; DCGAN's initialiser draws after D has been built
         weights = set(options(lambda nature: nature.weight_for == "gen"))
         return _hashed(config, {"solo_epochs", "disc_warmup_epochs", *weights.intersection(from_combo)})
+    if not from_combo.issuperset(in_percent(config)):
+        from_combo.discard("epochs")
     return _hashed(config, from_combo)
 
 

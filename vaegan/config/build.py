@@ -30,8 +30,10 @@ from vaegan.objective.objective import Objective
 from vaegan.objective.schedule import Schedule
 from vaegan.objective.terms import TERMS, Compute, Term, registered_terms
 from vaegan.objective.weights import Weight
-from vaegan.objective.weights.combo import AfterSolo, Decay, Fall
+from vaegan.objective.weights.combo import InCombo
 from vaegan.objective.weights.constant import Constant
+from vaegan.objective.weights.forms import Piecewise, Stairs
+from vaegan.objective.weights.span import Span
 from vaegan.seeds import seed_for
 
 
@@ -195,7 +197,6 @@ def build_schedule(config: Config) -> Schedule:
         weights = {"disc": of_game, "gen": {}}
     for term in config_terms(config):
         weights[term.player][term.name] = _weight(config, term)
-    noise = config.instance_noise or Constant(0.0)
     return Schedule(
         weights,
         epochs=config.epochs,
@@ -207,7 +208,7 @@ def build_schedule(config: Config) -> Schedule:
         disc_steps=config.disc_steps or 1,
         lazy=tuple(term.name for term in config_terms(config) if term.slope_penalty),
         lazy_every=config.penalty_every or 1,
-        instance_noise=Fall(noise, config.instance_noise_epochs or 1),
+        instance_noise=InCombo(_instance_noise(config)),
     )
 
 
@@ -218,11 +219,27 @@ def config_terms(config: Config) -> list[Term]:
 
 
 def _weight(config: Config, term: Term) -> Weight:
-    """A term's weight over time, from all options that affect it."""
+    """A term's weight over time, from all options that affect it.
+
+    The clock of a weight that acts in combo epochs alone starts with them, that of any other with the run.
+    """
     weight = getattr(config, term.weight.name)
     if term.key == "gen/pbp":
-        return AfterSolo(Decay(weight, config.pbp_decay, config.pbp_decay_every))
-    return AfterSolo(weight, solo=0.0) if term.weight.from_combo else weight
+        if isinstance(weight, Constant):  # other forms are refused with a decay
+            weight = Stairs(weight.value, config.pbp_decay, Span(config.pbp_decay_every))
+        return InCombo(weight, solo=1.0)
+    if term.weight.from_combo:
+        return InCombo(weight, solo=0.0)
+    return InCombo(weight) if "disc" in term.needs else weight
+
+
+def _instance_noise(config: Config) -> Weight:
+    """The instance noise over combo epochs: a number falls to 0 from epoch to epoch, a form is as it says."""
+    noise = config.instance_noise or Constant(0.0)
+    if not isinstance(noise, Constant):
+        return noise
+    epochs = config.instance_noise_epochs or 1
+    return Piecewise(tuple((Span(c), noise.value * (1 - c / epochs)) for c in range(epochs + 1)))
 
 
 def _build(

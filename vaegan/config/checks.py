@@ -22,6 +22,7 @@ from vaegan.errors import OptionError, did_you_mean, flag
 from vaegan.losses.adversarial import ADVERSARIAL, is_adversarial
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.objective.terms import registered_terms
+from vaegan.objective.weights.constant import Constant
 from vaegan.parallel import LEAST_SHARE
 from vaegan.pixels import INTERVALS
 
@@ -50,6 +51,10 @@ def contradictions(config: Config) -> Iterable[OptionError]:
         yield OptionError(
             "disc_warmup_epochs",
             f"more than the {played_alone(config)} solo epochs; raise --solo-epochs or lower it",
+        )
+    if config.pbp_decay != 1 and not isinstance(config.pbp_weight, Constant):
+        yield OptionError(
+            "pbp_decay", f"--pbp-weight {config.pbp_weight} has a course of its own; take one of the two"
         )
     batch_size = config.batch_size or DEFAULT_BATCH_SIZE
     if config.accumulate > 1 and batch_size < LEAST_SHARE * config.accumulate:
@@ -130,6 +135,10 @@ def _game_contradictions(config: Config) -> Iterable[OptionError]:
         yield OptionError("penalty_every", f"there is no penalty; add {', '.join(known[:-1])} or {known[-1]}")
     if config.instance_noise_epochs is not None and config.instance_noise is None:
         yield OptionError("instance_noise_epochs", "there is no noise; add --instance-noise")
+    elif config.instance_noise_epochs is not None and not isinstance(config.instance_noise, Constant):
+        yield OptionError(
+            "instance_noise_epochs", f"--instance-noise {config.instance_noise} says itself how it falls"
+        )
 
 
 def _is_folder_name(name: str) -> bool:

@@ -150,7 +150,7 @@ def resolved(
                 defaults[term.weight.name] = Constant(term.weight.default)
         if config.gan:
             defaults["disc_weight"] = Constant(1.0)  # the generator's one term
-        if config.instance_noise is not None:
+        if isinstance(config.instance_noise, Constant):
             defaults["instance_noise_epochs"] = max(1, config.epochs - solo_epochs)
     update = {name: value for name, value in defaults.items() if getattr(config, name) is None}
     return config.model_copy(update=update | {"image_size": image_size})

@@ -643,6 +643,12 @@ def literals(info: FieldInfo) -> list[str]:
     return of(info.annotation)
 
 
+def in_percent(config: Config) -> list[str]:
+    """The options whose weights have lengths in percent of the run's epochs, or of the combo part's."""
+    values = {name: getattr(config, name) for name in type(config).model_fields}
+    return [name for name, value in values.items() if isinstance(value, Weight) and "%" in str(value)]
+
+
 def played_alone(config: Config) -> int:
     """The solo epochs of a run with a discriminator, also before they are resolved."""
     if config.gan:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from vaegan.config.make import changes
-from vaegan.config.schema import ENDING, Config
+from vaegan.config.schema import ENDING, Config, in_percent
 from vaegan.config.yaml_files import read_config
 from vaegan.errors import (
     OptionError,
     OptionErrors,
+    flag,
 )
 from vaegan.run.layout import RunPaths
 from vaegan.training.checkpoint import Found, newest
@@ -33,7 +34,17 @@ def find_checkpoint(typed: Collection[str], config: Config, folder: Path) -> Fou
     if found is not None and config.epochs < found.epochs:
         raise OptionError("epochs", f"{found.epochs} are done already; at least as many are accepted")
     check_lr_epochs(typed, config, made_with)
+    check_percent(config, made_with)
     return found
+
+
+def check_percent(config: Config, made_with: Mapping[str, Any]) -> None:
+    """Raises: OptionError for another number of epochs if weights are in percent of it: they would jump."""
+    if config.epochs != made_with["epochs"] and (names := in_percent(config)):
+        given = ", ".join(f"{flag(name)} {getattr(config, name)}" for name in names)
+        raise OptionError(
+            "epochs", f"the run was made for {made_with['epochs']}, and is in percent of them: {given}"
+        )
 
 
 def check_lr_epochs(typed: Collection[str], config: Config, made_with: Mapping[str, Any]) -> None:

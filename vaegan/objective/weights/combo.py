@@ -1,4 +1,4 @@
-"""Weights that count combo epochs: after solo epochs, decaying, falling to 0."""
+"""Weights whose clock starts with the combo epochs."""
 
 from dataclasses import dataclass
 
@@ -6,34 +6,16 @@ from vaegan.objective.weights.weight import Time, Weight
 
 
 @dataclass(frozen=True)
-class AfterSolo(Weight):
-    """`solo` in the solo epochs, and another weight in the combo epochs after them."""
+class InCombo(Weight):
+    """A weight whose clock starts with the first combo epoch and is as long as the combo part.
+
+    solo: the factor in solo epochs; None for the weight at the start of its clock, which stands still there.
+    """
 
     weight: Weight
-    solo: float = 1.0
+    solo: float | None = None
 
     def at(self, time: Time) -> float:
-        return self.solo if time.combo_epoch < 0 else self.weight.at(time)
-
-
-@dataclass(frozen=True)
-class Decay(Weight):
-    """A weight times factor ** (c // every) in combo epoch c, from 0."""
-
-    weight: Weight
-    factor: float
-    every: int
-
-    def at(self, time: Time) -> float:
-        return self.weight.at(time) * self.factor ** (max(0, time.combo_epoch) // self.every)
-
-
-@dataclass(frozen=True)
-class Fall(Weight):
-    """A weight that falls in a straight line to 0 over so many combo epochs, and stays 0."""
-
-    weight: Weight
-    epochs: int
-
-    def at(self, time: Time) -> float:
-        return self.weight.at(time) * max(0.0, 1 - max(0, time.combo_epoch) / self.epochs)
+        if self.solo is not None and time.epoch < time.first_combo:
+            return self.solo
+        return self.weight.at(time.since(time.first_combo))

@@ -1,9 +1,9 @@
 """A weight that stays as it is; typed as a number."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
+from vaegan.objective.weights.number import at_least_0, short
 from vaegan.objective.weights.weight import Time, Weight, register_weight
 
 
@@ -20,19 +20,14 @@ class Constant(Weight):
     @classmethod
     def read(cls, given: Any) -> "Constant | None":
         """Reads a number. Raises: ValueError for one below 0, which would reward what its term penalises."""
-        if isinstance(given, bool):
-            return None
         try:
-            value = float(given)
+            float(given)
         except (TypeError, ValueError, OverflowError):
             return None
-        if not math.isfinite(value) or value < 0:
-            raise ValueError("a weight is a finite number of at least 0")
-        return cls(value)
+        return None if isinstance(given, bool) else cls(at_least_0(given))
 
     def plain(self) -> float:
         return self.value
 
     def __str__(self) -> str:
-        short = f"{self.value:g}"
-        return short if float(short) == self.value else repr(self.value)
+        return short(self.value)

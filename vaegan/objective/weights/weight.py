@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from pydantic_core import core_schema
 
+from vaegan.errors import did_you_mean
+from vaegan.objective.weights.call import read_call
 from vaegan.registry import Registry
 
 FORMS = Registry("form of a weight")
@@ -26,10 +28,15 @@ class Time:
     first_combo: int = 0
     steps_per_epoch: int = 1
 
-    @property
-    def combo_epoch(self) -> int:
-        """Combo epochs before this one; below 0 in solo epochs."""
-        return self.epoch - self.first_combo
+    def since(self, epoch: int) -> "Time":
+        """This moment on a clock that starts with that epoch, before which it stands at its start."""
+        return Time(
+            max(0, self.epoch - epoch),
+            max(0, self.step - epoch * self.steps_per_epoch),
+            max(1, self.epochs - epoch),
+            max(0, self.first_combo - epoch),
+            self.steps_per_epoch,
+        )
 
 
 class Weight(ABC):
@@ -65,13 +72,19 @@ class Weight(ABC):
         """
         if isinstance(given, Weight):
             return given
-        forms = [form for _, form in FORMS.entries()]
-        for form in forms:
+        forms = dict(FORMS.entries())
+        for form in forms.values():
             weight = form.read(given)
             if weight is not None:
                 return weight
-        others = "".join(f", or {form.usage}" for form in forms if form.usage)
-        raise ValueError(f"not a number; a weight is a number of at least 0{others}")
+        usages = [form.usage for form in forms.values() if form.usage]
+        if (call := read_call(given)) is not None:
+            names = [usage.partition("(")[0] for usage in usages if "(" in usage]
+            raise ValueError(
+                f"unknown form; {did_you_mean(call.name.lower(), names)}Known: {', '.join(usages)}."
+            )
+        others = "".join(f", or {usage}" for usage in usages)
+        raise ValueError(f"not a number; expected a number of at least 0{others}")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source, handler):
