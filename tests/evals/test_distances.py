@@ -7,15 +7,18 @@ from prdc import compute_prdc
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
+from torchmetrics.image.fid import FrechetInceptionDistance
 
 from vaegan.evals import distances
 from vaegan.evals.distances import (
     evaluate_distances,
     frechet_distance,
     kernel_distance,
+    kernel_error,
     neighbour_shares,
     sample_warnings,
 )
+from vaegan.quantities import find
 
 SHARES = ("precision", "recall", "density", "coverage")
 
@@ -31,6 +34,8 @@ def network(dim: int, is_inception: bool = False):
         name="first pixels",
         dim=dim,
         is_inception=is_inception,
+        short="pixels",
+        pretrained="",
         remark="",
         features=lambda images: images.flatten(1)[:, :dim].float(),
     )
@@ -71,6 +76,16 @@ def test_frechet_distance_is_torch_fidelitys():
     assert frechet_distance(a, b) == pytest.approx(theirs["frechet_inception_distance"], rel=1e-9)
 
 
+@pytest.mark.parametrize("n", [200, 30])
+def test_frechet_distance_is_torchmetrics(n):
+    """Also with covariances that are singular, of 50 features of 30 images."""
+    a, b = features(n, 50, 1), features(n + 5, 50, 2, shift=0.3, scale=1.4) @ features(50, 50, 3)
+    metric = FrechetInceptionDistance(distances._Given(50)).set_dtype(torch.float64)
+    metric.update(a, real=True)
+    metric.update(b, real=False)
+    assert frechet_distance(a, b) == pytest.approx(metric.compute().item(), rel=1e-6)
+
+
 @pytest.mark.parametrize("n", [300, 30])
 def test_frechet_distance_of_a_set_from_itself_is_zero(n):
     """Also with a covariance that is singular, of 50 features of 30 images."""
@@ -100,6 +115,53 @@ def test_kernel_distance_of_subsets_follows_the_seed_and_disturbs_nothing(monkey
     assert deviation == pytest.approx(spread, rel=0.5)
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.4])
+def test_the_kernel_distances_error_is_its_deviation_over_other_images(shift, monkeypatch):
+    """In 200 pairs of sets drawn anew; where they do not differ, the estimate is larger."""
+    pairs = [(features(60, 8, 2 * i), features(60, 8, 2 * i + 1, shift=shift)) for i in range(200)]
+    truth = torch.tensor([kernel_distance(a, b, 0)[0] for a, b in pairs]).std().item()
+    errors = torch.tensor([kernel_error(a, b, None, 0) for a, b in pairs[:40]])
+    assert 0.85 * truth < errors.mean().item() < (1.15 if shift else 3**0.5 + 0.2) * truth
+    # of more images than two subsets, it follows from the deviation over subsets
+    monkeypatch.setattr(distances, "SUBSET", 20)
+    errors = torch.tensor([kernel_error(a, b, kernel_distance(a, b, 0)[1], 0) for a, b in pairs[:40]])
+    assert 0.75 * truth < errors.mean().item() < (1.25 if shift else 2.2) * truth
+
+
+def test_the_kernel_distances_error_follows_the_seed():
+    a, b = features(40, 5, 1), features(50, 5, 2)
+    before = torch.get_rng_state()
+    assert kernel_error(a, b, None, 0) == kernel_error(a, b, None, 0) != kernel_error(a, b, None, 1)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert kernel_error(a[:3], b, None, 0) is None
+
+
+@pytest.mark.parametrize(("dim", "first"), [(8, "frechet"), (64, "kernel")])
+def test_of_few_images_the_kernel_distance_stands_first(dim, first):
+    """Of 300 images: enough for 8 features, few for 64."""
+    section = evaluate_distances(material(), network(dim))
+    order = [key.partition("/")[2] for key in section.values if key.startswith("samples/")]
+    assert order[0] == first and {"kernel", "frechet"} <= {*order[:4]}
+    low, value, high = (section.values[f"samples/kernel{end}"] for end in ("_low", "", "_high"))
+    assert low < value < high and (low + high) / 2 == pytest.approx(value)
+    lines = [each for each in section.headlines() if "samples" in each["label"]]
+    told = {
+        "label": "kernel distance of samples",
+        "value": f"{value:.4g} [{low:.4g}, {high:.4g}]",
+        "unit": "",
+    }
+    assert (told in lines) == (first == "kernel") and lines[-1]["label"] == "Fréchet distance of samples"
+
+
+def test_of_several_networks_each_is_named_in_its_figures():
+    section = evaluate_distances(material(), network(8), "distances_random", several=True).to_dict()
+    assert section["title"] == "Distributions (pixels)"
+    assert section["meanings"]["samples/frechet"]["title"] == "Fréchet distance (pixels), samples"
+    assert find("eval/distances_random/samples/frechet").title == (
+        "Fréchet distance (random ResNet-18), samples"
+    )
+
+
 def test_neighbour_shares_are_those_of_prdc():
     """Over more than one chunk, and with sets of different sizes."""
     real, fake = features(600, 6, 1), features(450, 6, 2, shift=0.5, scale=0.8)
@@ -126,7 +188,8 @@ def test_one_image_drawn_again_and_again_covers_next_to_nothing():
 
 def test_samples_reconstructions_and_the_floor_stand_side_by_side():
     section = evaluate_distances(material(), network(dim=8))
-    keys = ("frechet", "kernel", *SHARES)  # so few images are taken at once: there is no deviation
+    interval = ("kernel_low", "kernel_high")
+    keys = ("frechet", "kernel", *interval, *SHARES)  # so few images are taken at once: there is no deviation
     assert set(section.values) == {
         f"{which}/{key}" for which in ("samples", "reconstructions", "training") for key in keys
     }

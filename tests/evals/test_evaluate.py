@@ -79,14 +79,23 @@ def test_of_a_game_without_encoder_only_samples_are_judged(made):
 
 @pytest.mark.slow
 def test_images_without_labels_are_compared_in_untrained_features_and_known_factors_are_used(made):
-    evaluation = evaluation_of(made(f"{TINY} --dataset cartoon:400"))
+    evaluation = evaluation_of(made(f"{TINY} --dataset cartoon:400 --features random,efficientnet"))
     distances = evaluation["sections"]["distances"]
     assert "random weights" in distances["protocol"]["features"]
     assert "training/frechet" in distances["values"]
     assert not any("fid" in key for key in distances["values"])
+    second = evaluation["sections"]["distances_efficientnet"]
+    assert second["title"] == "Distributions (EfficientNet-Lite0)"
+    assert second["values"].keys() == distances["values"].keys()
+    labels = [each["label"] for each in evaluation["headlines"]]
+    assert "kernel distance (EfficientNet-Lite0), samples" in labels  # 80 images are few
+    assert "Fréchet distance (random ResNet-18), samples" in labels
     (few, uncertain) = distances["warnings"]  # of 80 held-out images
     lines = headline_lines(evaluation)
-    assert f"  note on distributions: {few}" in lines and f"  note on distributions: {uncertain}" in lines
+    assert (
+        f"  note on distributions (random ResNet-18): {few}" in lines
+        and f"  note on distributions (random ResNet-18): {uncertain}" in lines
+    )
     assert few.startswith(
         "80 images are few for 64 features (recommended: 313 or more): the Fréchet distance"
     )
@@ -177,7 +186,9 @@ def test_a_tracker_that_fails_after_training_leaves_a_line(monkeypatch, capsys):
 
     trained = SimpleNamespace(epochs=1)
     monkeypatch.setattr(application, "open_run", lambda *_: trained)
-    monkeypatch.setattr("vaegan.evals.evaluate.evaluate_run", lambda *_: ({"sections": {}}, Path("page")))
+    monkeypatch.setattr(
+        "vaegan.evals.evaluate.evaluate_run", lambda *_, **__: ({"sections": {}}, Path("page"))
+    )
     splits, tracker = SimpleNamespace(train=None, test=None), SimpleNamespace(on_evaluation=fail)
     assert application.evaluation_lines(Path("a run"), make_config({}), splits, tracker, make_console()) == []
     assert "not evaluated: gone" in capsys.readouterr().out
@@ -192,3 +203,11 @@ def test_a_run_whose_evaluation_fails_is_a_run_that_went_well(monkeypatch, comma
     assert (status, errors) == (0, "")
     assert "not evaluated: out of memory; python -m vaegan evaluate" in output
     assert "--resume" not in output and output.endswith(f"Run folder: {tmp_path / 'runs' / 'run'}\n")
+
+
+def test_the_runs_own_features_are_checked_before_it_trains(capsys, tmp_path):
+    given = [*TINY.split(), "--runs-dir", str(tmp_path), "--features", "random,incepton"]
+    assert train_vaegan.main(given) == 2
+    captured = capsys.readouterr().err
+    assert captured.startswith("--features random,incepton: no such feature network; did you mean")
+    assert not list(tmp_path.iterdir())

@@ -3,12 +3,14 @@ from types import SimpleNamespace
 import pytest
 import timm
 import torch
+from sklearn.datasets import load_sample_images
 from torchvision.models import inception_v3
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from vaegan.errors import OptionError
+from vaegan.evals import features
 from vaegan.evals.classifier import find_classifier
-from vaegan.evals.distances import frechet_distance
+from vaegan.evals.distances import frechet_distance, kernel_distance
 from vaegan.evals.features import find_features
 
 CPU = torch.device("cpu")
@@ -36,8 +38,9 @@ def found(asked: str, tmp_path, **more):
     said = []
     looked_at = material(**more)
     classifier = find_classifier(looked_at, tmp_path, said.append)
-    network = find_features(asked, looked_at, classifier, said.append)
-    return network, said
+    networks = find_features(asked, looked_at, classifier, said.append)
+    assert list(networks) == ["distances"]
+    return networks["distances"], said
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +78,8 @@ def test_labels_make_auto_the_classifier(tmp_path):
 
 
 def test_without_labels_auto_is_inception_where_its_weights_are_already(tmp_path, monkeypatch, weights):
+    assert "EfficientNet-Lite0" in found("auto", tmp_path)[0].name
+    monkeypatch.setattr(features, "has_efficientnet", lambda: False)
     assert "random weights" in found("auto", tmp_path)[0].name
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
@@ -170,6 +175,8 @@ def test_other_files_are_refused(tmp_path, content, said):
         ("classifier", "no labels"),
         ("inception", "no Inception weights from torchvision .*no network here.*inception:FILE"),
         ("timm:resnet81", 'did you mean "resnet18"'),
+        ("random,efficentnet", 'did you mean "efficientnet"'),
+        ("auto,timm:resnet18,timm:resnet34", "two of the networks after the first are of the kind timm"),
     ],
 )
 def test_what_cannot_be_had_is_one_line(tmp_path, asked, said):
@@ -243,3 +250,52 @@ def test_random_features_tell_more_from_less_changed_images(tmp_path, worse):
     reference = network.features(images)
     far = [frechet_distance(reference, network.features(each)) for each in changed]
     assert 0 < far[0] < far[1] / 2 < far[2] / 4
+
+
+def test_several_networks_have_sections_of_their_own(tmp_path):
+    said = []
+    asked = "classifier,efficientnet,random,auto"
+    looked_at = material(labels=torch.arange(20) % 2)
+    classifier = find_classifier(looked_at, tmp_path, lambda line: None)
+    networks = find_features(asked, looked_at, classifier, said.append)
+    assert list(networks) == ["distances", "distances_efficientnet", "distances_random"]
+    assert [each.short for each in networks.values()] == [
+        "classifier",
+        "EfficientNet-Lite0",
+        "random ResNet-18",
+    ]
+    assert len(said) == 2
+    efficientnet = networks["distances_efficientnet"]
+    assert efficientnet.features(noise(3, channels=1)).shape == (3, efficientnet.dim) == (3, 1280)
+    assert "at 96 pixels" in efficientnet.name and not efficientnet.is_inception
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    """120 patches of scikit-learn's two photographs, at 32 pixels: uint8 [120, 3, 32, 32]."""
+    patches = [
+        torch.tensor(image).permute(2, 0, 1).unfold(1, 64, 40).unfold(2, 64, 50).flatten(1, 2).transpose(0, 1)
+        for image in load_sample_images().images
+    ]
+    x = torch.nn.functional.interpolate(torch.cat(patches) / 255, (32, 32), mode="area")
+    return (255 * x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:120]]).byte()
+
+
+@pytest.mark.parametrize("change", ["blur", "noise", "shift", "colour"])
+def test_efficientnet_tells_more_from_less_changed_photographs(change, photographs, tmp_path):
+    """Both distances of real images grow with what is done to them."""
+    draw = torch.randn(photographs.shape, generator=torch.Generator().manual_seed(1))
+    grey = photographs.float().mean(1, keepdim=True)
+    changed = {
+        "blur": [gaussian_blur(photographs, [9, 9], [s, s]) for s in (0.5, 0.8, 1.5)],
+        "noise": [(photographs + s * draw).clamp(0, 255).byte() for s in (5, 15, 50)],
+        "shift": [photographs.roll((s, s), (2, 3)) for s in (1, 4, 16)],
+        "colour": [(grey + s * (photographs - grey)).byte() for s in (0.8, 0.4, 0.0)],
+    }[change]
+    network = find_features("efficientnet", material(photographs), None, lambda line: None)["distances"]
+    reference = network.features(photographs)
+    seen = [network.features(each) for each in changed]
+    frechet = [frechet_distance(reference, each) for each in seen]
+    kernel = [kernel_distance(reference.double(), each.double(), 0)[0] for each in seen]
+    for far in (frechet, kernel):
+        assert far[0] < far[1] < far[2]

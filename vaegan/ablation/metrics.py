@@ -32,6 +32,11 @@ DEFAULT_METRICS = (
     "reconstruction/edge_correlation",
     "distances/reconstructions/frechet",
     "distances/samples/frechet",
+    *(
+        f"distances_{network}/{images}/frechet"  # of runs with a second feature network
+        for network in ("inception", "efficientnet", "random")
+        for images in ("reconstructions", "samples")
+    ),
     "detectability/accuracy",
     "test/gen/kl",
 )

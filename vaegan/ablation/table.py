@@ -207,7 +207,10 @@ def _column(key: str, runs: Mapping[str, RunFiles]) -> Column:
     text, unit = (" or ".join(dict.fromkeys(filter(None, (m[part] for m in meanings)))) for part in PARTS)
     doubt = doubt_of(unlike(key, runs))
     better = "" if doubt else meanings[0]["better"]
-    return Column(key, known.title, text, unit, better, doubt)
+    # an evaluation in several feature networks names them in its titles
+    titles = {each["title"] for each in meanings if "title" in each}
+    title = titles.pop() if len(titles) == 1 else known.title
+    return Column(key, title, text, unit, better, doubt)
 
 
 def _best(column: Column, found: Found) -> float | None:

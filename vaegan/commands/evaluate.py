@@ -35,10 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--features",
         metavar="NAME",
-        default="auto",
-        help="feature network for distances: classifier (of the data set's labels), inception, "
-        "inception:FILE, timm:NAME, random; auto takes the classifier if there are labels, else Inception "
-        "if torchvision's weights have been downloaded, else random (default: auto)",
+        help="feature networks for distances, separated by commas: classifier (of the data set's labels), "
+        "inception, inception:FILE, efficientnet (of the extra [pretrained]), timm:NAME, random; auto takes "
+        "the classifier if there are labels, else Inception if torchvision's weights have been downloaded, "
+        "else efficientnet if it is installed, else random (default: the run's, auto)",
     )
     parser.add_argument(
         "--images",
@@ -67,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Raises: UserError for a folder that is not a run, and for images that differ from the run's."""
     trained = open_typed_run(arguments)
-    check_features(arguments.features)
+    features = arguments.features or trained.config.features
+    check_features(features)
     if arguments.out is None:
         check_run_folder(trained.folder)
     else:
@@ -87,7 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
             splits.test,
             request.cache_dir,
             print,
-            features=arguments.features,
+            features=features,
             seed=arguments.seed,
             most=arguments.images,
             out=arguments.out,

@@ -460,6 +460,12 @@ class Output(Section):
         housekeeping=True,
         one_run=True,
     )
+    features: str = option(
+        "auto",
+        "feature networks for the evaluation's distances, separated by commas, as in `evaluate --help`",
+        changeable=True,
+        housekeeping=True,
+    )
 
 
 class Tracking(Section):

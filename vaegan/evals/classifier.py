@@ -66,6 +66,9 @@ class Classifier:
     taught: str
     device: torch.device
     dim: int = DIM
+    kind: str = "classifier"
+    short: str = "classifier"
+    pretrained: str = ""
     is_inception: bool = False
     remark: str = "the classifier knows the training images by heart, which makes the floor higher"
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vaegan import quantities
 from vaegan.evals.classifier import find_classifier
 from vaegan.evals.detectability import evaluate_detectability
 from vaegan.evals.distances import evaluate_distances
@@ -40,7 +39,7 @@ def evaluate_run(
     """Writes a run's evaluation.json, pictures and page, or nothing; returns the evaluation and the page.
 
     train, test: the run's training and held-out images. cache_dir: keeps classifiers. say: called with a
-    line about each step. features: the network for distances, as in `find_features`. seed: for everything
+    line about each step. features: the networks for distances, as in `find_features`. seed: for everything
     that is drawn. most: images of each kind to use. out: a new folder to write into instead of the run's; it
     also gets the run's files that `report` reads.
     Raises: OptionError for features that cannot be loaded, OSError if something cannot be written.
@@ -59,7 +58,7 @@ def _written(
 ) -> dict[str, Any]:
     """The evaluation, after it has been written into the folder together with its pictures."""
     trained, paths = material.trained, RunPaths(folder)
-    sections = {section.name: section.to_dict() for section in _sections(material, features, cache_dir, say)}
+    sections = list(_sections(material, features, cache_dir, say))
     say("evaluating: pictures")
     paths.figures.mkdir()
     if (curves := RunPaths(trained.folder).curves).is_file():
@@ -71,8 +70,8 @@ def _written(
         "epochs": trained.epochs,
         "device": str(trained.device),
         "versions": package_versions(),
-        "headlines": headlines(sections),
-        "sections": sections,
+        "headlines": [each for section in sections for each in section.headlines()],
+        "sections": {section.name: section.to_dict() for section in sections},
         "pictures": pictures,
     }
     write_text(paths.evaluation, json.dumps(evaluation, indent=2) + "\n")
@@ -84,13 +83,17 @@ def _sections(
 ) -> Iterator[Section]:
     """The sections of the evaluation that apply to the run."""
     classifier = find_classifier(material, cache_dir, say)
-    network = find_features(features, material, classifier, say)
+    networks = find_features(features, material, classifier, say)
+    several = len(networks) > 1
     records = material.trained.records()
     for name, evaluate in {
         "reconstruction": evaluate_reconstruction,
         "likelihood": evaluate_likelihood,
         "latents": evaluate_latents,
-        "distances": lambda material: evaluate_distances(material, network),
+        **{
+            name: lambda material, name=name: evaluate_distances(material, networks[name], name, several)
+            for name in networks
+        },
         "gan_figures": lambda material: evaluate_gan_figures(material, records, classifier),
         "detectability": evaluate_detectability,
     }.items():
@@ -110,27 +113,13 @@ def flat_values(evaluation: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def headlines(sections: dict[str, Any]) -> list[dict[str, str]]:
-    """The main figures that exist, as text: "label", "value" and "unit" of each."""
-    found = []
-    main = {key: each for key, each in quantities.entries() if each.headline}
-    for name, section in sections.items():
-        for key, each in main.items():
-            rest = key.removeprefix(f"{name}/")
-            value = section["values"].get(rest) if rest != key else None
-            if value is not None:
-                unit = section["meanings"][rest]["unit"]
-                found.append({"label": each.title, "value": format(value, each.format), "unit": unit})
-    return found
-
-
 def headline_lines(evaluation: dict[str, Any]) -> list[str]:
     """The main figures for the terminal, followed by the reasons to doubt some of them."""
-    figures = [
-        f"  {each['label']:42}{each['value']:>10} {each['unit']}".rstrip() for each in evaluation["headlines"]
-    ]
+    shown = evaluation["headlines"]
+    width = max([41, *(len(each["label"]) for each in shown)]) + 1
+    figures = [f"  {each['label']:{width}}{each['value']:>10} {each['unit']}".rstrip() for each in shown]
     doubts = [
-        f"  note on {section['title'].lower()}: {warning.rstrip('.')}"
+        f"  note on {section['title'][:1].lower()}{section['title'][1:]}: {warning.rstrip('.')}"
         for section in evaluation["sections"].values()
         for warning in section["warnings"]
     ]

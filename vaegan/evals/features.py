@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +14,13 @@ from vaegan.errors import OptionError, did_you_mean
 from vaegan.evals.classifier import Say
 from vaegan.evals.material import Material
 from vaegan.nets.blocks import features_of
+from vaegan.nets.pretrained import check_pretrained, frozen_network, has_efficientnet
 from vaegan.pixels import from_uint8
 from vaegan.seeds import seed_for, seed_torch
 from vaegan.training.portions import Portions
 
-ASKED = ("auto", "classifier", "inception", "inception:FILE", "timm:NAME", "random")
+ASKED = ("auto", "classifier", "inception", "inception:FILE", "efficientnet", "timm:NAME", "random")
+EFFICIENTNET_SIDE = 96
 INCEPTION_SIDE = 299
 INCEPTION_DIM = 2048
 IMAGENET_CLASSES = 1000  # outputs of torchvision's Inception
@@ -28,9 +30,16 @@ BATCH = 64
 
 
 class FeatureNetwork(Protocol):
-    """Turns images into features. name: for a protocol; remark: a note on its figures, or ""."""
+    """Turns images into features.
+
+    name: for a protocol. kind: "random", as in the key of its section. short: for titles. remark: a note on
+    its figures, or "". pretrained: its name in `vaegan.nets.pretrained`, by which losses use it; or "".
+    """
 
     name: str
+    kind: str
+    short: str
+    pretrained: str
     dim: int
     is_inception: bool
     remark: str
@@ -44,11 +53,17 @@ class ColourNetwork:
     """A feature network for colour images. apply: uint8 [B, 3, H, W] on the device -> [B, dim]."""
 
     name: str
+    kind: str
+    short: str
     dim: int
     apply: Callable[[Tensor], Tensor]
     device: torch.device
-    is_inception: bool = False
     remark: str = ""
+    pretrained: str = ""
+
+    @property
+    def is_inception(self) -> bool:
+        return self.kind == "inception"
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
@@ -62,65 +77,73 @@ class ColourNetwork:
 
 def find_features(
     asked: str, material: Material, classifier: FeatureNetwork | None, say: Say
-) -> FeatureNetwork:
-    """The requested network, one of `ASKED`.
+) -> dict[str, FeatureNetwork]:
+    """The requested networks by the sections of their figures: "distances", then "distances_efficientnet".
 
-    auto: the classifier if there are labels, else Inception if torchvision's weights have already been
-    downloaded, else the random network. classifier: of the labels, if there are any. say: called with the
-    name of the network, except for the classifier, which has already been reported.
+    asked: of `ASKED`, separated by commas. auto: the classifier if there are labels, else Inception if
+    torchvision's weights have already been downloaded, else EfficientNet if its package is installed, else
+    the random network. classifier: of the labels, if there are any. say: called with the name of each
+    network, except for the classifier, which has already been reported.
     Raises: OptionError for a name that is none of these, a file that holds no Inception, weights that cannot
     be loaded, and a classifier without labels.
     """
-    check_features(asked)
-    if asked in ("auto", "classifier"):
+    found: dict[str, FeatureNetwork] = {}
+    for name in check_features(asked):
+        network = _find(name, material, classifier, say)
+        if network is not classifier:
+            say(f"features: {network.name}")
+        if network.name in [each.name for each in found.values()]:
+            continue  # `auto` may be one of the others
+        found[f"distances_{network.kind}" if found else "distances"] = network
+    return found
+
+
+def check_features(asked: str) -> list[str]:
+    """The requested names, checked as far as possible without images.
+
+    Raises: OptionError for an invalid one, and for two after the first that would share a section.
+    """
+    names = asked.split(",")
+    for name in names:
+        kind, _, argument = name.partition(":")
+        if (kind == "timm" and argument) or name == "efficientnet":
+            check_pretrained("features", name)
+        elif kind == "inception" and argument:
+            if not Path(argument).expanduser().is_file():
+                raise OptionError("features", f"{argument}: No such file or directory")
+        elif name not in ("auto", "classifier", "inception", "random"):
+            known = f"{did_you_mean(name, ASKED)}Known: {', '.join(ASKED)}."
+            raise OptionError("features", f"no such feature network; {known}")
+    kinds = [name.partition(":")[0] for name in names[1:]]
+    if twice := next((kind for kind in kinds if kinds.count(kind) > 1), None):
+        raise OptionError(
+            "features", f"two of the networks after the first are of the kind {twice}; name one"
+        )
+    return names
+
+
+def _find(name: str, material: Material, classifier: FeatureNetwork | None, say: Say) -> FeatureNetwork:
+    """The network of that name, or the one that `auto` takes."""
+    if name in ("auto", "classifier"):
         if classifier is not None:
             return classifier
-        if asked == "classifier":
+        if name == "classifier":
             raise OptionError("features", "this data set has no labels that a classifier could learn")
-        asked = "random"
+        name = "efficientnet" if has_efficientnet() else "random"
         if _downloaded().is_file():
             try:
-                return _told(_torchvisions_inception(material.device), say)
+                return _torchvisions_inception(material.device)
             except OptionError as error:
                 say(f"features: {error.problem}")
-    kind, _, argument = asked.partition(":")
+    kind, _, argument = name.partition(":")
     device = material.device
-    if asked == "inception":
-        network = _torchvisions_inception(device)
-    elif asked == "random":
-        network = _random(material.originals.shape[-1], device)
-    elif kind == "inception":
-        network = _inception_from(Path(argument).expanduser(), device)
-    else:
-        network = _timm(argument, device)
-    return _told(network, say)
-
-
-def check_features(asked: str) -> None:
-    """Checks a name as far as possible without images. Raises: OptionError for an invalid one."""
-    kind, _, argument = asked.partition(":")
-    known = ("auto", "classifier", "inception", "random")
-    if asked not in known and not (kind in ("inception", "timm") and argument):
-        hint = did_you_mean(asked, ASKED)
-        raise OptionError("features", f"no such feature network; {hint}Known: {', '.join(ASKED)}.")
-    if kind == "timm":
-        _check_timm(argument)
-    if kind == "inception" and argument and not Path(argument).expanduser().is_file():
-        raise OptionError("features", f"{argument}: No such file or directory")
-
-
-def _check_timm(name: str) -> None:
-    """Raises: OptionError for a network that timm does not know."""
-    import timm
-
-    if not timm.is_model(name):
-        hint = did_you_mean(name, timm.list_models())
-        raise OptionError("features", f'timm has no network "{name}"; {hint}timm.list_models() lists all')
-
-
-def _told(network: FeatureNetwork, say: Say) -> FeatureNetwork:
-    say(f"features: {network.name}")
-    return network
+    if name == "inception":
+        return _torchvisions_inception(device)
+    if name == "random":
+        return _random(material.originals.shape[-1], device)
+    if kind == "inception":
+        return _inception_from(Path(argument).expanduser(), device)
+    return _pretrained(name, device)
 
 
 def _random(size: int, device: torch.device) -> FeatureNetwork:
@@ -139,39 +162,36 @@ def _random(size: int, device: torch.device) -> FeatureNetwork:
     side = 32 if size <= 32 else 64  # it halves five times; the larger, the slower
     name = f"ResNet-18 with random weights, {RANDOM_DIM} outputs, at {side} pixels"
     remark = "untrained features: figures compare only with others of this same network and image size"
-    return _network(name, net, side, [0.5] * 3, [0.5] * 3, device, remark=remark)
+    return _network(name, "random", "random ResNet-18", net, side, device, remark)
 
 
-def _timm(name: str, device: torch.device) -> FeatureNetwork:
-    """A timm network with pretrained weights; its features are the input of its classifier."""
-    import timm
-
-    try:
-        net = timm.create_model(name, pretrained=True, num_classes=0)
-    except (OSError, RuntimeError) as error:
-        problem = f"no pretrained weights for {name}: {str(error).splitlines()[0]}"
-        raise OptionError("features", problem) from error
-    data = timm.data.resolve_model_data_config(net)
-    return _network(
-        f"{name} (timm, pretrained)", net, data["input_size"][-1], data["mean"], data["std"], device
+def _pretrained(name: str, device: torch.device) -> FeatureNetwork:
+    """EfficientNet or a timm network, pretrained; its features are the input of its classifier."""
+    network = frozen_network(name)
+    kind, _, backbone = name.partition(":")
+    network.side = EFFICIENTNET_SIDE if kind == "efficientnet" else network.trained_side
+    network = network.to(device, memory_format=torch.channels_last)
+    title = f"{network.title}, at {network.side} pixels" if kind == "efficientnet" else network.title
+    return ColourNetwork(
+        title,
+        kind,
+        backbone or "EfficientNet-Lite0",
+        network.dim,
+        lambda images: network.pooled(from_uint8(images)),
+        device,
+        pretrained=name,
     )
 
 
 def _network(
-    name: str,
-    net: nn.Module,
-    side: int,
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    device: torch.device,
-    **more: Any,
+    name: str, kind: str, short: str, net: nn.Module, side: int, device: torch.device, remark: str
 ) -> ColourNetwork:
-    """A network for colour images `side` pixels wide, normalised per channel by mean and deviation."""
+    """A network for colour images `side` pixels wide, in [-1, 1]."""
     net = net.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-    shift, scale = (torch.tensor(each, device=device)[:, None, None] for each in (mean, std))
+    half = torch.tensor([0.5] * 3, device=device)[:, None, None]
     (dim,) = features_of(net, (3, side, side))
     return ColourNetwork(
-        name, dim, lambda images: net((_resized(images, side) - shift) / scale), device, **more
+        name, kind, short, dim, lambda images: net((_resized(images, side) - half) / half), device, remark
     )
 
 
@@ -235,13 +255,12 @@ def _torchvision_network(state: Mapping[str, Tensor], whose: str, device: torch.
     net.fc = nn.Identity()
     return _network(
         f"Inception-v3, {whose}",
+        "inception",
+        "Inception-v3",
         net,
         INCEPTION_SIDE,
-        [0.5] * 3,
-        [0.5] * 3,
         device,
-        is_inception=True,
-        remark="figures from the original FID weights differ from those with torchvision's",
+        "figures from the original FID weights differ from those with torchvision's",
     )
 
 
@@ -258,4 +277,6 @@ def _original_network(state: Mapping[str, Tensor], file: str, device: torch.devi
     checked.seek(0)
     net = FeatureExtractorInceptionV3("inception", [str(INCEPTION_DIM)], checked).to(device)
     name = f"Inception-v3, FID's original form, weights of {file}"
-    return ColourNetwork(name, INCEPTION_DIM, lambda images: net(images)[0], device, is_inception=True)
+    return ColourNetwork(
+        name, "inception", "Inception-v3", INCEPTION_DIM, lambda images: net(images)[0], device
+    )

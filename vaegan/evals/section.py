@@ -13,7 +13,8 @@ class Section:
 
     name: its key. protocol: how its figures were measured (split, counts, weights, seed, network), in words
     or numbers. values: figures by key, a number or a list of them; None for a figure that does not exist
-    here. meanings: of those keys. warnings: reasons to doubt a figure, one sentence each.
+    here. warnings: reasons to doubt a figure, one sentence each. own: quantities in place of the
+    vocabulary's. A figure `psnr` may have an interval, from `psnr_low` to `psnr_high`.
     """
 
     name: str
@@ -28,6 +29,20 @@ class Section:
         """The quantity behind each of the values."""
         return {key: self.own.get(key) or find(f"{self.name}/{key}") for key in self.values}
 
+    def headlines(self) -> list[dict[str, str]]:
+        """The main figures that exist, in the order of the values: "label", "value" and "unit" of each."""
+        return [
+            {"label": each.title, "value": self._shown(key, each.format), "unit": each.unit}
+            for key, each in self.meanings.items()
+            if each.headline and self.values[key] is not None
+        ]
+
+    def _shown(self, key: str, format_spec: str) -> str:
+        """A value, and its interval if there is one: "0.012 [0.01, 0.014]"."""
+        ends = [self.values.get(f"{key}_{end}") for end in ("low", "high")]
+        interval = "" if None in ends else f" [{', '.join(format(end, format_spec) for end in ends)}]"
+        return format(self.values[key], format_spec) + interval
+
     def to_dict(self) -> dict[str, Any]:
         """The section as in evaluation.json."""
         return {
@@ -35,7 +50,12 @@ class Section:
             "protocol": self.protocol,
             "values": self.values,
             "meanings": {
-                key: {"text": each.text or each.title, "unit": each.unit, "better": each.better or ""}
+                key: {
+                    "title": each.title,
+                    "text": each.text or each.title,
+                    "unit": each.unit,
+                    "better": each.better or "",
+                }
                 for key, each in self.meanings.items()
             },
             "warnings": self.warnings,

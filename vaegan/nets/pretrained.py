@@ -21,7 +21,7 @@ class FrozenNetwork(nn.Module):
     Grey images are converted to colour. side: to which images are resized first (bilinear, anti-aliased);
     None to leave their size. Its weights are buffers that no checkpoint holds: no optimiser, count of
     parameters or `requires_grad_` reaches them, and gradients pass through to the images. It stays in
-    evaluation mode. title: for protocols. dim: of the vector.
+    evaluation mode. title: for protocols. dim: of the vector. trained_side: of the images in its training.
     """
 
     def __init__(
@@ -33,8 +33,10 @@ class FrozenNetwork(nn.Module):
         mean: tuple[float, ...] = HALF,
         std: tuple[float, ...] = HALF,
         side: int | None = None,
+        trained_side: int | None = None,
     ):
         super().__init__()
+        self.trained_side = trained_side
         self.name, self.title, self.dim, self.side = name, title, dim, side
         self.net = _without_parameters(net)
         for statistic, values in (("mean", mean), ("std", std)):
@@ -125,7 +127,7 @@ def frozen_network(name: str, side: int | None = None, option: str = "features")
     data = timm.data.resolve_model_data_config(net)
     title = f"{backbone} (timm, pretrained)"
     dim = getattr(net, "head_hidden_size", None) or net.num_features  # some networks widen before the head
-    return FrozenNetwork(name, title, net, dim, data["mean"], data["std"], side)
+    return FrozenNetwork(name, title, net, dim, data["mean"], data["std"], side, data["input_size"][-1])
 
 
 def efficientnet_weights() -> dict[str, Tensor]:

@@ -67,6 +67,10 @@ def make_plan(given: Given, ranks: Ranks, console: Console) -> Plan:
     """
     config = given.config()
     check_trackers(config.tracker)
+    if config.features != "auto":
+        from vaegan.evals.features import check_features  # half a second of imports
+
+        check_features(config.features)
     for remark in given.remarks:
         console.print(remark)
     source, description = describe_data(config, console)
