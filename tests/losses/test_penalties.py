@@ -275,3 +275,39 @@ def test_r1_does_not_grow_with_the_map(real):
     for side in (1, 4):
         value = zero_centred(lambda x, side=side: disc(x)[:, None, None].expand(-1, side, side), real)
         torch.testing.assert_close(value, expected)
+
+
+@pytest.mark.parametrize("penalty", ["r1", "r2"])
+def test_a_network_that_allows_it_is_penalised_in_the_pass_of_its_loss(penalty, real, fake):
+    def minimised(in_one_pass):
+        """D's loss with the penalty, its gradient in each weight, and the number of D's passes."""
+        disc, passes = small_disc(), []
+        disc.slope_in_one_pass = in_one_pass
+        disc.register_forward_hook(lambda *_: passes.append(1))
+        players = Players(None, nn.Identity(), None, disc, latent_dim=N)
+        views = Views(players, real, torch.zeros(len(real), N))
+        views.x_hat = fake
+        views.turn("disc")
+        # logits of a run are float32; these stay float64
+        players.discriminate = disc
+        loss = views.logits_fake.exp().mean() + views.logits_real.square().mean()
+        loss = loss + 0.3 * TERMS.find(f"disc/{penalty}")[0].compute(views)
+        return loss, torch.autograd.grad(loss, list(disc.parameters())), len(passes)
+
+    loss, gradients, passes = minimised(True)
+    expected_loss, expected, more_passes = minimised(False)
+    assert (passes, more_passes) == (2, 3)
+    torch.testing.assert_close(loss, expected_loss)
+    torch.testing.assert_close(gradients, expected)
+
+
+@pytest.mark.parametrize("penalty", ["r1", "r2"])
+def test_without_gradients_the_penalty_is_the_same(penalty, real, fake):
+    disc = small_disc()
+    disc.slope_in_one_pass = True
+    views = Views(Players(None, nn.Identity(), None, disc, latent_dim=N), real, torch.zeros(len(real), N))
+    views.x_hat = fake
+    views.turn("disc")
+    with torch.no_grad():
+        value = TERMS.find(f"disc/{penalty}")[0].compute(views)
+        torch.testing.assert_close(value, zero_centred(disc, real if penalty == "r1" else fake))

@@ -21,7 +21,7 @@ SECTION = "Keeping the two players in balance"
 _quantity = partial(Quantity, place=90, curve=True, panel="Discriminator's penalties, unweighted", log=True)
 
 
-# the terms call D itself, outside autocast
+# the terms call D itself, outside autocast, but for networks that let penalties use the pass of the loss
 
 
 @register_term(
@@ -52,7 +52,7 @@ def gp(views: Views) -> Tensor:
 )
 def r1(views: Views) -> Tensor:
     """R1 on the originals."""
-    return zero_centred(views.players.disc, views.disc_input_real)
+    return _half_square(_slope(views, views.disc_input_real, "logits_real"))
 
 
 @register_term(
@@ -64,7 +64,7 @@ def r1(views: Views) -> Tensor:
 )
 def r2(views: Views) -> Tensor:
     """R2 on the fakes."""
-    return zero_centred(views.players.disc, views.disc_input_fake)
+    return _half_square(_slope(views, views.disc_input_fake, "logits_fake"))
 
 
 def wgan_gp(disc: Disc, real: Tensor, fake: Tensor, between: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ def zero_centred(disc: Disc, x: Tensor) -> Tensor:
     Source: Mescheder et al., Which Training Methods for GANs do actually Converge? (arXiv 1801.04406),
     equations 9 and 10.
     """
-    return gradient(disc, x).flatten(1).square().sum(1).mean() / 2
+    return _half_square(gradient(disc, x))
 
 
 def gradient(disc: Disc, x: Tensor) -> Tensor:
@@ -95,3 +95,18 @@ def gradient(disc: Disc, x: Tensor) -> Tensor:
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         return torch.autograd.grad(image_logits(disc(x)).sum(), x, create_graph=graph)[0]
+
+
+def _slope(views: Views, x: Tensor, logits: str) -> Tensor:
+    """The gradient of each image's logit at x, one of D's inputs; logits: the name of the view of D's logits.
+
+    It is that of the pass that D's loss is computed from if D allows for it, else that of a pass of its own.
+    """
+    if x.requires_grad and torch.is_grad_enabled():
+        summed = image_logits(getattr(views, logits)).sum()
+        return torch.autograd.grad(summed, x, create_graph=True)[0]
+    return gradient(views.players.disc, x)
+
+
+def _half_square(slopes: Tensor) -> Tensor:
+    return slopes.flatten(1).square().sum(1).mean() / 2

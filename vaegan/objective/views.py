@@ -95,7 +95,11 @@ class Views:
     def _disc_input(self, images: Tensor) -> Tensor:
         if self.players.disc_sees_8bit:
             images = in_8bit(images, self.players.pixel_range)
-        return images if self.to_disc_input is None else self.share.transformed(self.to_disc_input, images)
+        if self.to_disc_input is not None:
+            images = self.share.transformed(self.to_disc_input, images)
+        if self.player == "disc" and getattr(self.players.disc, "slope_in_one_pass", False):
+            return images.detach().requires_grad_()  # so that penalties can take the slope of the logits
+        return images
 
     @property
     def between(self) -> Tensor:

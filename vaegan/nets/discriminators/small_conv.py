@@ -14,6 +14,8 @@ class SmallConvDiscriminator(StagedDiscriminator):
     the slope to [-1, 1]. Kernels of 4 pixels cover the stride of 2 evenly, where those of 3 leave a lattice.
     """
 
+    slope_in_one_pass = True
+
     def __init__(
         self,
         image_shape: tuple[int, int, int],
