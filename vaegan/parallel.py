@@ -110,6 +110,15 @@ class Ranks:
             dist.all_gather(rows, tensor)
         return torch.stack(rows)
 
+    def gather_rows(self, rows: Tensor) -> Tensor:
+        """The rows of all processes, [N, ...], in order of rank; each may have another number of them."""
+        if self.size == 1:
+            return rows
+        counts = self.gather(torch.tensor([len(rows)])).flatten().tolist()
+        padded = rows.new_zeros(max(counts), *rows.shape[1:])
+        padded[: len(rows)] = rows
+        return torch.cat([of_rank[:n] for of_rank, n in zip(self.gather(padded), counts, strict=True)])
+
     def copy_first(self, tensors: Iterable[Tensor]) -> None:
         """Replaces the values of each process's tensors by those of rank 0."""
         if self.size > 1:

@@ -35,6 +35,13 @@ def output_activation(logits: Tensor, pixel_range: PixelRange) -> Tensor:
     return torch.sigmoid(logits) if pixel_range == "01" else torch.tanh(logits)
 
 
+def activation_slope(logits: Tensor, pixel_range: PixelRange) -> Tensor:
+    """The derivative of `output_activation` at the pixel logits, without cancellation where it is near 0."""
+    if pixel_range == "01":
+        return torch.sigmoid(logits) * torch.sigmoid(-logits)
+    return 4 * torch.sigmoid(2 * logits) * torch.sigmoid(-2 * logits)  # tanh(l) = 2 sigmoid(2 l) - 1
+
+
 def to_unit_range(x: Tensor, pixel_range: PixelRange) -> Tensor:
     """Pixels in the model's range -> [0, 1], for figures and metrics."""
     return x if pixel_range == "01" else (x + 1) / 2

@@ -5,12 +5,13 @@ entry: a term, an alarm and a section of the evaluation in their own files; the 
 are added below. Imports nothing of the package.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 SPLITS = ("train", "test")
+SHARE = "_share"  # ends the key of a term's share of the gradient
 
 # sections of figures, in the order in which they are shown
 GEN = "VAE or generator"
@@ -140,9 +141,10 @@ def _known(key: str) -> Quantity | None:
     if key.startswith("weight/"):
         term = _ENTRIES.get(key.removeprefix("weight/"))
         return None if term is None or not term.weighted else _of_weight(term)
-    if bare.endswith("_weighted"):
-        term = _ENTRIES.get(bare.removesuffix("_weighted"))
-        return None if term is None or not term.weighted else _of_product(term)
+    for suffix, of in _OF_TERMS.items():
+        term = _ENTRIES.get(bare.removesuffix(suffix))
+        if bare.endswith(suffix) and term is not None and term.weighted:
+            return of(term)
     return None
 
 
@@ -154,6 +156,38 @@ def _of_weight(term: Quantity) -> Quantity:
 def _of_product(term: Quantity) -> Quantity:
     title = f"{_bare(term)}, weighted"
     return Quantity(title, term.unit, term.format, section=term.section, place=term.place)
+
+
+def _of_gradient(where: str) -> Callable[[Quantity], Quantity]:
+    """The entry of the norm of a term's gradient, which is unweighted."""
+
+    def of(term: Quantity) -> Quantity:
+        title = f"{_bare(term)}, norm of its gradient at {where}"
+        return Quantity(title, format=".4g", section=GRADIENTS, place=term.place, splits=("train",), log=True)
+
+    return of
+
+
+def _of_cosine(term: Quantity) -> Quantity:
+    title = f"{_bare(term)}, cosine of its gradient with the PBP loss's"
+    return Quantity(title, section=GRADIENTS, place=term.place, splits=("train",))
+
+
+def _of_share(term: Quantity) -> Quantity:
+    title = f"{_bare(term)}, share of the gradient"
+    text = "its weighted norm at the pixel logits over the sum of such norms, KL left out"
+    return Quantity(title, "share", text=text, section=GRADIENTS, place=term.place, splits=("train",))
+
+
+# what is recorded of a term besides its value: the key's ending and the entry that follows from the term's
+_OF_TERMS: dict[str, Callable[[Quantity], Quantity]] = {
+    "_weighted": _of_product,
+    "_grad_logits": _of_gradient("the pixel logits"),
+    "_grad_x_hat": _of_gradient("x_hat"),
+    "_grad_last_layer": _of_gradient("the decoder's last layer"),
+    "_cosine": _of_cosine,
+    SHARE: _of_share,
+}
 
 
 def _bare(term: Quantity) -> str:

@@ -84,7 +84,9 @@ def test_the_record_of_a_solo_and_of_a_combo_epoch():
     assert set(solo) == always | solo_keys | {"train/gen/grad_norm"}
     norms = {"train/gen/grad_norm", "train/disc/grad_norm"}
     alarms = {"alarm/collapse", "alarm/disc_wins"}
-    assert set(combo) == always | combo_keys | norms | alarms
+    at = ("grad_logits", "grad_x_hat", "grad_last_layer", "share")
+    ledger = {f"train/gen/{term}_{each}" for term in ("pbp", "adv") for each in at} | {"train/gen/adv_cosine"}
+    assert set(combo) == always | combo_keys | norms | alarms | ledger | {"test/disc/auc"}
     assert (solo["epoch"], solo["phase"], combo["epoch"], combo["phase"]) == (0, "solo", 1, "combo")
     assert [record["weight/gen/adv"] for record in (solo, combo)] == [0, 10]
 
@@ -172,8 +174,8 @@ def test_evaluation_leaves_the_networks_as_they_are():
     )
     players = build_players(config, SHAPE)
     before = {name: value.clone() for name, value in players.state_dict().items()}
-    phase = build_schedule(config).at(config.epochs - 1)
-    evaluate(players, build_objective(config, players), phase, Batches(images(), 8), seed=0)
+    weights = build_schedule(config).at(config.epochs - 1).weights
+    evaluate(players, build_objective(config, players), weights, Batches(images(), 8), seed=0)
     assert all(value.equal(before[name]) for name, value in players.state_dict().items())
     assert players.training
 
@@ -190,7 +192,7 @@ def test_each_terms_held_out_noise_is_its_own_and_the_same_every_time():
     config = resolved(make_config({**SMALL, **HYBRID, "solo_epochs": 0, "gp": 10}), 16)
     players = build_players(config, SHAPE)
     objective = build_objective(config, players)
-    images_, phase = Batches(images(12), 8), build_schedule(config).at(0)
+    images_, weights = Batches(images(12), 8), build_schedule(config).at(0).weights
     penalty = objective.terms["disc"]["gp"]
     draws = []
 
@@ -201,7 +203,7 @@ def test_each_terms_held_out_noise_is_its_own_and_the_same_every_time():
     def held_out(**terms):
         draws.clear()
         objective.terms["disc"] |= {"gp": draw} | terms
-        evaluate(players, objective, phase, images_, seed=0)
+        evaluate(players, objective, weights, images_, seed=0)
         return list(draws)
 
     first, again = held_out(), held_out()

@@ -77,7 +77,8 @@ def schedule_lines(
         weights = [
             phase.weights.get(player, {}).get(term, 0.0) for player, term in (n.split("/") for n in names)
         ]
-        rows.append((phase.name, [f"{weight:.6g}" for weight in weights]))
+        spelled = [f"{each:.6g}" if isinstance(each, float | int) else str(each) for each in weights]
+        rows.append((phase.name, spelled))
     lines = [f"{'epochs':12}{'phase':8}" + "".join(f"{name:>12}" for name in names)]
     for (phase_name, weights), group in groupby(enumerate(rows), key=lambda item: item[1]):
         numbers = [epoch + 1 for epoch, _ in group]

@@ -1,13 +1,14 @@
 """Builds networks, objective and schedule from a config and the images' shape."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from vaegan.config.contracts import check_parts, check_terms, make, option_of
-from vaegan.config.knobs import DISC_PREFIX, signature_knobs
+from vaegan.config.knobs import DISC_PREFIX, signature_knobs, term_knobs
 from vaegan.config.schema import Config
 from vaegan.devices import one_thread
 from vaegan.errors import OptionError, OptionErrors, flag
@@ -166,26 +167,40 @@ def build_adversarial(config: Config) -> AdversarialLoss | None:
 def build_objective(config: Config, players: Players) -> Objective:
     """The terms of each player of a resolved config."""
     unit_slope = config.gp is not None and config.weight_clip is None
-    keys = [term.key for term in config_terms(config)]
-    return objective_of(players, keys, build_adversarial(config), unit_slope)
+    terms = config_terms(config)
+    options = {term.key: _typed_knobs(config, term) for term in terms}
+    return objective_of(players, options, build_adversarial(config), unit_slope)
+
+
+def _typed_knobs(config: Config, term: Term) -> dict[str, Any]:
+    """The knobs of a term that were set."""
+    knobs = {knob.name: getattr(config, knob.option) for knob in term_knobs(term)}
+    return {name: value for name, value in knobs.items() if value is not None}
 
 
 def objective_of(
-    players: Players, keys: Iterable[str], game: AdversarialLoss | None = None, unit_slope: bool = False
+    players: Players,
+    keys: Mapping[str, Mapping[str, Any]] | Iterable[str],
+    game: AdversarialLoss | None = None,
+    unit_slope: bool = False,
 ) -> Objective:
     """The objective made of these registered terms and both sides of the game, if there is one.
 
-    keys: "gen/kl", in order. unit_slope: see DiscFigures.
+    keys: "gen/kl", in order, each with its knobs if it is a mapping. unit_slope: see DiscFigures.
     """
+    knobs = keys if isinstance(keys, Mapping) else {key: {} for key in keys}
     terms: dict[str, dict[str, Compute]] = {"gen": {}}
     figures = {}
     if game is not None:
         terms["disc"] = disc_terms(game)
         figures["disc"] = DiscFigures.of(game, players.disc, unit_slope)
-    for key in keys:
+    use_features = []
+    for key, of_term in knobs.items():
         term = TERMS.find(key)[0]
-        terms[term.player][term.name] = term.compute
-    return Objective(players, terms, game, figures)
+        terms[term.player][term.name] = partial(term.compute, **of_term)
+        if term.disc_features:
+            use_features.append(term.name)
+    return Objective(players, terms, game, figures, use_features)
 
 
 def build_schedule(config: Config) -> Schedule:

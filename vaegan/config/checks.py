@@ -5,13 +5,13 @@ from typing import Any
 
 from vaegan.augment.diffaugment import build_diffaugment
 from vaegan.augment.training_images import build_augmentation
+from vaegan.config.knobs import term_knobs
 from vaegan.config.option import declared
 from vaegan.config.schema import (
     DEFAULT_ADV,
     DEFAULT_BATCH_SIZE,
     ENDING,
     Config,
-    as_list,
     config_type,
     disc_begins,
     families,
@@ -21,8 +21,11 @@ from vaegan.config.schema import (
 from vaegan.errors import OptionError, did_you_mean, flag
 from vaegan.losses.adversarial import ADVERSARIAL, is_adversarial
 from vaegan.losses.pbp import PBP_LOSSES
+from vaegan.nets.knob_types import as_list
 from vaegan.objective.terms import registered_terms
+from vaegan.objective.weights import Time
 from vaegan.objective.weights.constant import Constant
+from vaegan.objective.weights.relative import ByGradient, Share
 from vaegan.parallel import LEAST_SHARE
 from vaegan.pixels import INTERVALS
 
@@ -66,6 +69,7 @@ def contradictions(config: Config) -> Iterable[OptionError]:
     for name in ("lr_decay", "lr_decay_every"):
         if getattr(config, name) is not None and config.lr_schedule != "step":
             yield OptionError(name, f"--lr-schedule {config.lr_schedule} has none; step has")
+    yield from _term_contradictions(config)
     if config.value_range is not None and not config.value_range[0] < config.value_range[1]:
         yield OptionError("value_range", "the first number becomes black and has to be the lower one")
     if config.warmup_epochs >= config.epochs > 1 or config.warmup_epochs > config.epochs:
@@ -88,6 +92,33 @@ def contradictions(config: Config) -> Iterable[OptionError]:
         yield OptionError("wandb_project", "not a project's name: W&B takes none with any of / \\ # ? % :")
     if config.run_name is not None and not _is_folder_name(config.run_name):
         yield OptionError("run_name", "not a folder's name; --runs-dir says where the folder goes")
+
+
+def _term_contradictions(config: Config) -> Iterable[OptionError]:
+    """Errors for weights that a term cannot have, and for options of terms that are not there."""
+    there, shares = [], []
+    for term in registered_terms():
+        weight = getattr(config, term.weight.name)
+        if weight is None and term.weight.default is None:
+            for knob in term_knobs(term):
+                if getattr(config, knob.option) is not None:
+                    yield OptionError(knob.option, f"there is no such term; add {flag(term.weight.name)}")
+        if isinstance(weight, ByGradient) and not term.by_gradient:
+            problem = f"{weight.rule}(...) is for learned terms, set against this one; give a number"
+            yield OptionError(term.weight.name, problem)
+        elif isinstance(weight, ByGradient):
+            there.append(term.weight.name)
+        if isinstance(weight, Share):
+            shares.append(term.weight.name)
+    if config.gan and there:
+        yield OptionError(there[0], "a GAN has no PBP loss to set it against; give a number")
+    start = played_alone(config) if config.disc else 0
+    times = [Time(epoch, epoch, config.epochs, start).since(start) for epoch in range(config.epochs)]
+    level = max((sum(getattr(config, name).level.at(time) for name in shares) for time in times), default=0)
+    if shares and level >= 1:
+        others = "".join(f", with {flag(name)}" for name in shares[1:])
+        problem = f"a share of {level:g}{others}, which leaves nothing to the PBP loss; below 1 is accepted"
+        yield OptionError(shares[0], problem)
 
 
 def _lr_epochs_contradictions(config: Config, lr_epochs: int) -> Iterable[OptionError]:

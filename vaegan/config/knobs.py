@@ -1,7 +1,7 @@
-"""The networks' knobs, read from their constructors' signatures."""
+"""Knobs of networks and of loss terms, read from the signatures of their constructors and functions."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, get_args, get_type_hints
@@ -12,13 +12,14 @@ from vaegan.errors import UserError
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
+from vaegan.objective.terms import Term
 
 DISC_PREFIX = "disc_"
 
 
 @dataclass
 class Knob:
-    """A keyword argument of some networks. name: the argument's; option: the config field's.
+    """A keyword argument of some networks, or of a term. name: the argument's; option: the config field's.
 
     networks: the default in each network that has it; an encoder and a decoder of the same name may differ.
     """
@@ -40,7 +41,7 @@ class Knob:
         shown = []
         for name, defaults in self.networks.items():
             values = " / ".join("auto" if default is None else str(default) for default in defaults)
-            shown.append(f"{name.rstrip(':')} {values}")
+            shown.append(f"{name.rstrip(':')} {values}".strip())
         return ", ".join(shown)
 
     def defaults_of(self, network: str) -> list[Any]:
@@ -50,8 +51,8 @@ class Knob:
 
 
 @cache
-def signature_knobs(network: type) -> dict[str, inspect.Parameter]:
-    """The keyword-only arguments of a network's constructor."""
+def signature_knobs(network: Callable) -> dict[str, inspect.Parameter]:
+    """The keyword-only arguments of a network's constructor, or of a term's function."""
     parameters = inspect.signature(network).parameters
     return {name: p for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
@@ -64,20 +65,29 @@ def knobs(prefix: str) -> Iterator[Knob]:
     found: dict[str, Knob] = {}
     for registry in [DISCRIMINATORS] if prefix else [ENCODERS, DECODERS]:
         for network_name, network in registry.entries():
-            called = network.__init__ if isinstance(network, type) else network
-            hints = get_type_hints(called, include_extras=True)
-            for name, parameter in signature_knobs(network).items():
-                missing = "type" if name not in hints else "default"
-                if name not in hints or parameter.default is parameter.empty:
-                    raise UserError(
-                        f"{registry.kind} {network_name}: its knob `{name}` has no {missing}; "
-                        f"write it as `{name}: int = 64`"
-                    )
-                knob = found.setdefault(name, Knob(name, prefix + name, _without_none(hints[name])))
+            for name, annotation, default in _declared(network, f"{registry.kind} {network_name}"):
+                knob = found.setdefault(name, Knob(name, prefix + name, annotation))
                 defaults = knob.networks.setdefault(network_name, [])
-                if parameter.default not in defaults:
-                    defaults.append(parameter.default)
+                if default not in defaults:
+                    defaults.append(default)
     yield from found.values()
+
+
+def term_knobs(term: Term) -> Iterator[Knob]:
+    """The knobs of a loss term, which are options under their own names. Raises: as `knobs`."""
+    for name, annotation, default in _declared(term.compute, f"loss term {term.key}"):
+        yield Knob(name, name, annotation, {"": [default]})
+
+
+def _declared(part: Callable, called: str) -> Iterator[tuple[str, Any, Any]]:
+    """Name, type and default of each knob. Raises: UserError for one without a type or a default."""
+    hints = get_type_hints(part.__init__ if isinstance(part, type) else part, include_extras=True)
+    for name, parameter in signature_knobs(part).items():
+        missing = "type" if name not in hints else "default"
+        if name not in hints or parameter.default is parameter.empty:
+            problem = f"its knob `{name}` has no {missing}; write it as `{name}: int = 64`"
+            raise UserError(f"{called}: {problem}")
+        yield name, _without_none(hints[name]), parameter.default
 
 
 def _without_none(annotation: Any) -> Any:

@@ -1,12 +1,13 @@
 """The options of a run: one flat set; a field, its YAML key and its flag share one name.
 
-The networks' knobs (`hidden_dim`, `disc_depth`, ...) are not listed here: `config_type` adds them from the
-constructors of all registered networks.
+Weights of terms (`beta`) and the knobs of terms and networks (`fm_layers`, `disc_depth`, ...) are not listed
+here: `config_type` adds them from all registered terms and the constructors of all registered networks.
 """
 
 import re
 from collections.abc import Callable
 from functools import cache
+from itertools import chain
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
@@ -26,7 +27,7 @@ from pydantic.fields import FieldInfo
 from vaegan.augment.diffaugment import DIFFAUGMENTS
 from vaegan.augment.training_images import AUGMENTATIONS
 from vaegan.config.interval import Interval
-from vaegan.config.knobs import DISC_PREFIX, Knob, knobs
+from vaegan.config.knobs import DISC_PREFIX, Knob, knobs, term_knobs
 from vaegan.config.option import Nature, Part, declared, option
 from vaegan.errors import UserError, flag
 from vaegan.losses.adversarial import ADVERSARIAL
@@ -34,6 +35,7 @@ from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
+from vaegan.nets.knob_types import LISTED
 from vaegan.objective.terms import PARTS, TERMS, Term, registered_terms
 from vaegan.objective.weights import Weight
 from vaegan.objective.weights.constant import Constant
@@ -59,16 +61,6 @@ Ends = tuple[FiniteFloat, FiniteFloat]
 def families() -> list[str]:
     """The names that are registered both as an encoder and as a decoder."""
     return sorted({name for name, _ in ENCODERS.entries()} & {name for name, _ in DECODERS.entries()})
-
-
-def as_list(given: Any) -> Any:
-    """A flag's "a,b" as the list that YAML would give; a number alone is a list of one."""
-    if isinstance(given, str):
-        return [part.strip() for part in given.split(",")]
-    return [given] if isinstance(given, (int, float)) else given
-
-
-LISTED = BeforeValidator(as_list)
 
 
 def _unquoted_01(given: Any) -> Any:
@@ -564,6 +556,7 @@ def _with_registered(base: type[Config], *registered: tuple[tuple[str, Any], ...
         if term.weight.name in fields or term.weight.name in base.model_fields:
             raise UserError(f"loss term {term.key}: there is another option {flag(term.weight.name)}")
         fields[term.weight.name] = _weight_field(term)
+        fields |= {knob.option: _term_knob_field(knob, term) for knob in term_knobs(term)}
     fields |= {
         knob.option: _knob_field(knob, prefix) for prefix in ("", DISC_PREFIX) for knob in knobs(prefix)
     }
@@ -584,11 +577,21 @@ def _knob_field(knob: Knob, prefix: str) -> tuple[Any, Any]:
     return (knob.annotation | None, option(None, knob.description, shown=knob.defaults, **nature))
 
 
+def _term_knob_field(knob: Knob, term: Term) -> tuple[Any, Any]:
+    nature = {"needs": needed_by(term), "weight_for": term.player}
+    return (knob.annotation | None, option(None, knob.description, shown=knob.defaults, **nature))
+
+
+def needed_by(term: Term) -> tuple[Part, ...]:
+    """The parts of a run without which a term's options cannot be given."""
+    return tuple(part for part in PARTS if part in (*term.needs, *term.weight.needs))
+
+
 def _weight_field(term: Term) -> tuple[Any, Any]:
     """The option of a term's weight. A weight of 0 means no such term, if that is the default."""
     default = None if term.weight.default is None else Constant(term.weight.default)
     nature: dict[str, Any] = {
-        "needs": tuple(part for part in PARTS if part in (*term.needs, *term.weight.needs)),
+        "needs": needed_by(term),
         "weight_for": term.player,
         "of_disc": term.player == "disc",
         "from_combo": term.weight.from_combo,
@@ -607,9 +610,10 @@ def _weight_field(term: Term) -> tuple[Any, Any]:
 
 
 def options_of(section: type[Section]) -> list[str]:
-    """The options under a heading of --help: the section's own, and the terms' weights in it."""
-    weights = [term.weight.name for term in registered_terms() if term.weight.section == section.__doc__]
-    return [*section.model_fields, *weights]
+    """The options under a heading of --help: the section's own, and the terms' weights and knobs in it."""
+    terms = [term for term in registered_terms() if term.weight.section == section.__doc__]
+    of_terms = [[term.weight.name, *(knob.option for knob in term_knobs(term))] for term in terms]
+    return [*section.model_fields, *chain.from_iterable(of_terms)]
 
 
 def place_in_help(name: str) -> int:

@@ -1,13 +1,18 @@
 """Curves over the epochs as PNG files: of one run, and of several side by side."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vaegan import quantities
 from vaegan.marks import save_figure
 from vaegan.quantities import Quantity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PANEL_COLUMNS = 3
 STYLES = ("-", "--", "-.", ":")  # of several runs' curves, which differ not only by colour
@@ -21,9 +26,10 @@ def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, f
     """
     from matplotlib.figure import Figure
 
-    panels = _panels(records)
-    columns = min(len(panels), PANEL_COLUMNS)
-    rows = -(-len(panels) // columns)
+    panels, shares = _panels(records), _shares(records)
+    n_panels = len(panels) + bool(shares)
+    columns = min(n_panels, PANEL_COLUMNS)
+    rows = -(-n_panels // columns)
     figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
     first_combo = next((record["epoch"] for record in records if record["phase"] == "combo"), 0)
     for place, (title, curves) in enumerate(panels.items(), start=1):
@@ -49,7 +55,30 @@ def save_curves(path: Path, records: list[dict[str, Any]], draws: Mapping[str, f
         axes.set_ylabel(next(iter(curves.values())).unit)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
+    if shares:
+        _stack(figure.add_subplot(rows, columns, n_panels), shares)
     save_figure(path, figure)
+
+
+def _shares(records: list[dict[str, Any]]) -> dict[int, dict[str, float]]:
+    """Each term's share of the gradient, by epoch (from 1), in the epochs in which it was measured."""
+    ending = quantities.SHARE
+    by_epoch = {r["epoch"] + 1: {key: r[key] for key in r if key.endswith(ending)} for r in records}
+    return {epoch: shares for epoch, shares in by_epoch.items() if shares}
+
+
+def _stack(axes: Axes, by_epoch: Mapping[int, Mapping[str, float]]) -> None:
+    """Draw shares that add up to 1 on top of each other."""
+    keys = list(dict.fromkeys(key for shares in by_epoch.values() for key in shares))
+    heights = [[shares.get(key, 0.0) for shares in by_epoch.values()] for key in keys]
+    labels = [quantities.find(key).title.removesuffix(", share of the gradient") for key in keys]
+    epochs = list(by_epoch)
+    if len(epochs) == 1:  # an area needs two
+        epochs, heights = [epochs[0], epochs[0] + 1], [height * 2 for height in heights]
+    axes.stackplot(epochs, heights, labels=labels, alpha=0.8)
+    axes.set(title="Shares of the gradient at the pixel logits", xlabel="epoch", ylabel="share", ylim=(0, 1))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(loc="lower left")
 
 
 def _panels(records: list[dict[str, Any]]) -> dict[str, dict[str, Quantity]]:

@@ -71,6 +71,20 @@ _accuracy = partial(
 add("disc/acc_real", _accuracy("originals that D recognises", label="originals"))
 add("disc/acc_fake", _accuracy("fakes that D recognises", label="fakes"))
 add("disc/acc_pairs", _accuracy("pairs in which D prefers the original", label="pairs"))
+add(
+    "disc/auc",
+    Quantity(
+        "D's ranking of originals above fakes (AUC)",
+        "share",
+        text="share of pairs of an original and a fake in which D prefers the original; 0.5 is chance",
+        section=WINNING,
+        place=15,
+        draw=0.5,
+        headline=True,
+        splits=("test",),
+        curve=True,
+    ),
+)
 add("disc/logit_gap", Quantity("gap between D's logits of originals and fakes", section=WINNING, place=20))
 add("disc/saturated", Quantity("saturated logits", "share", section=WINNING, place=30, curve=True))
 

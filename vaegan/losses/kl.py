@@ -11,6 +11,7 @@ from vaegan.quantities import Quantity
     "gen/kl",
     needs=("vae",),
     weight=WeightOption("beta", "weight of the KL divergence", default=1.0),
+    by_gradient=False,
     quantity=Quantity(
         "KL divergence",
         "nats an image",

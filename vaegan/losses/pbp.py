@@ -43,6 +43,7 @@ register_pbp: Callable = PBP_LOSSES.register
     "gen/pbp",
     needs=("vae",),
     weight=WeightOption("pbp_weight", "weight of the PBP loss in combo epochs", default=1.0, from_combo=True),
+    by_gradient=False,
     quantity=Quantity(
         "PBP loss",
         "an image",

@@ -5,9 +5,19 @@ its signature. A knob annotated with a type from here gets the meaning and the l
 other gets them from its own annotation.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+
+
+def as_list(given: Any) -> Any:
+    """A flag's "a,b" as the list that YAML would give; a number alone is a list of one."""
+    if isinstance(given, str):
+        return [part.strip() for part in given.split(",")]
+    return [given] if isinstance(given, (int, float)) else given
+
+
+LISTED = BeforeValidator(as_list)  # of a knob or an option that takes several values
 
 Activation = Annotated[
     Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh"],

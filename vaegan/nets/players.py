@@ -82,9 +82,13 @@ class Players(nn.Module):
 
     def discriminate(self, x: Tensor) -> Tensor:
         """x [B, C, H, W] -> logits [B], or maps of them [B, h, w]; above 0 means "an original"."""
+        return self.judge(x)[0]
+
+    def judge(self, x: Tensor, with_features: bool = False) -> tuple[Tensor, list[Tensor]]:
+        """D's logits for x [B, C, H, W], and its features [B, ...] if they are wanted, else none."""
         with self._autocast(x):
-            logits = self.disc(x)
-        return logits.float()
+            logits, features = self.disc.with_features(x) if with_features else (self.disc(x), [])
+        return logits.float(), [feature.float() for feature in features]
 
     def pixels(self, logits: Tensor) -> Tensor:
         """Pixel logits -> pixels in the model's range."""

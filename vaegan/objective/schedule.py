@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from vaegan.objective.weights import Time, Weight
+from vaegan.objective.weights import Factor, Time, Weight
 from vaegan.objective.weights.constant import Constant
 
 DISC_LOSS = "train/disc/adv"  # the key of an epoch's record that the gate reads
@@ -34,7 +34,7 @@ class Phase:
     instance_noise: Weight = NONE
 
     @property
-    def weights(self) -> dict[str, dict[str, float]]:
+    def weights(self) -> dict[str, dict[str, Factor]]:
         """The weights in the epoch's last step, which are also those of the held-out figures."""
         return self.at(self.end.step)
 
@@ -43,7 +43,7 @@ class Phase:
         """The instance noise in the epoch's last step."""
         return self.noise_at(self.end.step)
 
-    def at(self, step: int) -> dict[str, dict[str, float]]:
+    def at(self, step: int) -> dict[str, dict[str, Factor]]:
         """The weights in a step, counted from 0 over the run."""
         time = replace(self.end, step=step)
         return {
@@ -55,7 +55,7 @@ class Phase:
         """The instance noise in a step, counted from 0 over the run."""
         return self.instance_noise.at(replace(self.end, step=step))
 
-    def playing(self, step: int = 0) -> dict[str, dict[str, float]]:
+    def playing(self, step: int = 0) -> dict[str, dict[str, Factor]]:
         """The weights of the terms that are trained on in this step, for the players that have any.
 
         step: from 0, counted over the run; each is one batch. `gen` plays in the last of `disc_steps`.
@@ -64,16 +64,12 @@ class Phase:
         for player, weights in self.at(step).items():
             if player == "gen" and "disc" in self.terms and (step + 1) % self.disc_steps:
                 continue
-            active = {term: self._factor(term, step) * weight for term, weight in weights.items()}
-            if active := {term: weight for term, weight in active.items() if weight != 0}:
+            for term in self.lazy if player == "disc" else ():
+                if term in weights:
+                    weights[term] *= 0 if step % self.lazy_every else self.lazy_every
+            if active := {term: weight for term, weight in weights.items() if weight != 0}:
                 playing[player] = active
         return playing
-
-    def _factor(self, term: str, step: int) -> int:
-        """Factor on a term's weight in this step. Lazy terms: `lazy_every` in some steps, 0 in the others."""
-        if term not in self.lazy:
-            return 1
-        return 0 if step % self.lazy_every else self.lazy_every
 
 
 @dataclass(frozen=True)

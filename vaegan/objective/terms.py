@@ -16,11 +16,10 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from vaegan import quantities
-from vaegan.objective.views import Views
 from vaegan.quantities import Quantity
 from vaegan.registry import Registry
 
-Compute = Callable[[Views], Tensor]  # a scalar: the mean over the batch, before it is weighted
+Compute = Callable[..., Tensor]  # of the views and its knobs -> a scalar, the mean over the batch, unweighted
 
 PARTS = ("vae", "disc")  # of a run, which a term may need
 TERMS = Registry("loss term")
@@ -52,7 +51,8 @@ class Term:
     key: "gen/kl": the player and the term's name in metrics.jsonl. needs: the parts without which there is
     no such term, of "vae" and "disc". slope_penalty: True if it penalises the slope of D, and so needs each
     image's logit to depend on that image alone; --penalty-every makes such terms lazy. place: that of its
-    quantity; terms are summed in this order, and by name if it is equal.
+    quantity; terms are summed in this order, and by name if it is equal. by_gradient: True if its weight can
+    follow from gradients at the pixel logits, share(0.3). disc_features: True if it uses D's features.
     """
 
     key: str
@@ -61,6 +61,8 @@ class Term:
     weight: WeightOption
     slope_penalty: bool = False
     place: int = 50
+    by_gradient: bool = False
+    disc_features: bool = False
 
     @property
     def player(self) -> str:
@@ -80,9 +82,13 @@ def register_term(
     weight: WeightOption,
     quantity: Quantity | None = None,
     slope_penalty: bool = False,
+    by_gradient: bool = True,
+    disc_features: bool = False,
 ) -> Callable[[Compute], Compute]:
     """A decorator that registers a function of the views as a loss term; see Term.
 
+    The function's keyword-only arguments are options of a run, named, described and checked like the knobs of
+    a network. by_gradient: False for a term of `gen` that does not act through the decoder's pixels.
     quantity: its entry in the vocabulary; None for one made from its name, with a curve.
     Raises: ValueError for a key that is registered already or names no player, for an unknown part, and for
     a default weight of a term from outside the package: other runs of the process would have the term, too.
@@ -102,7 +108,8 @@ def register_term(
             )
         said = quantity or Quantity(key.partition("/")[2].replace("_", " "), curve=True)
         again = key in dict(TERMS.entries())  # by an edited plug-in; refused if it is another one's
-        term = Term(key, compute, tuple(needs), weight, slope_penalty, said.place)
+        steered = by_gradient and key.startswith("gen/")
+        term = Term(key, compute, tuple(needs), weight, slope_penalty, said.place, steered, disc_features)
         TERMS.register(key, origin=compute)(term)
         quantities.add(key, replace(said, weighted=True), again=again)
         return compute

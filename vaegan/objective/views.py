@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vaegan.nets.players import Players
+from vaegan.objective.memory import Memory
 from vaegan.parallel import Share
 from vaegan.pixels import in_8bit
 
@@ -24,6 +25,7 @@ class Views:
     gen_plays: True if `gen` plays on this batch; else its pass is made without a graph.
     to_disc_input: applied to originals and fakes alike to make D's inputs; None for nothing.
     share: the part of a larger batch that this is; None for all of it.
+    memory: running means over the steps before, of the terms that need such.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Views:
         gen_plays: bool = True,
         to_disc_input: Callable[[Tensor], Tensor] | None = None,
         share: Share | None = None,
+        memory: Memory | None = None,
     ):
         self.players = players
         self.x = x
@@ -44,13 +47,25 @@ class Views:
         self.gen_plays = gen_plays
         self.to_disc_input = to_disc_input
         self.share = share or Share(0, len(x), len(x))
+        self.memory = memory or Memory()
         self.player = "gen"
+        self.cut = False
+        self.with_features = False
 
-    def turn(self, player: str) -> None:
-        """Begin a player's turn; D's inputs and logits are computed again in it."""
+    def turn(self, player: str, *, cut: bool = False, with_features: bool = False) -> None:
+        """Begin a player's turn; D's inputs and outputs are computed again in it.
+
+        cut: True for a graph that ends at the pixel logits: gradients of terms there are handed on to the
+        decoder by the caller, through `decoded`. with_features: True if D's features are used.
+        """
         self.player = player
-        for name in ("disc_input_real", "disc_input_fake", "logits_real", "logits_fake"):
+        self.with_features = with_features
+        for name in ("disc_input_real", "disc_input_fake", "judged_real", "judged_fake"):
             self.__dict__.pop(name, None)
+        if cut != self.cut:
+            self.cut = cut
+            for name in ("pixel_logits", "x_hat"):
+                self.__dict__.pop(name, None)
 
     @cached_property
     def posterior(self) -> tuple[Tensor, Tensor]:
@@ -67,10 +82,15 @@ class Views:
         return mu + torch.exp(0.5 * logvar) * self.noise
 
     @cached_property
-    def pixel_logits(self) -> Tensor:
-        """The decoder's output [B, C, H, W], before the output activation."""
+    def decoded(self) -> Tensor:
+        """The decoder's output [B, C, H, W], with its graph."""
         with torch.set_grad_enabled(self.gen_plays):
             return self.players.decode(self.z)
+
+    @cached_property
+    def pixel_logits(self) -> Tensor:
+        """The decoder's output [B, C, H, W], before the output activation."""
+        return self.decoded.detach().requires_grad_() if self.cut else self.decoded
 
     @cached_property
     def x_hat(self) -> Tensor:
@@ -109,12 +129,35 @@ class Views:
         )
 
     @cached_property
-    def logits_real(self) -> Tensor:
-        """D's logits [B] or [B, h, w] for the originals; on `gen`'s turn without a graph."""
+    def judged_real(self) -> tuple[Tensor, list[Tensor]]:
+        """D's logits and features for the originals; on `gen`'s turn without a graph."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.player == "disc"):
-            return self.players.discriminate(self.disc_input_real)
+            return self.players.judge(self.disc_input_real, self.with_features)
 
     @cached_property
+    def judged_fake(self) -> tuple[Tensor, list[Tensor]]:
+        """D's logits and features for the fakes, as D is now."""
+        return self.players.judge(self.disc_input_fake, self.with_features)
+
+    @property
+    def logits_real(self) -> Tensor:
+        """D's logits [B] or [B, h, w] for the originals; on `gen`'s turn without a graph."""
+        return self.judged_real[0]
+
+    @property
     def logits_fake(self) -> Tensor:
         """D's logits [B] or [B, h, w] for the fakes, as D is now."""
-        return self.players.discriminate(self.disc_input_fake)
+        return self.judged_fake[0]
+
+    @property
+    def disc_features_real(self) -> list[Tensor]:
+        """D's features for the originals, from the pass that gave the logits; without a graph for `gen`.
+
+        Of terms registered with disc_features=True, and a D that has `with_features`.
+        """
+        return self.judged_real[1]
+
+    @property
+    def disc_features_fake(self) -> list[Tensor]:
+        """D's features for the fakes, from the pass that gave the logits; see disc_features_real."""
+        return self.judged_fake[1]

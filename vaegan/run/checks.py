@@ -18,7 +18,7 @@ from vaegan.training.alarms import DIVERSITY
 from vaegan.training.checkpoint import Best
 from vaegan.training.held_out import evaluate
 from vaegan.training.loader import Loader
-from vaegan.training.loop import loss_record
+from vaegan.training.loop import loss_record, mean_weights
 
 
 def check_size(
@@ -73,8 +73,8 @@ def check_keep_best(config: Config, players: Players, schedule: Schedule, images
     if config.keep_best is None:
         return
     best = Best.parse(config.keep_best)
-    phase = schedule.at(config.epochs - 1)
-    means = evaluate(players, build_objective(config, players), phase, images, config.seed)
+    weights = mean_weights(schedule.at(config.epochs - 1).weights, {})
+    means = evaluate(players, build_objective(config, players), weights, images, config.seed)
     keys = [*loss_record("test", means, 0.0 if hasattr(players.pbp, "floor") else None), DIVERSITY]
     if best.key not in keys:
         problem = f"no figure on held-out images; {did_you_mean(best.key, keys)}Known: {', '.join(keys)}."

@@ -15,7 +15,7 @@ from vaegan.run.reading import read_records
 from vaegan.run.trained import image_shape_of
 from vaegan.run.warm_start import find_start
 from vaegan.training.checkpoint import Checkpoints, Progress, read
-from vaegan.training.loop import setting_record
+from vaegan.training.loop import mean_weights, setting_record
 from vaegan.training.step import Step
 
 
@@ -41,8 +41,10 @@ def fork_run(checkpoint: Path, config: Config, folder: Path) -> None:
         | {name: value for name, value in tensors.items() if "/" not in name and not _of_disc(name)}
     )
     play = Step(config, players)
-    prefix = "optim/gen/"
-    play.optims["gen"].load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    for name in ("gen", "memory"):
+        prefix = f"optim/{name}/"
+        of_name = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        play.saved[name].load(of_name)
     stands = facts["progress"]
     steps = facts["data"].get("batches an epoch", 1)
     records = [
@@ -52,7 +54,7 @@ def fork_run(checkpoint: Path, config: Config, folder: Path) -> None:
     with new_folder(folder, None) as unfinished:
         paths = RunPaths(unfinished)
         paths.checkpoints.mkdir()
-        Checkpoints(paths.checkpoints, config, facts["data"]).save(progress, players, play.optims)
+        Checkpoints(paths.checkpoints, config, facts["data"]).save(progress, players, play.saved)
         write_text(paths.metrics, "".join(f"{json.dumps(record)}\n" for record in records))
         write_text(paths.config, config_text(config))
         origin = {"run": leader.folder.name, "epochs": stands["epoch"]}
@@ -69,7 +71,9 @@ def _of_disc(name: str) -> bool:
 def _as_ours(record: dict[str, Any], play: Step, config: Config, steps_per_epoch: int) -> dict[str, Any]:
     """An epoch's record of the other run with this run's weights and learning rates."""
     phase = build_schedule(config).at(record["epoch"], steps_per_epoch=steps_per_epoch)
-    setting = setting_record(play, phase)
+    # a weight that follows from gradients is a number where the other run had it, in its record
+    means = {key.replace("weight/", "") + "_weight": value for key, value in record.items()}
+    setting = setting_record(play, mean_weights(phase.weights, means), phase.noise)
     if config.lr_schedule != "constant" or config.warmup_epochs:  # only runs with the same rates are forked
         setting |= {key: value for key, value in record.items() if key.startswith("lr/")}
     ours: dict[str, Any] = {}

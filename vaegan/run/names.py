@@ -2,10 +2,12 @@
 
 import itertools
 import os
+import re
 from pathlib import Path
 
 from vaegan.config.schema import DEFAULT_ADV, Config
 from vaegan.errors import OptionError
+from vaegan.objective.weights import Weight
 
 LONGEST = 100  # characters of a name made by us
 
@@ -35,7 +37,12 @@ def describe(config: Config, data: str) -> str:
     else:
         networks = [config.encoder_name, config.decoder_name]
     if config.disc:
-        networks += [config.disc, "" if config.gan else f"w{config.disc_weight}"]
+        networks += [config.disc, "" if config.gan else f"w{_plain(config.disc_weight)}"]
         networks += ["" if config.adv == DEFAULT_ADV else config.adv]
     name = "_".join(filter(None, [data, "gan" if config.gan else "", *networks]))[:LONGEST]
     return name.replace(":", "-").replace("/", "-").replace(" ", "-")
+
+
+def _plain(weight: Weight) -> str:
+    """A weight without what a shell reads as its own: share(0.3) -> share-0.3."""
+    return "-".join(re.findall(r"[\w.%]+", str(weight)))

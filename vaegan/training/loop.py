@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from vaegan.config.schema import Config
@@ -10,7 +10,9 @@ from vaegan.devices import peak_memory_mib
 from vaegan.errors import NotFinite
 from vaegan.nets.players import Players
 from vaegan.objective.schedule import Phase, Schedule
+from vaegan.objective.weights import Factor, Relative
 from vaegan.parallel import ALONE, Ranks
+from vaegan.training import ledger
 from vaegan.training.alarms import DIVERSITY, alarms
 from vaegan.training.checkpoint import Checkpoints, Progress
 from vaegan.training.finite import FiniteCheck
@@ -55,9 +57,9 @@ def train(
     play = Step(config, players, ranks)
     progress = Progress()
     if checkpoints is not None:
-        progress = checkpoints.restore(players, play.optims, list(records))
+        progress = checkpoints.restore(players, play.saved, list(records))
         if config.init_from is not None and progress.step == 0:
-            checkpoints.save(progress, players, play.optims)  # --resume needs the other run no more
+            checkpoints.save(progress, players, play.saved)  # --resume needs the other run no more
     learning_rates = LearningRates(play.optims, config, len(train_set))
     learning_rates.set(progress.step)
     test_floor = pbp_floor(players, test_set, ranks)
@@ -71,7 +73,7 @@ def train(
         stop, due = ranks.any(signals is not None and signals.number > 0, due)
         if (stop or due) and checkpoints is not None:
             finite.check()
-            checkpoints.save(progress, players, play.optims)
+            checkpoints.save(progress, players, play.saved)
         if stop:
             raise Stopped(signals.number)
 
@@ -85,7 +87,8 @@ def train(
             batch_size = train_set.sizes[progress.batch]
             finite.at(epoch, progress.step)
             floor = bool(config.augment) or progress.floor is None
-            play(images, batch_size, phase, progress.step, progress.meter, finite, floor)
+            sampled = ledger.is_sampled(progress.batch, len(train_set), phase.disc_steps)
+            play(images, batch_size, phase, progress.step, progress.meter, finite, floor, sampled)
             progress.batch += 1
             progress.step += 1
             progress.seconds = time.perf_counter() - started
@@ -94,15 +97,17 @@ def train(
             for watcher in watchers:
                 watcher.on_step(epoch, phase, progress.meter, batch_size)
         finite.check()
-        means = {"train": progress.meter.means(ranks)}  # waits for the device: the time is the epoch's
+        # waits for the device: the time is the epoch's
+        means = {"train": ledger.with_shares(progress.meter.means(ranks))}
         floor = means["train"].pop("gen/pbp_floor", progress.floor)
         trained = time.perf_counter()
         ranks.copy_first(players.buffers())  # batch norm has seen each process's own images
-        means["test"] = evaluate(players, play.objective, phase, test_set, config.seed, ranks, stop_or_save)
+        weights = mean_weights(phase.weights, means["train"])
+        means["test"] = evaluate(players, play.objective, weights, test_set, config.seed, ranks, stop_or_save)
         record = {"epoch": epoch, "phase": phase.name}
         record |= loss_record("train", means["train"], floor)
         record |= loss_record("test", means["test"], test_floor)
-        record |= setting_record(play, phase)
+        record |= setting_record(play, weights, phase.noise)
         pictures = take_pictures(players, reference)
         if spread_of_originals > 0:
             record[DIVERSITY] = spread(pictures.samples) / spread_of_originals
@@ -117,7 +122,7 @@ def train(
             watcher.on_epoch(record, pictures)
         progress = Progress(epoch + 1, 0, progress.step, floor=floor, records=[*records, record])
         if checkpoints is not None and any(ranks.any(ranks.first and checkpoints.is_worth(progress))):
-            checkpoints.save(progress, players, play.optims)
+            checkpoints.save(progress, players, play.saved)
 
 
 def loss_record(split: str, means: dict[str, float], floor: float | None) -> dict[str, float]:
@@ -128,16 +133,32 @@ def loss_record(split: str, means: dict[str, float], floor: float | None) -> dic
     return record
 
 
-def setting_record(play: Step, phase: Phase) -> dict[str, float]:
+def mean_weights(
+    factors: Mapping[str, Mapping[str, Factor]], means: dict[str, float]
+) -> dict[str, dict[str, float]]:
+    """Numbers for an epoch's weights: of those that follow from gradients the mean over its steps.
+
+    means: of the training, from which these are taken out; 0 in an epoch in which `gen` does not play.
+    """
+    return {
+        player: {
+            term: means.pop(f"{player}/{term}_weight", 0.0) if isinstance(factor, Relative) else factor
+            for term, factor in of_player.items()
+        }
+        for player, of_player in factors.items()
+    }
+
+
+def setting_record(play: Step, weights: Mapping[str, Mapping[str, float]], noise: float) -> dict[str, float]:
     """The epoch's settings: each term's weight (0 for one left out), instance noise, learning rates."""
     record = {
-        f"weight/{player}/{term}": phase.weights.get(player, {}).get(term, 0.0)
+        f"weight/{player}/{term}": weights.get(player, {}).get(term, 0.0)
         for player, terms in play.objective.terms.items()
         for term in terms
     }
     record |= {f"lr/{player}": optim.lr for player, optim in play.optims.items()}
     if play.config.instance_noise is not None:
-        record["weight/disc/instance_noise"] = phase.noise
+        record["weight/disc/instance_noise"] = noise
     return record
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from vaegan.objective.weights import Factor, Relative
 from vaegan.parallel import ALONE, Ranks
 
 
@@ -25,7 +26,7 @@ class Meter:
         prefix: str,
         values: Mapping[str, Tensor],
         n_images: int,
-        weights: Mapping[str, float] | None = None,
+        weights: Mapping[str, float | Tensor] | None = None,
     ) -> None:
         """Add batch means (scalars on the device) of a batch of `n_images`, named prefix/name.
 
@@ -37,9 +38,11 @@ class Meter:
             self._add(f"{prefix}/{name}", total, n_images)
             if weights and name in weights:
                 key = f"{prefix}/{name}_weighted"
-                unit = self._units.setdefault(key, weights[name] or 1.0)
-                ratio = weights[name] / unit
-                self._add(key, total if ratio == 1 else ratio * total, n_images)
+                weight = weights[name]
+                on_device = isinstance(weight, Tensor)  # and stays there
+                unit = self._units.setdefault(key, 1.0 if on_device else weight or 1.0)
+                ratio = weight / unit
+                self._add(key, total if not on_device and ratio == 1 else ratio * total, n_images)
 
     def _add(self, key: str, total: Tensor, n_images: int) -> None:
         self._sums[key] = self._sums[key] + total if key in self._sums else total
@@ -79,11 +82,14 @@ class Meter:
         self._counts = {key: count for key, (_, count) in state.items()}
         self._units = dict(units)
 
-    def add_weighted(self, weights: Mapping[str, Mapping[str, float]]) -> None:
-        """Add weighted sums to a state that was saved before they existed: {player: {term: weight}}."""
+    def add_weighted(self, weights: Mapping[str, Mapping[str, Factor]]) -> None:
+        """Add weighted sums to a state that was saved before they existed: {player: {term: weight}}.
+
+        At that time all weights were numbers.
+        """
         for player, of_player in weights.items():
             for term, weight in of_player.items():
                 key, weighted = f"{player}/{term}", f"{player}/{term}_weighted"
-                if key in self._sums and weighted not in self._sums:
+                if key in self._sums and weighted not in self._sums and not isinstance(weight, Relative):
                     self._units[weighted] = weight or 1.0
                     self._sums[weighted], self._counts[weighted] = self._sums[key], self._counts[key]

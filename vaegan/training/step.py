@@ -1,7 +1,7 @@
 """One training step: each player in turn on one batch."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 import torch
@@ -12,12 +12,16 @@ from vaegan.augment.training_images import build_augmentation
 from vaegan.config.build import build_objective
 from vaegan.config.schema import Config
 from vaegan.nets.players import Players
+from vaegan.objective.balance import Balance, last_layer, pixel_gradients
+from vaegan.objective.memory import Memory
 from vaegan.objective.objective import weighted_sum
 from vaegan.objective.schedule import WARMUP, Phase
 from vaegan.objective.views import Views
+from vaegan.objective.weights import Factor, Relative
 from vaegan.parallel import ALONE, LEAST_SHARE, Ranks, Share
 from vaegan.pixels import from_uint8, in_model_range, to_model_range
 from vaegan.seeds import seed_for, seed_torch
+from vaegan.training import ledger
 from vaegan.training.finite import FiniteCheck
 from vaegan.training.meters import Meter
 from vaegan.training.optim import PlayerOptimiser
@@ -42,10 +46,16 @@ class Step:
             self.optims["disc"] = PlayerOptimiser(
                 players, "disc", config.disc_lr, config.disc_betas, config.weight_clip
             )
+        self._balance = Balance(self.objective.memory, last_layer(players.decoder))
         self._augment = build_augmentation(config.augment or ())
         self._diffaugment = None
         if config.diffaug:
             self._diffaugment = in_model_range(build_diffaugment(config.diffaug), players.pixel_range)
+
+    @property
+    def saved(self) -> dict[str, PlayerOptimiser | Memory]:
+        """The state of training to keep in a checkpoint, besides the networks."""
+        return {**self.optims, "memory": self.objective.memory}
 
     def __call__(
         self,
@@ -56,11 +66,13 @@ class Step:
         meter: Meter,
         finite: FiniteCheck,
         floor: bool = False,
+        keep_ledger: bool = False,
     ) -> None:
         """Train on uint8 images [B, C, H, W], this process's share of a batch of `batch_size` images.
 
         step: its number, from 0 over the run. Terms, figures and gradient norms go to the meter, terms and
-        norms to the check as well. floor: True to meter the PBP loss of perfect reconstructions.
+        norms to the check as well. floor: True to meter the PBP loss of perfect reconstructions. keep_ledger:
+        True to meter the gradients of `gen`'s terms.
         """
         seed_torch(seed_for(self.config.seed, "step", step), images.device)
         share = self.ranks.share(batch_size)
@@ -85,37 +97,53 @@ class Step:
         for player, weights in playing.items():  # disc first, then gen
             # several parts are computed again for each player, so that no graph outlives a turn
             views = (together or views_of(part, player == "gen") for part in parts)
-            losses = self._losses(player, views, weights, metered[player], meter, finite)
+            losses = self._losses(player, views, weights, metered[player], meter, finite, keep_ledger)
             with self._unnoticed(together, x.device) if hidden == player else contextlib.nullcontext():
                 norm = self.optims[player].minimise(losses, self.ranks)
             meter.add(player, {"grad_norm": norm}, len(x))
             finite.add(player, {"grad_norm": norm})
         if "gen" in playing:
             self.players.average(self.optims["gen"].n_steps)
+        self.objective.memory.commit(self.ranks)
 
     def _losses(
         self,
         player: str,
         parts: Iterable[Views],
-        weights: dict[str, float],
-        metered: dict[str, float],
+        weights: dict[str, Factor],
+        metered: dict[str, Factor],
         meter: Meter,
         finite: FiniteCheck,
+        keep_ledger: bool,
     ) -> Iterator[Tensor]:
         """The player's loss on each part of a batch; their sum is its loss on the full batch.
 
         metered: the weights that figures are reported with. Those in `weights` are larger for lazy penalties,
         which only some steps compute.
         """
+        relative = [name for name, factor in weights.items() if isinstance(factor, Relative)]
+        keep_ledger = keep_ledger and player == "gen"
         for views in parts:
+            n, part = len(views.x), views.share.weight
             last = views.share.stop == self.ranks.share(views.share.batch_size).stop
             # each part draws random numbers for the full batch, so all parts need the same random state
             with _kept_random_state(views.x.device, enabled=not last):
-                terms = self.objective.play(player, views, weights)
-            meter.add(player, terms, len(views.x), metered)
+                terms = self.objective.play(player, views, weights, cut=bool(relative))
+            numbers: Mapping[str, float | Tensor] = weights
+            gradients = pixel_gradients(terms, views.pixel_logits) if relative or keep_ledger else {}
+            if relative:
+                numbers = self._balance.weights(weights, gradients, views.decoded)
+                meter.add(player, {f"{name}_weight": numbers[name] for name in relative}, n)
+            meter.add(player, terms, n, {**metered, **{name: numbers[name] for name in relative}})
             finite.add(player, terms)
-            meter.add(player, self.objective.figures(player, views, terms), len(views.x))
-            yield weighted_sum(terms, {name: views.share.weight * w for name, w in weights.items()})
+            meter.add(player, self.objective.figures(player, views, terms), n)
+            if keep_ledger:
+                meter.add(player, ledger.entries(self.players, views, gradients, numbers), n)
+            loss = weighted_sum(terms, {name: part * number for name, number in numbers.items()})
+            if relative:  # the graphs of the terms end at the pixel logits
+                pull = sum(part * numbers[name] * gradient for name, gradient in gradients.items())
+                loss = loss + (views.decoded * pull).sum()
+            yield loss
 
     @contextlib.contextmanager
     def _unnoticed(self, views: Views | None, device: torch.device) -> Iterator[None]:

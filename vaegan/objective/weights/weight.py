@@ -39,6 +39,20 @@ class Time:
         )
 
 
+@dataclass(frozen=True)
+class Relative:
+    """A factor that is known only when the gradients of a step are. rule: "share" or "adaptive"."""
+
+    rule: str
+    level: float
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.level:g}"
+
+
+Factor = float | Relative
+
+
 class Weight(ABC):
     """The factor of one loss term over time: the type of every option that sets a weight.
 
@@ -49,7 +63,7 @@ class Weight(ABC):
     usage: ClassVar[str] = ""
 
     @abstractmethod
-    def at(self, time: Time) -> float:
+    def at(self, time: Time) -> Factor:
         """The factor in this step."""
 
     @classmethod

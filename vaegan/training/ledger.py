@@ -1,0 +1,61 @@
+"""The ledger: how hard each term of `gen` pulls at the pixels, measured in a few steps of each epoch."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vaegan.nets.players import Players
+from vaegan.objective.balance import last_layer, mean_norm
+from vaegan.objective.views import Views
+from vaegan.pixels import activation_slope
+from vaegan.quantities import SHARE
+
+SAMPLES = 4  # steps an epoch
+APART = 32  # steps between two samples, or more; a short epoch has one
+
+
+def is_sampled(batch: int, n_batches: int, disc_steps: int = 1) -> bool:
+    """True if the ledger is kept in this step in which `gen` plays.
+
+    batch: its number in the epoch, from 0. disc_steps: `gen` plays in every so many.
+    """
+    samples = max(1, min(SAMPLES, n_batches // APART))
+    places = ((2 * i + 1) * n_batches // (2 * samples) for i in range(samples))
+    return any(batch - disc_steps < place <= batch for place in places)
+
+
+def entries(
+    players: Players,
+    views: Views,
+    gradients: dict[str, Tensor],
+    weights: dict[str, float | Tensor],
+) -> dict[str, Tensor]:
+    """The figures of one part of a batch, by name: adv_grad_logits, ...
+
+    gradients: of each term that acts through the pixels, at the pixel logits, unweighted.
+    NAME_grad_logits, NAME_grad_x_hat: mean over images of the norm of the gradient there, per image.
+    NAME_grad_last_layer: its norm at the decoder's last layer. NAME_cosine: the mean over images of the
+    cosine of its gradient with the PBP loss's, at the pixel logits. NAME_share: the weighted norm at the
+    pixel logits, which `with_shares` turns into a share. Only for two terms or more.
+    """
+    if len(gradients) < 2:
+        return {}
+    layer, slope = last_layer(players.decoder), activation_slope(views.pixel_logits, players.pixel_range)
+    found = {}
+    for name, gradient in gradients.items():
+        at_layer = torch.autograd.grad(views.decoded, layer, gradient, retain_graph=True)[0]
+        found[f"{name}_grad_logits"] = mean_norm(gradient)
+        found[f"{name}_grad_x_hat"] = mean_norm(gradient / slope)
+        found[f"{name}_grad_last_layer"] = torch.linalg.vector_norm(at_layer)
+        if name != "pbp" and "pbp" in gradients:
+            alike = F.cosine_similarity(gradient.flatten(1), gradients["pbp"].flatten(1), eps=0)
+            found[f"{name}_cosine"] = alike.nan_to_num(0).mean()
+        found[name + SHARE] = weights[name] * mean_norm(gradient)
+    return found
+
+
+def with_shares(means: dict[str, float]) -> dict[str, float]:
+    """An epoch's means with shares of the sum of weighted norms in place of these norms."""
+    shares = {key: value for key, value in means.items() if key.endswith(SHARE)}
+    total = sum(shares.values()) or 1.0
+    return means | {key: value / total for key, value in shares.items()}
