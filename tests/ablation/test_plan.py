@@ -211,6 +211,13 @@ WHO_FORKS = {
         ],
         {1: (0, 4)},
     ),
+    "rates with a course": (
+        [
+            *(each | {"lr": "exp(1e-3, 1e-4, 100%)"} for each in (ALONE, DISC, DISC | {"disc_lr": 0.1})),
+            DISC | {"lr": "exp(1e-3, 1e-4, 100%)", "epochs": 6},
+        ],
+        {1: (0, 4), 2: (0, 4)},
+    ),
     "a course of combo epochs": (
         [ALONE, DISC | {"disc_weight": "linear(0, 1, 50%)", "epochs": 6}],
         {1: (0, 3)},

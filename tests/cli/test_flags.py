@@ -67,7 +67,7 @@ def test_flags_override_the_file_which_overrides_its_base_which_overrides_the_de
     write(tmp_path / "base.yaml", "lr: 0.1\nbatch_size: 7\nlatent_dim: 3\n")
     file = write(tmp_path / "run.yaml", "base: base.yaml\nlr: 0.2\nbatch_size: 8\n")
     config = config_of("--lr", "0.3", "--config", file)
-    assert config.lr == 0.3
+    assert config.lr.value == 0.3
     assert config.batch_size == 8
     assert config.latent_dim == 3
     assert config.epochs == make_config({}).epochs
@@ -80,14 +80,14 @@ def test_a_base_lies_relative_to_the_file_that_names_it(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     config = config_of("--config", "../runs/run.yaml")
-    assert (config.lr, config.seed, config.epochs) == (0.1, 2, 4)
+    assert (config.lr.value, config.seed, config.epochs) == (0.1, 2, 4)
 
 
 def test_a_mistake_that_is_overridden_is_none(tmp_path):
     write(tmp_path / "base.yaml", "lr: abc\nepochs: many\n")
     file = write(tmp_path / "run.yaml", "base: base.yaml\nepochs: 3\n")
     config = config_of("--config", file, "--lr", "0.5")
-    assert (config.lr, config.epochs) == (0.5, 3)
+    assert (config.lr.value, config.epochs) == (0.5, 3)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}\n"])
@@ -98,7 +98,7 @@ def test_an_empty_file_changes_nothing(tmp_path, text):
 
 def test_numbers_in_yaml_may_be_written_as_people_write_them(tmp_path):
     config = config_of("--config", write(tmp_path / "run.yaml", "lr: 1e-3\nbeta: 2\nepochs: '5'\n"))
-    assert (config.lr, config.beta.value, config.epochs) == (0.001, 2.0, 5)
+    assert (config.lr.value, config.beta.value, config.epochs) == (0.001, 2.0, 5)
 
 
 def test_a_pixel_range_of_01_needs_no_quotes(tmp_path):
@@ -314,6 +314,17 @@ MISTAKES = [
     ),
     ("--lr-epochs 4", "--lr-epochs 4: ", ("constant has no end", "cosine")),
     (
+        "--lr linear(1,0,5) --lr-schedule cosine",
+        "--lr-schedule cosine: ",
+        ("--lr linear(1, 0, 5) says itself how",),
+    ),
+    (
+        "--disc dense --disc-lr exp(1,2,5) --warmup-epochs 1",
+        "--warmup-epochs 1: ",
+        ("--disc-lr exp(1, 2, 5) says itself how",),
+    ),
+    ("--lr liner(1,0,5)", "--lr liner(1,0,5): ", ('did you mean "linear"?',)),
+    (
         "--epochs 4 --lr-schedule poly --warmup-epochs 2 --lr-epochs 2",
         "--lr-epochs 2: ",
         ("--warmup-epochs 2",),
@@ -439,11 +450,11 @@ def test_every_unknown_name_and_contradiction_in_a_file_is_named(refused, tmp_pa
 
 
 def test_a_mistake_is_laid_on_whoever_wrote_it_last(refused, tmp_path):
-    base = write(tmp_path / "base/base.yaml", "lr: abc\nbeta: -1\nepochs: 0\n")
+    base = write(tmp_path / "base/base.yaml", "lr: -1\nbeta: -1\nepochs: 0\n")
     file = write(tmp_path / "run.yaml", "base: base/base.yaml\nbeta: -2\nepochs: 1\n")
     lines = refused(f"--config {file} --epochs -3")
     starts = sorted(line.rpartition(": ")[0] for line in lines)
-    assert starts == sorted([f"{base}: lr: abc", f"{file}: beta: -2", "--epochs -3"])
+    assert starts == sorted([f"{base}: lr: -1", f"{file}: beta: -2", "--epochs -3"])
 
 
 def test_a_contradiction_in_a_file_begins_with_the_file(refused, tmp_path):

@@ -34,6 +34,11 @@ CASES = {
         f"{DENSE} {DISC} --solo-epochs 3 --lr-schedule cosine --warmup-epochs 1",
         f"{DENSE} {DISC} --solo-epochs 2 --disc-warmup-epochs 1 --lr-schedule cosine --warmup-epochs 1",
     ),
+    "with courses of weights and rates": (
+        f"{DENSE} --lr exp(0.01,0.001,100%) --beta linear(0,1,30st)",
+        f"{DENSE} --lr exp(0.01,0.001,100%) --beta linear(0,1,30st) {DISC} --disc-lr warmup(0.01,50%) "
+        "--solo-epochs 2 --disc-weight linear(0,5,100%) --pbp-weight step(1,0.9,1)",
+    ),
     "with learning rates that change": (
         f"{DENSE} {DISC} --solo-epochs 3 --lr-schedule cosine --warmup-epochs 1",
         f"{DENSE} {DISC} --solo-epochs 2 --lr-schedule cosine --warmup-epochs 1 --disc-weight 2",

@@ -270,7 +270,7 @@ def prepared(**options):
     """A config, players in the layout that they train in, and their optimisers."""
     config = resolved(make_config(CONV | options), 16)
     players = build_players(config, (1, 16, 16)).to(memory_format=torch.channels_last)
-    optims = {player: PlayerOptimiser(players, player, config.lr) for player in ("gen", "disc")}
+    optims = {player: PlayerOptimiser(players, player, config.lr.value) for player in ("gen", "disc")}
     return config, players, optims
 
 

@@ -126,11 +126,23 @@ def test_a_gan_has_no_reconstructions_to_give():
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({}, {"lr": 2e-4, "betas": (0.5, 0.999), "disc_steps": 1, "init": "default", "pixel_range": "pm1"}),
+        (
+            {},
+            {
+                "lr": Constant(2e-4),
+                "betas": (0.5, 0.999),
+                "disc_steps": 1,
+                "init": "default",
+                "pixel_range": "pm1",
+            },
+        ),
         ({"gan": "deep_conv"}, {"init": "dcgan"}),
-        ({"adv": "wgan", "weight_clip": 0.01}, {"lr": 5e-5, "betas": (0, 0.9), "disc_steps": 5}),
-        ({"adv": "wgan-gp"}, {"lr": 1e-4, "betas": (0, 0.9), "disc_steps": 5, "gp": Constant(10.0)}),
-        ({"lr": 1e-3}, {"lr": 1e-3, "disc_lr": 1e-3}),
+        ({"adv": "wgan", "weight_clip": 0.01}, {"lr": Constant(5e-5), "betas": (0, 0.9), "disc_steps": 5}),
+        (
+            {"adv": "wgan-gp"},
+            {"lr": Constant(1e-4), "betas": (0, 0.9), "disc_steps": 5, "gp": Constant(10.0)},
+        ),
+        ({"lr": 1e-3}, {"lr": Constant(1e-3), "disc_lr": Constant(1e-3)}),
         ({"betas": "0.1,0.2", "disc_betas": [0.3, 0.4]}, {"betas": (0.1, 0.2), "disc_betas": (0.3, 0.4)}),
     ],
 )
@@ -141,7 +153,12 @@ def test_a_gans_defaults_are_its_papers(options, expected):
 
 def test_a_hybrid_keeps_its_defaults_whatever_the_loss():
     config = resolved(make_config({"disc": "dense", "adv": "wgan-gp"}), 32)
-    assert (config.lr, config.betas, config.disc_steps, config.gp.at(Time())) == (1e-3, (0.9, 0.999), 1, 10)
+    assert (config.lr.value, config.betas, config.disc_steps, config.gp.at(Time())) == (
+        1e-3,
+        (0.9, 0.999),
+        1,
+        10,
+    )
 
 
 # Steps of the players
@@ -311,6 +328,9 @@ def test_a_distance_is_reported_where_d_sees_clean_images():
     assert noised["weight/disc/instance_noise"] == pytest.approx(0.4)
 
 
+COURSE = {"lr": "linear(0.5, 0.25, 1)", "disc_lr": "linear(0.05, 0.025, 1)"}
+
+
 @pytest.mark.parametrize(
     ("options", "rates"),
     [
@@ -320,11 +340,12 @@ def test_a_distance_is_reported_where_d_sees_clean_images():
         ({"lr_schedule": "poly"}, [0.375, 0.25, 0.125, 0]),
         ({"lr_schedule": "tanh"}, [0.5 * (1 - math.tanh(-7 + 10 * n / 4)) / 2 for n in (1, 2, 3)] + [0]),
         ({"warmup_epochs": 2}, [0.5 * (0.01 + 0.99 / 2), 0.5, 0.5, 0.5]),
+        (COURSE, [0.25] * 4),
     ],
     ids=str,
 )
 def test_learning_rates_at_the_end_of_each_epoch(options, rates):
-    records = run(**GAN, lr=0.5, disc_lr=0.05, epochs=4, **options)[0].records
+    records = run(**{**GAN, "lr": 0.5, "disc_lr": 0.05, "epochs": 4, **options})[0].records
     assert [record["lr/gen"] for record in records] == pytest.approx(rates, abs=2e-4)
     assert [record["lr/disc"] for record in records] == pytest.approx([rate / 10 for rate in rates], abs=2e-5)
 
@@ -344,12 +365,18 @@ HALF = [0.5 * (1 + math.cos(math.pi * n / 2)) / 2 for n in (1, 2)]
         ),
         ({"lr_schedule": "cosine", "lr_epochs": 3}, [0.375, 0.125, 0, 0], [0, 0]),
         ({"warmup_epochs": 1}, [0.5] * 4, [0.5, 0.5]),
+        (COURSE, [0.25] * 4, [0.25, 0.25]),
+        (
+            {"lr": "linear(0.5, 0, 100%)", "disc_lr": "linear(0.05, 0, 100%)"},
+            [0.375, 0.25, 0.125, 0],
+            [0.25, 0],
+        ),
     ],
     ids=str,
 )
 def test_the_discriminators_schedule_covers_its_own_epochs(options, gen, disc):
     hybrid = {**GAN, "gan": None, "vae": "dense", "epochs": 4, "solo_epochs": 2, "lr": 0.5, "disc_lr": 0.05}
-    records = run(**hybrid, **options)[0].records
+    records = run(**hybrid | options)[0].records
     start = 0.01 if "warmup_epochs" in options else 1
     assert [record["lr/gen"] for record in records] == pytest.approx(gen, abs=2e-4)
     assert [record["lr/disc"] for record in records] == pytest.approx(
@@ -357,7 +384,11 @@ def test_the_discriminators_schedule_covers_its_own_epochs(options, gen, disc):
     )
 
 
-@pytest.mark.parametrize("options", [{"lr_schedule": "cosine"}, {"warmup_epochs": 1}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{"lr_schedule": "cosine"}, {"warmup_epochs": 1}, {"disc_lr": "exp(0.1, 0.001, 100%)"}],
+    ids=str,
+)
 def test_the_discriminators_epochs_begin_with_its_warm_up(options):
     """Its rates are those of a run that has as many epochs with it in all."""
     rates = {"epochs": 5, "lr": 0.5, "disc_lr": 0.05, **options}

@@ -285,7 +285,7 @@ def by_hand(step, images, phase_weights):
     gradients = {"disc": torch.autograd.grad(terms["disc/real"] + terms["disc/fake"], disc)}
     with torch.no_grad():  # Adam's first step: both averages are of one gradient alone
         for parameter, gradient in zip(disc, gradients["disc"], strict=True):
-            parameter -= config.disc_lr * gradient / (gradient.abs() + 1e-8)
+            parameter -= config.disc_lr.value * gradient / (gradient.abs() + 1e-8)
     terms["gen/pbp"] = -(x * x_hat.log() + (1 - x) * (1 - x_hat).log()).flatten(1).sum(1).mean()
     terms["gen/kl"] = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1).mean()
     terms["gen/adv"] = -probability(x_hat).log().mean()

@@ -25,6 +25,7 @@ from vaegan.nets.knob_types import as_list
 from vaegan.objective.terms import registered_terms
 from vaegan.objective.weights import Time
 from vaegan.objective.weights.constant import Constant
+from vaegan.objective.weights.forms import Course
 from vaegan.objective.weights.relative import ByGradient, Share
 from vaegan.parallel import LEAST_SHARE
 from vaegan.pixels import INTERVALS
@@ -66,6 +67,9 @@ def contradictions(config: Config) -> Iterable[OptionError]:
         )
     if config.init_parts is not None and config.init_from is None:
         yield OptionError("init_parts", "there is no run to take them from; add --init-from RUN")
+    for name in ("lr", "disc_lr"):
+        if isinstance(getattr(config, name), Course):
+            yield from _course_contradictions(config, name)
     for name in ("lr_decay", "lr_decay_every"):
         if getattr(config, name) is not None and config.lr_schedule != "step":
             yield OptionError(name, f"--lr-schedule {config.lr_schedule} has none; step has")
@@ -119,6 +123,16 @@ def _term_contradictions(config: Config) -> Iterable[OptionError]:
         others = "".join(f", with {flag(name)}" for name in shares[1:])
         problem = f"a share of {level:g}{others}, which leaves nothing to the PBP loss; below 1 is accepted"
         yield OptionError(shares[0], problem)
+
+
+def _course_contradictions(config: Config, name: str) -> Iterable[OptionError]:
+    """Errors for a second schedule beside a learning rate that has a course of its own."""
+    course = f"{flag(name)} {getattr(config, name)}"
+    if config.lr_schedule != "constant":
+        yield OptionError("lr_schedule", f"{course} says itself how the rate changes; take one of the two")
+    if config.warmup_epochs:
+        problem = f"{course} says itself how the rate begins; take one of the two"
+        yield OptionError("warmup_epochs", problem)
 
 
 def _lr_epochs_contradictions(config: Config, lr_epochs: int) -> Iterable[OptionError]:

@@ -125,7 +125,7 @@ def resolved(
     settings = adversarial if config.gan else None
     defaults: dict[str, Any] = {
         "batch_size": fitting_batch_size(n_train),
-        "lr": settings.lr if settings else DEFAULT_LR,
+        "lr": Constant(settings.lr if settings else DEFAULT_LR),
         "betas": settings.betas if settings else DEFAULT_BETAS,
         "pixel_range": "pm1" if config.gan else "01",
         "init": "dcgan" if config.gan == "deep_conv" else "default",

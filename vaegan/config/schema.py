@@ -39,6 +39,7 @@ from vaegan.nets.knob_types import LISTED
 from vaegan.objective.terms import PARTS, TERMS, Term, registered_terms
 from vaegan.objective.weights import Weight
 from vaegan.objective.weights.constant import Constant
+from vaegan.objective.weights.forms import Course
 from vaegan.pixels import PixelRange
 from vaegan.seeds import LARGEST_SEED
 
@@ -56,6 +57,23 @@ INIT_PARTS = ("encoder", "decoder", "pbp", "disc")  # parts whose initial weight
 Beta = Annotated[FiniteFloat, Field(ge=0, lt=1)]
 Betas = tuple[Beta, Beta]
 Ends = tuple[FiniteFloat, FiniteFloat]
+
+
+def _over_time(given: Weight) -> Weight:
+    """Raises: ValueError for a form that depends on more than the time."""
+    if not isinstance(given, Constant | Course):
+        raise ValueError("a form for weights of loss terms; here, a number or a course over time is accepted")
+    return given
+
+
+def _above_0(given: Weight) -> Weight:
+    if given == Constant(0.0):
+        raise ValueError("must be greater than 0")
+    return given
+
+
+OverTime = Annotated[Weight, AfterValidator(_over_time)]
+Rate = Annotated[OverTime, AfterValidator(_above_0)]
 
 
 def families() -> list[str]:
@@ -199,7 +217,7 @@ class Balance(Section):
         of_disc=True,
         off=0,
     )
-    instance_noise: Weight | None = option(
+    instance_noise: OverTime | None = option(
         None,
         "standard deviation of Gaussian noise on D's inputs, in the model's pixel range",
         shown="0",
@@ -278,11 +296,11 @@ class Training(Section):
     batch_size: int | None = option(
         None, "images a step", shown=f"{DEFAULT_BATCH_SIZE}, or less so that there are two batches", ge=1
     )
-    lr: FiniteFloat | None = option(
-        None, "Adam's learning rate", shown=f"{DEFAULT_LR}; with --gan 2e-4, wgan 5e-5, wgan-gp 1e-4", gt=0
+    lr: Rate | None = option(
+        None, "Adam's learning rate", shown=f"{DEFAULT_LR}; with --gan 2e-4, wgan 5e-5, wgan-gp 1e-4"
     )
-    disc_lr: FiniteFloat | None = option(
-        None, "the discriminator's learning rate", shown="--lr", gt=0, needs=("disc",), of_disc=True
+    disc_lr: Rate | None = option(
+        None, "the discriminator's learning rate", shown="--lr", needs=("disc",), of_disc=True
     )
     betas: Annotated[Betas | None, LISTED] = option(
         None, "Adam's betas, two numbers", shown="0.9,0.999; with --gan 0.5,0.999, a wgan 0,0.9"

@@ -16,6 +16,7 @@ from vaegan.run.trained import image_shape_of
 from vaegan.run.warm_start import find_start
 from vaegan.training.checkpoint import Checkpoints, Progress, read
 from vaegan.training.loop import mean_weights, setting_record
+from vaegan.training.optim import LearningRates
 from vaegan.training.step import Step
 
 
@@ -47,9 +48,11 @@ def fork_run(checkpoint: Path, config: Config, folder: Path) -> None:
         play.saved[name].load(of_name)
     stands = facts["progress"]
     steps = facts["data"].get("batches an epoch", 1)
-    records = [
-        _as_ours(record, play, config, steps) for record in read_records(leader.folder)[: stands["epoch"]]
-    ]
+    rates = LearningRates(play.optims, config, steps)
+    records = []
+    for record in read_records(leader.folder)[: stands["epoch"]]:
+        rates.set((record["epoch"] + 1) * steps)
+        records.append(_as_ours(record, play, config, steps))
     progress = Progress(stands["epoch"], 0, stands["step"], floor=stands["floor"], records=records)
     with new_folder(folder, None) as unfinished:
         paths = RunPaths(unfinished)
@@ -74,8 +77,6 @@ def _as_ours(record: dict[str, Any], play: Step, config: Config, steps_per_epoch
     # a weight that follows from gradients is a number where the other run had it, in its record
     means = {key.replace("weight/", "") + "_weight": value for key, value in record.items()}
     setting = setting_record(play, mean_weights(phase.weights, means), phase.noise)
-    if config.lr_schedule != "constant" or config.warmup_epochs:  # only runs with the same rates are forked
-        setting |= {key: value for key, value in record.items() if key.startswith("lr/")}
     ours: dict[str, Any] = {}
     for key, value in record.items():
         if key.startswith(("weight/", "lr/")):

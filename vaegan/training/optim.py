@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +12,8 @@ from torch.nn.utils import get_total_norm
 
 from vaegan.config.schema import Config, disc_begins
 from vaegan.nets.players import Players
+from vaegan.objective.weights import Time
+from vaegan.objective.weights.forms import Course
 from vaegan.parallel import ALONE, Ranks
 
 if TYPE_CHECKING:
@@ -44,6 +47,10 @@ class PlayerOptimiser:
     def lr(self) -> float:
         """The learning rate of the next step."""
         return self.adam.param_groups[0]["lr"]
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self.adam.param_groups[0]["lr"] = value
 
     def minimise(self, losses: Iterable[Tensor], ranks: Ranks = ALONE) -> Tensor:
         """Take one step down the sum of the losses over all of these processes.
@@ -103,29 +110,35 @@ def _add_up(gradients: list[Tensor], ranks: Ranks) -> None:
 
 
 class LearningRates:
-    """Sets each player's learning rate before each of its steps, by timm's schedule over its own epochs.
+    """Sets each player's learning rate before each of its steps: timm's schedule, or its own course.
 
-    D's epochs are those in which it trains: before the first of them its rate is the schedule's first value.
+    Both count the player's own epochs. D's are those in which it trains: before the first of them its rate
+    is the first value.
     """
 
     def __init__(self, optims: Mapping[str, PlayerOptimiser], config: Config, steps_per_epoch: int):
         """config: resolved. The schedules cover config.lr_epochs, counted over the run, or all epochs."""
-        self._schedules: list[
-            tuple[Scheduler, int]
-        ] = []  # each with the first step of the run that it covers
-        if config.lr_schedule == "constant" and not config.warmup_epochs:
-            return
+        # each with the first step, or epoch, of the run that it covers
+        self._schedules: list[tuple[Scheduler, int]] = []
+        self._courses: list[tuple[PlayerOptimiser, Course, int]] = []
+        self._run = Time(epochs=config.epochs, steps_per_epoch=steps_per_epoch)
         for player, optim in optims.items():
-            begin = disc_begins(config) if player == "disc" else 0
-            n_epochs = max(1, (config.lr_epochs or config.epochs) - begin)  # D may not play at all
-            schedule = _lr_schedule(optim, config, n_epochs, steps_per_epoch)
-            self._schedules.append((schedule, begin * steps_per_epoch))
+            rate, begin = (config.lr, 0) if player == "gen" else (config.disc_lr, disc_begins(config))
+            if isinstance(rate, Course):
+                self._courses.append((optim, rate, begin))
+            elif config.lr_schedule != "constant" or config.warmup_epochs:
+                n_epochs = max(1, (config.lr_epochs or config.epochs) - begin)  # D may not play at all
+                schedule = _lr_schedule(optim, config, n_epochs, steps_per_epoch)
+                self._schedules.append((schedule, begin * steps_per_epoch))
 
     def set(self, step: int) -> None:
         """Set the rates for this step, counted from 0 over the run."""
         for schedule, first in self._schedules:
             if step > first:  # at its beginning the rate is already set
                 schedule.step_update(step - first)
+        time = replace(self._run, epoch=step // self._run.steps_per_epoch, step=step)
+        for optim, course, begin in self._courses:
+            optim.lr = course.at(time.since(begin))
 
 
 def _lr_schedule(optim: PlayerOptimiser, config: Config, n_epochs: int, steps_per_epoch: int) -> Scheduler:

@@ -15,7 +15,7 @@ from vaegan.nets.players import Players
 from vaegan.objective.balance import Balance, last_layer, pixel_gradients
 from vaegan.objective.memory import Memory
 from vaegan.objective.objective import weighted_sum
-from vaegan.objective.schedule import WARMUP, Phase
+from vaegan.objective.schedule import START, WARMUP, Phase
 from vaegan.objective.views import Views
 from vaegan.objective.weights import Factor, Relative
 from vaegan.parallel import ALONE, LEAST_SHARE, Ranks, Share
@@ -41,10 +41,10 @@ class Step:
         self.players = players
         self.ranks = ranks
         self.objective = build_objective(config, players)
-        self.optims = {"gen": PlayerOptimiser(players, "gen", config.lr, config.betas)}
+        self.optims = {"gen": PlayerOptimiser(players, "gen", config.lr.at(START), config.betas)}
         if "disc" in self.objective.terms:
             self.optims["disc"] = PlayerOptimiser(
-                players, "disc", config.disc_lr, config.disc_betas, config.weight_clip
+                players, "disc", config.disc_lr.at(START), config.disc_betas, config.weight_clip
             )
         self._balance = Balance(self.objective.memory, last_layer(players.decoder))
         self._augment = build_augmentation(config.augment or ())

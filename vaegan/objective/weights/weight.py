@@ -98,7 +98,7 @@ class Weight(ABC):
                 f"unknown form; {did_you_mean(call.name.lower(), names)}Known: {', '.join(usages)}."
             )
         others = "".join(f", or {usage}" for usage in usages)
-        raise ValueError(f"not a number; expected a number of at least 0{others}")
+        raise ValueError(f"not a number; expected a finite number of at least 0{others}")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source, handler):
