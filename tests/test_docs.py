@@ -71,12 +71,12 @@ def test_the_readme_leads_to_every_page():
 def test_the_example_discriminator_trains(command, monkeypatch, tmp_path):
     monkeypatch.setattr(DISCRIMINATORS, "_entries", DISCRIMINATORS._entries.copy())
     monkeypatch.setattr(plugins, "_loaded", {})
-    code = next(block for block in BLOCKS if block.startswith("# patch.py"))
-    (tmp_path / "patch.py").write_text(code)
-    flags = "--disc patch --disc-channels 4 --vae dense --hidden-dim 4 --image-size 16 --epochs 1"
-    status, output, errors = command(flags, "--plugins", str(tmp_path / "patch.py"))
+    code = next(block for block in BLOCKS if block.startswith("# tiles.py"))
+    (tmp_path / "tiles.py").write_text(code)
+    flags = "--disc tiles --disc-channels 4 --vae dense --hidden-dim 4 --image-size 16 --epochs 1"
+    status, output, errors = command(flags, "--plugins", str(tmp_path / "tiles.py"))
     assert status == 0, errors
-    assert "disc      patch" in output
+    assert "disc      tiles" in output
 
 
 @pytest.mark.parametrize("code", [block for block in BLOCKS if "import vaegan" in block])

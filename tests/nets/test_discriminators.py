@@ -1,14 +1,18 @@
 """The discriminators made for a learned loss: their sizes, the pixels that they see, their slopes."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
 
 from vaegan.config.build import build_players
 from vaegan.config.make import make_config, resolved
+from vaegan.errors import OptionError, OptionErrors
 from vaegan.losses.penalties import gradient
 from vaegan.nets.blocks import is_norm, parameter_count
 from vaegan.nets.discriminators.conv import ConvDiscriminator
+from vaegan.nets.discriminators.patch import HALVINGS, PatchDiscriminator
 from vaegan.nets.discriminators.small_conv import SmallConvDiscriminator
 from vaegan.nets.signed_pixels import SignedPixels
 
@@ -57,3 +61,48 @@ def test_a_run_sets_the_range_that_the_pixels_come_from(pixel_range):
 def test_a_penalty_leaves_a_network_without_normalisation_without_it(disc, normalised):
     modules = list(disc_of(disc=disc, r1=1).modules())
     assert any(map(is_norm, modules)) == normalised
+
+
+@pytest.mark.parametrize(("side", "count"), [(16, 136_513), (34, 663_361), (70, 2_765_633)])
+def test_patch_has_the_parameters_of_patchgan(side, count):
+    # 4 x 4 kernels of 64, 128, ... channels, batch norm from the second on; the last two without a stride
+    widths = [64, 128, 256, 512][: HALVINGS[side] + 1]
+    inner = sum(16 * before * after + 2 * after for before, after in pairwise(widths))
+    assert 16 * 3 * 64 + 64 + inner + 16 * widths[-1] + 1 == count
+    assert parameter_count(PatchDiscriminator((3, 128, 128), receptive_field=side)) == count
+
+
+@pytest.mark.parametrize("side", HALVINGS)
+def test_a_logit_of_patch_depends_on_pixels_of_its_patch_alone(side):
+    disc = PatchDiscriminator((1, 160, 160), receptive_field=side, base_channels=2, norm="none")
+    x = torch.rand(1, 1, 160, 160, requires_grad=True)
+    logits = disc(x)
+    middle = logits.shape[-1] // 2
+    slope = torch.autograd.grad(logits[0, middle, middle], x)[0]
+    rows, columns = (slope[0, 0].abs().sum(dim) > 0 for dim in (1, 0))
+    assert rows.sum() == columns.sum() == side
+
+
+@pytest.mark.parametrize(("size", "side"), [(16, 16), (28, 16), (34, 16), (64, 34), (96, 70), (128, 70)])
+def test_patches_are_smaller_than_the_image_where_they_can_be(size, side):
+    default = PatchDiscriminator((1, size, size))
+    assert parameter_count(default) == parameter_count(
+        PatchDiscriminator((1, size, size), receptive_field=side)
+    )
+
+
+def test_patches_that_do_not_fit_are_refused():
+    with pytest.raises(OptionError, match=r"^--disc-receptive-field: patches of 70 .* accepted: 16$"):
+        disc_of(disc="patch", disc_receptive_field=70)
+    with pytest.raises(OptionErrors, match=r"^--disc-receptive-field: known patches: 16, 34, 70"):
+        make_config({"disc": "patch", "disc_receptive_field": 20})
+    with pytest.raises(OptionError, match=r"--image-size: 8 pixels; the smallest patches have 16"):
+        PatchDiscriminator((1, 8, 8))
+
+
+def test_patch_has_batch_norm_and_under_a_penalty_group_norm():
+    kinds = [
+        {type(module) for module in disc_of(disc="patch", **penalty).modules() if is_norm(module)}
+        for penalty in ({}, {"r1": 1})
+    ]
+    assert kinds == [{nn.BatchNorm2d}, {nn.GroupNorm}]

@@ -180,7 +180,10 @@ class ToMap(nn.Module):
 
 
 class StagedDiscriminator(nn.Module):
-    """A discriminator made of stages and a head, which can also return the output of each stage."""
+    """A discriminator made of stages and a head, which can also return the output of each stage.
+
+    head: gives [B, 1], or a map [B, 1, h, w].
+    """
 
     def __init__(self, stages: list[nn.Module], head: nn.Module):
         super().__init__()
@@ -188,7 +191,7 @@ class StagedDiscriminator(nn.Module):
         self.head = head
 
     def with_features(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """x [B, C, H, W] -> logits [B] and the output of each stage, first to last."""
+        """x [B, C, H, W] -> logits [B] or [B, h, w] and the output of each stage, first to last."""
         features = []
         for stage in self.stages:
             x = stage(x)
@@ -196,7 +199,7 @@ class StagedDiscriminator(nn.Module):
         return self.head(x).squeeze(1), features
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [B, C, H, W] -> logits [B]; above 0 means "an original"."""
+        """x [B, C, H, W] -> logits [B] or [B, h, w]; above 0 means "an original"."""
         return self.with_features(x)[0]
 
 
