@@ -30,6 +30,7 @@ DEFAULT_METRICS = (
     "reconstruction/excess_bce",
     "reconstruction/sharpness",
     "reconstruction/edge_correlation",
+    "reconstruction/lattice",
     "distances/reconstructions/frechet",
     "distances/samples/frechet",
     *(
@@ -40,7 +41,7 @@ DEFAULT_METRICS = (
     "detectability/accuracy",
     "test/gen/kl",
 )
-LISTS = ("kl_per_dim", "mig_per_factor", "class_shares")  # no single figures
+LISTS = ("kl_per_dim", "mig_per_factor", "class_shares", "lattice_by_stride")  # no single figures
 # by the network that the distances were taken in, the same figure has two names
 OTHER_NAMES = {"frechet": "fid", "kernel": "kid"}
 

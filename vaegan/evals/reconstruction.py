@@ -5,6 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from vaegan.evals.lattice import lattice_figures
 from vaegan.evals.material import Material
 from vaegan.evals.section import Section
 from vaegan.losses.pbp import BernoulliNLL
@@ -85,6 +86,7 @@ def evaluate_reconstruction(material: Material) -> Section | None:
     values["high_frequency_ratio"] = (
         _ratio(mean["high_frequency_hat"], mean["high_frequency"]) if has_detail else None
     )
+    values |= lattice_figures(material)
     n_images = len(material.originals)
     warnings = [] if n_images >= FEW else [f"Means over {n_images} images only."]
     if not has_detail:
