@@ -31,6 +31,7 @@ DEFAULT_METRICS = (
     "reconstruction/sharpness",
     "reconstruction/edge_correlation",
     "reconstruction/lattice",
+    "perceptual/lpips",
     "distances/reconstructions/frechet",
     "distances/samples/frechet",
     *(

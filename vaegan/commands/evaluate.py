@@ -19,6 +19,7 @@ from vaegan.errors import OptionError
 from vaegan.evals.evaluate import evaluate_run, flat_values, headline_lines
 from vaegan.evals.features import check_features
 from vaegan.evals.material import MOST_IMAGES
+from vaegan.evals.perceptual import check_lpips
 from vaegan.files import check_new_folder
 from vaegan.run.reading import read_environment
 from vaegan.run.tracker_notes import tracker_notes
@@ -39,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inception, inception:FILE, efficientnet (of the extra [pretrained]), timm:NAME, random; auto takes "
         "the classifier if there are labels, else Inception if torchvision's weights have been downloaded, "
         "else efficientnet if it is installed, else random (default: the run's, auto)",
+    )
+    parser.add_argument(
+        "--lpips",
+        metavar="NAME",
+        help="backbone of LPIPS: a file of torchvision's weights of alexnet, vgg16 or squeezenet1_1; or "
+        "alex, vgg, squeeze, downloaded if necessary (default: alex if its weights have been downloaded, "
+        "else no LPIPS)",
     )
     parser.add_argument(
         "--images",
@@ -69,6 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
     trained = open_typed_run(arguments)
     features = arguments.features or trained.config.features
     check_features(features)
+    check_lpips(arguments.lpips)
     if arguments.out is None:
         check_run_folder(trained.folder)
     else:
@@ -89,6 +98,7 @@ def run(arguments: argparse.Namespace) -> None:
             request.cache_dir,
             print,
             features=features,
+            lpips=arguments.lpips,
             seed=arguments.seed,
             most=arguments.images,
             out=arguments.out,

@@ -13,6 +13,7 @@ from vaegan.evals.gan_figures import evaluate_gan_figures
 from vaegan.evals.latents import evaluate_latents
 from vaegan.evals.likelihood import evaluate_likelihood
 from vaegan.evals.material import MOST_IMAGES, ImageSet, Material
+from vaegan.evals.perceptual import evaluate_perceptual, find_lpips
 from vaegan.evals.pictures import draw_pictures
 from vaegan.evals.reconstruction import evaluate_reconstruction
 from vaegan.evals.section import Section
@@ -32,6 +33,7 @@ def evaluate_run(
     say: Callable[[str], None],
     *,
     features: str = "auto",
+    lpips: str | None = None,
     seed: int = 0,
     most: int = MOST_IMAGES,
     out: Path | None = None,
@@ -39,14 +41,14 @@ def evaluate_run(
     """Writes a run's evaluation.json, pictures and page, or nothing; returns the evaluation and the page.
 
     train, test: the run's training and held-out images. cache_dir: keeps classifiers. say: called with a
-    line about each step. features: the networks for distances, as in `find_features`. seed: for everything
-    that is drawn. most: images of each kind to use. out: a new folder to write into instead of the run's; it
-    also gets the run's files that `report` reads.
-    Raises: OptionError for features that cannot be loaded, OSError if something cannot be written.
+    line about each step. features: the networks for distances, as in `find_features`. lpips: as in
+    `find_lpips`. seed: for everything that is drawn. most: images of each kind to use. out: a new folder to
+    write into instead of the run's; it also gets the run's files that `report` reads.
+    Raises: OptionError for features and weights that cannot be loaded, OSError if a file cannot be written.
     """
     with new_files_in(trained.folder) if out is None else new_folder(out) as unfinished:
         material = Material(trained, train, test, seed, most)
-        evaluation = _written(material, features, cache_dir, say, unfinished)
+        evaluation = _written(material, features, lpips, cache_dir, say, unfinished)
         page = write_report(trained.folder, unfinished)
         if out is not None:
             copy_report_files(trained.folder, unfinished)
@@ -54,11 +56,16 @@ def evaluate_run(
 
 
 def _written(
-    material: Material, features: str, cache_dir: Path, say: Callable[[str], None], folder: Path
+    material: Material,
+    features: str,
+    lpips: str | None,
+    cache_dir: Path,
+    say: Callable[[str], None],
+    folder: Path,
 ) -> dict[str, Any]:
     """The evaluation, after it has been written into the folder together with its pictures."""
     trained, paths = material.trained, RunPaths(folder)
-    sections = list(_sections(material, features, cache_dir, say))
+    sections = list(_sections(material, features, lpips, cache_dir, say))
     say("evaluating: pictures")
     paths.figures.mkdir()
     if (curves := RunPaths(trained.folder).curves).is_file():
@@ -79,15 +86,17 @@ def _written(
 
 
 def _sections(
-    material: Material, features: str, cache_dir: Path, say: Callable[[str], None]
+    material: Material, features: str, lpips: str | None, cache_dir: Path, say: Callable[[str], None]
 ) -> Iterator[Section]:
     """The sections of the evaluation that apply to the run."""
     classifier = find_classifier(material, cache_dir, say)
     networks = find_features(features, material, classifier, say)
     several = len(networks) > 1
+    perceptual = find_lpips(lpips, say)
     records = material.trained.records()
     for name, evaluate in {
         "reconstruction": evaluate_reconstruction,
+        "perceptual": lambda material: evaluate_perceptual(material, perceptual),
         "likelihood": evaluate_likelihood,
         "latents": evaluate_latents,
         **{
