@@ -36,6 +36,11 @@ ROWS = {
     "spectral norm": R1 | {"spectral_norm": True},
     "conv, as the prototype had it": R1
     | {"disc": "conv", "disc_base_channels": 16, "disc_kernel_size": 4, "disc_norm": "none"},
+    "patch, group norm": R1 | {"disc": "patch"},
+    "patch of 16 channels, no norm": R1 | {"disc": "patch", "disc_base_channels": 16, "disc_norm": "none"},
+    "projected, no penalty": COMBO | {"disc": "projected", "disc_network": "efficientnet"},
+    "projected on random, no penalty": COMBO | {"disc": "projected", "disc_network": "random"},
+    "projected on random": R1 | {"disc": "projected", "disc_network": "random"},
     "resnet, weight 10, no penalty": COMBO | {"disc": "resnet", "disc_weight": 10},
 }
 

@@ -1,20 +1,26 @@
 """The discriminators made for a learned loss: their sizes, the pixels that they see, their slopes."""
 
+import copy
 from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
 
-from vaegan.config.build import build_players
+from vaegan.config.build import build_players, build_schedule
 from vaegan.config.make import make_config, resolved
 from vaegan.errors import OptionError, OptionErrors
 from vaegan.losses.penalties import gradient
 from vaegan.nets.blocks import is_norm, parameter_count
 from vaegan.nets.discriminators.conv import ConvDiscriminator
 from vaegan.nets.discriminators.patch import HALVINGS, PatchDiscriminator
+from vaegan.nets.discriminators.projected import LOGITS, SCALES, ProjectedDiscriminator
 from vaegan.nets.discriminators.small_conv import SmallConvDiscriminator
+from vaegan.nets.pretrained import frozen_network, has_efficientnet
 from vaegan.nets.signed_pixels import SignedPixels
+from vaegan.training.finite import FiniteCheck
+from vaegan.training.meters import Meter
+from vaegan.training.step import Step
 
 SHAPE = (3, 32, 32)
 RECIPE = {"base_channels": 16, "depth": 3, "kernel_size": 4, "norm": "none"}
@@ -106,3 +112,101 @@ def test_patch_has_batch_norm_and_under_a_penalty_group_norm():
         for penalty in ({}, {"r1": 1})
     ]
     assert kinds == [{nn.BatchNorm2d}, {nn.GroupNorm}]
+
+
+NETWORKS = [
+    "random",
+    pytest.param("efficientnet", marks=pytest.mark.skipif(not has_efficientnet(), reason="no weights")),
+]
+PROJECTED = {"disc": "projected", "disc_network": "random", "disc_base_channels": 4}
+
+
+def frozen_state(disc) -> dict[str, torch.Tensor]:
+    """All tensors of D that must never change, by name."""
+    (network,) = disc._frozen
+    mixing = {name: value for name, value in disc.named_buffers() if name.startswith("across")}
+    return {name: value.clone() for name, value in [*network.named_buffers(), *mixing.items()]}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_projected_judges_the_mixed_maps_of_the_frozen_network(network):
+    disc = ProjectedDiscriminator(SHAPE, network=network, base_channels=4)
+    x = torch.rand(2, *SHAPE)
+    maps = frozen_network(network, 32 if network == "random" else 64).maps(x)[-SCALES:]
+    mixed = None
+    for index in (3, 2, 1, 0):  # from the smallest map up
+        y = torch.einsum("oc,bchw->bohw", disc.across_channels[index].weight[:, :, 0, 0], maps[index])
+        if mixed is not None:
+            y = y + nn.functional.interpolate(mixed, scale_factor=2, mode="bilinear")
+        mixed = nn.functional.conv2d(y, disc.across_scales[index].weight, padding=1)
+        torch.testing.assert_close(disc.projections(x)[index], mixed, rtol=1e-4, atol=1e-4)
+    logits, features = disc.with_features(x)
+    assert logits.shape == (2, SCALES * LOGITS, LOGITS)
+    assert len(features) == SCALES
+
+
+def test_projected_trains_heads_alone():
+    disc = ProjectedDiscriminator(SHAPE, network="random")
+    assert {name.split(".")[0] for name, _ in disc.named_parameters()} == {"stages", "heads"}
+    # 3 x 3 from 32 to 32 on each map; 4 x 4 to 64 on the two above 4 pixels, to 128 on the one above 8
+    stages = 4 * (9 * 32 * 32 + 32) + 2 * (16 * 32 * 64 + 64) + 16 * 64 * 128 + 128
+    assert parameter_count(disc) == stages + 9 * (128 + 64 + 32 + 32) + 4 == 236_164
+    # the state has the mixing weights, which are this run's own, and not the network, always the same
+    assert {name.split(".")[0] for name in disc.state_dict()} == {
+        *("across_channels", "across_scales", "stages", "heads")
+    }
+
+
+@pytest.mark.parametrize("pixel_range", ["01", "pm1"])
+def test_the_frozen_network_gets_pixels_in_0_to_1_and_its_gradients_reach_them(pixel_range):
+    disc = disc_of(**PROJECTED, pixel_range=pixel_range)
+    kept = []
+    (network,) = disc._frozen
+    network.maps = lambda x: (kept.append(x), type(network).maps(network, x))[1]
+    x = torch.rand(2, *SHAPE, requires_grad=True)
+    disc(x if pixel_range == "01" else 2 * x - 1).sum().backward()
+    torch.testing.assert_close(kept[0], x)
+    assert x.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("options", [{}, {"init": "dcgan", "spectral_norm": True, "r1": 1}], ids=str)
+def test_nothing_frozen_is_initialised_normalised_or_trained(options):
+    config = resolved(
+        make_config({"vae": "dense", "pbp": "mse", "hidden_dim": 4, **PROJECTED, **options}), 32
+    )
+    players = build_players(config, SHAPE)
+    disc = players.disc
+    before = frozen_state(disc)
+    fresh = frozen_network("random", 32).state_dict() | dict(frozen_network("random", 32).named_buffers())
+    assert all(before[name].equal(value) for name, value in fresh.items())
+    step = Step(config, players.train())
+    images = torch.randint(256, (4, *SHAPE), dtype=torch.uint8)
+    weights = [parameter.detach().clone() for parameter in disc.parameters()]
+    step(images, 4, build_schedule(config).at(config.epochs - 1), 0, Meter(), FiniteCheck())
+    after = frozen_state(disc)
+    assert before.keys() == after.keys() and all(before[name].equal(after[name]) for name in before)
+    moved = [not old.equal(new) for old, new in zip(weights, disc.parameters(), strict=True)]
+    assert all(moved)
+    assert not any(buffer.requires_grad for buffer in disc._frozen[0].buffers())
+
+
+def test_projected_computes_the_same_from_its_state_whatever_its_own_seed():
+    torch.manual_seed(0)
+    trained = ProjectedDiscriminator(SHAPE, network="random", base_channels=4)
+    torch.manual_seed(1)
+    loaded = ProjectedDiscriminator(SHAPE, network="random", base_channels=4)
+    x = torch.rand(2, *SHAPE)
+    assert not loaded(x).equal(trained(x))
+    loaded.load_state_dict(trained.state_dict())
+    assert loaded(x).equal(trained(x))
+    assert copy.deepcopy(trained)(x).equal(trained(x))
+
+
+def test_the_frozen_network_goes_where_its_d_goes():
+    disc = ProjectedDiscriminator(SHAPE, network="random", base_channels=4).double()
+    assert disc(torch.rand(2, *SHAPE, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_networks_that_cannot_be_had_are_refused():
+    with pytest.raises(OptionError, match=r"^--disc-network: no such network: resnet"):
+        disc_of(disc="projected", disc_network="resnet")

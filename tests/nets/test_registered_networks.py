@@ -10,7 +10,7 @@ from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
 from vaegan.nets.players import image_logits
 
-NARROW = {"base_channels": 4, "hidden_dim": 8}
+NARROW = {"base_channels": 4, "hidden_dim": 8, "network": "random"}
 BACKBONE = "timm:mobilenetv3_small_050"
 REFUSED = {"sized_conv": (28, 96), "sized_dcgan": (28, 96)}  # sizes that a network cannot do
 LATENT_DIM = 3
