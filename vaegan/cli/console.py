@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,16 @@ def network_lines(players: Players, names: Mapping[str, str]) -> list[str]:
 
 
 def schedule_lines(
-    schedule: Schedule, epochs: int, terms: Mapping[str, Iterable[str]], steps_per_epoch: int = 1
+    schedule: Schedule,
+    epochs: int,
+    terms: Mapping[str, Iterable[str]],
+    steps_per_epoch: int = 1,
+    courses: Collection[str] = (),
 ) -> list[str]:
-    """The weight of every term at the end of each epoch (from 1); epochs with equal weights share a line."""
+    """The weight of every term at the end of each epoch (from 1); epochs with equal weights share a line.
+
+    courses: terms ("gen/kl") whose weights are not listed where they change from epoch to epoch.
+    """
     names = [f"{player}/{term}" for player in ("gen", "disc") for term in terms.get(player, ())]
     rows = []
     for epoch in range(epochs):
@@ -78,12 +85,14 @@ def schedule_lines(
             phase.weights.get(player, {}).get(term, 0.0) for player, term in (n.split("/") for n in names)
         ]
         spelled = [f"{each:.6g}" if isinstance(each, float | int) else str(each) for each in weights]
-        rows.append((phase.name, spelled))
+        listed = [None if name in courses else word for name, word in zip(names, spelled, strict=True)]
+        rows.append((phase.name, listed, spelled))
     lines = [f"{'epochs':12}{'phase':8}" + "".join(f"{name:>12}" for name in names)]
-    for (phase_name, weights), group in groupby(enumerate(rows), key=lambda item: item[1]):
-        numbers = [epoch + 1 for epoch, _ in group]
+    for (phase_name, _), group in groupby(enumerate(rows), key=lambda item: item[1][:2]):
+        numbers, words = zip(*((epoch + 1, spelled) for epoch, (*_, spelled) in group), strict=True)
         span = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
-        lines.append(f"{span:12}{phase_name:8}" + "".join(f"{weight:>12}" for weight in weights))
+        cells = [column[0] if len({*column}) == 1 else "changes" for column in zip(*words, strict=True)]
+        lines.append(f"{span:12}{phase_name:8}" + "".join(f"{cell:>12}" for cell in cells))
     return lines
 
 

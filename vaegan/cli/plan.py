@@ -1,5 +1,6 @@
 """The plan of a run on the terminal: config, networks, data, weights over the epochs, folder."""
 
+import re
 from pathlib import Path
 from typing import Protocol
 
@@ -7,6 +8,7 @@ import yaml
 from rich.console import Console
 
 from vaegan.cli import console as terminal
+from vaegan.cli.courses import ASCII, BLOCKS, course_lines, courses_of, typed_courses
 from vaegan.config.build import (
     build_objective,
     build_schedule,
@@ -55,10 +57,25 @@ def show_plan(
     gated = "" if config.max_disc_loss is None else " while the gate of --max-disc-loss is open"
     console.print(f"\n# weights{gated}")
     terms = build_objective(config, players).terms
-    for line in terminal.schedule_lines(build_schedule(config), config.epochs, terms, steps):
+    courses = typed_courses(config)
+    for line in terminal.schedule_lines(build_schedule(config), config.epochs, terms, steps, courses):
         console.print(line)
+    show_courses(console, config, None if description.n_train is None else steps)
     console.print(f"\n# run folder\n{folder}")
     say_where_it_goes_on(found, console)
+
+
+def show_courses(console: Console, config: Config, steps_per_epoch: int | None) -> None:
+    """Print the weights and learning rates that change over the run. steps_per_epoch: None if unknown."""
+    courses = courses_of(config, steps_per_epoch or 1)
+    if steps_per_epoch is None:  # those in steps cannot be drawn
+        courses = [course for course in courses if not re.search(r"\dst\b", course.text)]
+    if courses:
+        combo = " (| is the first combo epoch)" if config.solo_epochs else ""
+        console.print(f"\n# over the {config.epochs} epochs{combo}, with values after so many of them")
+    blocks = ASCII if console.options.ascii_only else BLOCKS
+    for line in course_lines(courses, config, steps_per_epoch or 1, blocks):
+        console.print(line)
 
 
 def say_fitted(config: Config, n_train: int | None, console: Console) -> None:

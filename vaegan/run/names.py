@@ -44,5 +44,5 @@ def describe(config: Config, data: str) -> str:
 
 
 def _plain(weight: Weight) -> str:
-    """A weight without what a shell reads as its own: share(0.3) -> share-0.3."""
-    return "-".join(re.findall(r"[\w.%]+", str(weight)))
+    """A weight without what a shell reads as its own: share(0.3) -> share-0.3. Percent are "pc"."""
+    return "-".join(re.findall(r"[\w.]+", str(weight).replace("%", "pc")))

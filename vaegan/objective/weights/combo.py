@@ -19,3 +19,7 @@ class InCombo(Weight):
         if self.solo is not None and time.epoch < time.first_combo:
             return self.solo
         return self.weight.at(time.since(time.first_combo))
+
+    def bends(self, time: Time) -> list[int]:
+        first = time.first_combo * time.steps_per_epoch
+        return [first + bend for bend in self.weight.bends(time.since(time.first_combo))]

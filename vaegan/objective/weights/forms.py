@@ -57,6 +57,10 @@ class Course(Weight):
         readers = {name: Span.parse if kind is Span else at_least_0 for name, kind in kinds.items()}
         return cls(**{name: argument(reader, given[name]) for name, reader in readers.items()})
 
+    def bends(self, time: Time) -> list[int]:
+        spans = [value for value in self.__dict__.values() if isinstance(value, Span)]
+        return [0, *(span.steps(time) for span in spans)]
+
     @classmethod
     def name(cls) -> str:
         """The name in front of the brackets."""
@@ -173,6 +177,9 @@ class Stairs(Course):
     def at(self, time: Time) -> float:
         return self.a * self.factor ** (time.step // max(1, self.every.steps(time)))
 
+    def bends(self, time: Time) -> list[int]:
+        return list(range(0, time.epochs * time.steps_per_epoch, max(1, self.every.steps(time))))
+
     @classmethod
     def of(cls, call: Call) -> "Course":
         stairs = super().of(call)
@@ -228,6 +235,9 @@ class Piecewise(Course):
 
     def at(self, time: Time) -> float:
         return next(value for begin, value in reversed(self.pieces) if begin.steps(time) <= time.step)
+
+    def bends(self, time: Time) -> list[int]:
+        return [begin.steps(time) for begin, _ in self.pieces]
 
     def texts(self) -> list[str]:
         return [f"{time}: {short(value)}" for time, value in self.pieces]

@@ -18,6 +18,9 @@ class ByGradient(Weight):
         level = self.level.at(time)
         return Relative(self.rule, level) if level else 0.0
 
+    def bends(self, time: Time) -> list[int]:
+        return self.level.bends(time)
+
     @classmethod
     def read(cls, given: Any) -> Self | None:
         """Reads RULE(LEVEL). Raises: ValueError for a level that is no weight."""

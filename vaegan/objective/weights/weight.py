@@ -74,6 +74,13 @@ class Weight(ABC):
         """
         return None
 
+    def bends(self, time: Time) -> list[int]:
+        """The steps at which a course begins or ends to change; none for a weight that keeps its value.
+
+        time: any on its clock, whose length it gives.
+        """
+        return []
+
     def plain(self) -> Any:
         """The value that a YAML file holds."""
         return str(self)
