@@ -39,7 +39,7 @@ class Memory:
         totals, counts = both.chunk(2)
         for name, total, decay, count in zip(self._added, totals, decays, counts, strict=True):
             before = self._averages.get(name, torch.zeros_like(total))
-            self._averages[name] = torch.lerp(total / count, before, decay)
+            self._averages[name] = torch.lerp(total / count, before.to(total), decay)
             self._starts[name] = self._starts.get(name, 1.0) * decay
         self._added = {}
 
@@ -58,12 +58,12 @@ class Memory:
     def state(self) -> dict[str, Tensor]:
         """Each average with the weight of its start, for a checkpoint."""
         return {
-            name: torch.stack([average.double().cpu(), torch.tensor(self._starts[name]).double()])
+            name: torch.tensor([average.item(), self._starts[name]], dtype=torch.float64)
             for name, average in self._averages.items()
         }
 
-    def load(self, state: Mapping[str, Tensor], device: torch.device | None = None) -> None:
+    def load(self, state: Mapping[str, Tensor]) -> None:
         """Continue from a saved state."""
         for name, (average, start) in state.items():
-            self._averages[name] = average.float().to(device)
+            self._averages[name] = average.float()
             self._starts[name] = start.item()
