@@ -18,7 +18,7 @@ from vaegan.quantities import Quantity
 
 Disc = Callable[[Tensor], Tensor]
 SECTION = "Keeping the two players in balance"
-_quantity = partial(Quantity, place=90, curve=True, panel="Discriminator's penalties, unweighted", log=True)
+PENALTY = partial(Quantity, place=90, curve=True, panel="Discriminator's penalties, unweighted", log=True)
 
 
 # the terms call D itself, outside autocast, but for networks that let penalties use the pass of the loss
@@ -34,7 +34,7 @@ _quantity = partial(Quantity, place=90, curve=True, panel="Discriminator's penal
         section=SECTION,
     ),
     slope_penalty=True,
-    quantity=_quantity("gradient penalty, unweighted", label="gp"),
+    quantity=PENALTY("gradient penalty, unweighted", label="gp"),
 )
 def gp(views: Views) -> Tensor:
     """WGAN-GP's penalty between originals and fakes."""
@@ -48,7 +48,7 @@ def gp(views: Views) -> Tensor:
         "r1", "gamma of R1, half the squared slope of D at originals", shown="none", section=SECTION
     ),
     slope_penalty=True,
-    quantity=_quantity("R1 penalty, unweighted", label="R1"),
+    quantity=PENALTY("R1 penalty, unweighted", label="R1"),
 )
 def r1(views: Views) -> Tensor:
     """R1 on the originals."""
@@ -60,7 +60,7 @@ def r1(views: Views) -> Tensor:
     needs=("disc",),
     weight=WeightOption("r2", "gamma of R2, the same at fakes", shown="none", section=SECTION),
     slope_penalty=True,
-    quantity=_quantity("R2 penalty, unweighted", label="R2"),
+    quantity=PENALTY("R2 penalty, unweighted", label="R2"),
 )
 def r2(views: Views) -> Tensor:
     """R2 on the fakes."""
