@@ -37,8 +37,8 @@ GAN = (
 )
 CONV = (
     f"{TINY} --vae conv --base-channels 2 --disc conv --disc-base-channels 2 --solo-epochs 1 --epochs 3 "
-    "--disc-warmup-epochs 1 --adv hinge --spectral-norm --ema 0.9 --max-disc-loss 0 "
-    "--lr exp(0.001,0.0001,100%) --beta linear(0,1,100%) --disc-weight linear(0,10,9st)"
+    "--disc-warmup-epochs 1 --lecam 0.3 --gates 1,0.1 --adv hinge --spectral-norm --ema 0.9 "
+    "--max-disc-loss 0 --lr exp(0.001,0.0001,100%) --beta linear(0,1,100%) --disc-weight linear(0,10,9st)"
 )
 
 _processes = multiprocessing.get_context("forkserver")

@@ -89,7 +89,7 @@ def test_summaries_in_w_and_b_s_table_of_runs(key, summary):
 
 SMALL = "--image-size 16 --latent-dim 3 --hidden-dim 8 --epochs 2 --batch-size 32 --train-images 64"
 RUNS = (
-    "--vae dense --disc dense --disc-hidden-dim 8 --solo-epochs 1",
+    "--vae dense --disc dense --disc-hidden-dim 8 --solo-epochs 1 --lecam 1 --gates 0.68,0.4",
     "--vae dense --pbp gaussian",
     "--gan dense --disc dense --disc-hidden-dim 8 --disc-steps 1 --adv wgan-gp --r1 1 --r2 1",
     "--gan dense --disc dense --disc-hidden-dim 8 --disc-steps 1 --adv wgan --weight-clip 1",

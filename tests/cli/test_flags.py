@@ -312,6 +312,11 @@ MISTAKES = [
         "--disc-warmup-epochs 3: ",
         ("more than the 2 solo epochs", "--solo-epochs"),
     ),
+    ("--disc dense --gates 0.68", "--gates 0.68: ", ("two numbers",)),
+    ("--disc dense --gates 0.68,-0.4", "--gates 0.68,-0.4: ", ("margin", "below 0")),
+    ("--disc dense --adv rpgan --gates 0.68,0.4", "--gates 0.68,0.4: ", ("--adv rpgan has no", "hinge")),
+    ("--disc dense --adv wgan-gp --gates 0.68,0.4", "--gates 0.68,0.4: ", ("--adv wgan-gp has no", "hinge")),
+    ("--gates 0.68,0.4", "--gates 0.68,0.4: ", ("needs a discriminator",)),
     ("--lr-epochs 4", "--lr-epochs 4: ", ("constant has no end", "cosine")),
     (
         "--lr linear(1,0,5) --lr-schedule cosine",

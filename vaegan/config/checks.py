@@ -19,7 +19,7 @@ from vaegan.config.schema import (
     played_alone,
 )
 from vaegan.errors import OptionError, did_you_mean, flag
-from vaegan.losses.adversarial import ADVERSARIAL, is_adversarial
+from vaegan.losses.adversarial import ADVERSARIAL, AdversarialLoss, is_adversarial
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.knob_types import as_list
 from vaegan.objective.terms import registered_terms
@@ -175,6 +175,8 @@ def _game_contradictions(config: Config) -> Iterable[OptionError]:
         yield OptionError(
             "label_smoothing", f"--adv {name} has no labels to smooth; {', '.join(with_labels)} have"
         )
+    if config.gates is not None:
+        yield from _gates_contradictions(name, adversarial, config.gates)
     if config.penalty_every is not None and not penalties:
         known = [flag(term.weight.name) for term in registered_terms() if term.slope_penalty]
         yield OptionError("penalty_every", f"there is no penalty; add {', '.join(known[:-1])} or {known[-1]}")
@@ -184,6 +186,17 @@ def _game_contradictions(config: Config) -> Iterable[OptionError]:
         yield OptionError(
             "instance_noise_epochs", f"--instance-noise {config.instance_noise} says itself how it falls"
         )
+
+
+def _gates_contradictions(
+    name: str, adversarial: type[AdversarialLoss], gates: tuple[float, float]
+) -> Iterable[OptionError]:
+    """Errors for gates of a game whose losses do not say how far it is from its draw."""
+    if gates[1] < 0:
+        yield OptionError("gates", "the margin, the second number, is below 0")
+    if not {"real", "fake"} <= adversarial.disc_weights.keys() or adversarial.needs_bounded_slope:
+        problem = f"--adv {name} has no losses on originals and on fakes with a value at a draw; "
+        yield OptionError("gates", problem + "nonsaturating, lsgan and hinge have")
 
 
 def _is_folder_name(name: str) -> bool:

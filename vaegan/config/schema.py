@@ -288,6 +288,14 @@ class Epochs(Section):
         ge=0,
         needs=("disc",),
     )
+    gates: Annotated[Ends | None, LISTED] = option(
+        None,
+        "equilibrium and margin of D's losses on originals and on fakes, two numbers (0.68,0.4): D rests in "
+        "a step after one was below their difference; after one above their sum the learned loss is left out",
+        shown="none",
+        needs=("disc",),
+        of_disc=True,
+    )
 
 
 class Training(Section):

@@ -23,6 +23,7 @@ from vaegan.pixels import from_uint8, in_model_range, to_model_range
 from vaegan.seeds import seed_for, seed_torch
 from vaegan.training import ledger
 from vaegan.training.finite import FiniteCheck
+from vaegan.training.gates import build_gates
 from vaegan.training.meters import Meter
 from vaegan.training.optim import PlayerOptimiser
 
@@ -47,6 +48,7 @@ class Step:
                 players, "disc", config.disc_lr.at(START), config.disc_betas, config.weight_clip
             )
         self._balance = Balance(self.objective.memory, last_layer(players.decoder))
+        self._gates = build_gates(config, self.objective.memory)
         self._augment = build_augmentation(config.augment or ())
         self._diffaugment = None
         if config.diffaug:
@@ -81,6 +83,7 @@ class Step:
         x = to_model_range(images, self.players.pixel_range)
         noise = share.of(torch.randn(batch_size, self.players.latent_dim, device=x.device))
         playing, metered = phase.playing(step), phase.at(step)
+        resting = self._rest(playing, meter, x)
         if floor:
             meter.add("gen", floor_figure(self.players, images), len(x))
         to_disc_input = self._to_disc_input(phase.noise_at(step))
@@ -99,12 +102,34 @@ class Step:
             views = (together or views_of(part, player == "gen") for part in parts)
             losses = self._losses(player, views, weights, metered[player], meter, finite, keep_ledger)
             with self._unnoticed(together, x.device) if hidden == player else contextlib.nullcontext():
+                if player == "disc" and "disc" in resting:
+                    for _ in losses:  # computed for the gates and for the figures
+                        pass
+                    continue
                 norm = self.optims[player].minimise(losses, self.ranks)
             meter.add(player, {"grad_norm": norm}, len(x))
             finite.add(player, {"grad_norm": norm})
         if "gen" in playing:
             self.players.average(self.optims["gen"].n_steps)
         self.objective.memory.commit(self.ranks)
+
+    def _rest(self, playing: dict[str, dict[str, Factor]], meter: Meter, x: Tensor) -> set[str]:
+        """The players that the gates let rest; takes from `playing` what these do not compute."""
+        if self._gates is None:
+            return set()
+        resting = self._gates.resting(playing)
+        for player, rests in resting.items():
+            meter.add(player, {"rested": x.new_tensor(float(rests))}, len(x))
+            if not rests:
+                continue
+            left = self._gates.left(player, playing[player])
+            if player == "gen":  # a mean over all steps, since the total is one
+                out = {f"{name}_weighted": x.new_zeros(()) for name in playing[player] if name not in left}
+                meter.add(player, out, len(x))
+            playing[player] = left
+            if not left:
+                del playing[player]
+        return {player for player, rests in resting.items() if rests}
 
     def _losses(
         self,
@@ -136,6 +161,8 @@ class Step:
                 meter.add(player, {f"{name}_weight": numbers[name] for name in relative}, n)
             meter.add(player, terms, n, {**metered, **{name: numbers[name] for name in relative}})
             finite.add(player, terms)
+            if player == "disc" and self._gates is not None:
+                self._gates.note(terms, n)
             meter.add(player, self.objective.figures(player, views, terms), n)
             if keep_ledger:
                 meter.add(player, ledger.entries(self.players, views, gradients, numbers), n)
