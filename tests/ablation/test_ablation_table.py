@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from vaegan.ablation.formats import differing, measured
 from vaegan.ablation.table import ArmRuns, as_rows, figures_of, make_table
 from vaegan.run.reading import RunFiles
 
@@ -229,6 +230,36 @@ def test_a_distance_goes_by_the_name_of_any_network():
     assert {label: entry.mean for label, entry in entries(table, FRECHET).items()} == {"a": 9.0, "b": 4.0}
     assert bests(table, FRECHET) == ["b"]
     assert table.remarks == ["No run has distances/samples/kernel."]
+
+
+def judged(label, value, own_judge=False):
+    distances = section({"samples/fid": value}) | ({"own_judge": True} if own_judge else {})
+    return ArmRuns(label, {0: made(psnr=20.0 + value, sections={"distances": distances})})
+
+
+def test_an_arm_is_not_best_by_a_network_of_its_own_loss():
+    arms = [judged("a", 3.0), judged("b", 1.0, own_judge=True), judged("c", 2.0)]
+    table = table_of(*arms, metrics=[FRECHET, PSNR])
+    assert bests(table, FRECHET) == ["c"] and bests(table) == ["a"]
+    found = entries(table, FRECHET)
+    assert found["b"].difference is None and found["c"].difference == -1.0
+    assert (measured(found["b"]), differing(found["b"])) == ("1 (own judge)", "does not compare")
+    assert table.remarks == [
+        "b has its own judge in Fréchet distance of samples: the network of these figures also served in its "
+        "loss. It is not best in them, and there are no differences to it."
+    ]
+    assert entries(table_of(*arms, metrics=[FRECHET], baseline="b"), FRECHET)["a"].difference is None
+
+
+def test_columns_are_called_as_the_evaluations_call_them():
+    """Those in several feature networks name them."""
+    title = "Fréchet distance (random ResNet-18), samples"
+    arms = [judged("a", 3.0), judged("b", 1.0)]
+    for each in arms:
+        meanings = each.runs[0].evaluation["sections"]["distances"]["meanings"]
+        meanings["samples/frechet"] = {"title": title, "text": "", "unit": "", "better": "lower"}
+    assert table_of(*arms, metrics=[FRECHET]).columns[0].title == title
+    assert table_of(judged("a", 3.0), judged("b", 1.0), metrics=[FRECHET]).columns[0].title != title
 
 
 def test_columns_mean_what_the_runs_say_or_else_what_is_known():

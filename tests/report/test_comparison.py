@@ -122,6 +122,16 @@ def test_runs_with_pixels_of_another_range_are_not_ranked_by_their_losses(sweep,
     assert "PBP loss, does not compare: other pixel_range; KL divergence." in page
 
 
+def test_a_run_is_not_best_by_a_network_of_its_own_loss(tmp_path, evaluation):
+    runs = []
+    for name, frechet in (("a", 3.0), ("b", 1.0), ("c", 2.0)):
+        each = changed(evaluation, psnr=20.0, frechet=frechet)
+        each["sections"]["distances"] |= {"own_judge": True} if name == "b" else {}
+        runs.append(write_run(tmp_path / name, {"beta": frechet}, each))
+    compare(runs, made(tmp_path / "out"))
+    assert rows(tmp_path / "out")["Fréchet distance"] == ["↓ lower", "3", "1 (own judge)", "**2**"]
+
+
 def test_runs_on_other_data_are_not_ranked(sweep, tmp_path, evaluation):
     folder = write_run(tmp_path / "other", {"dataset": "mnist"}, changed(evaluation, psnr=30.0))
     compare([sweep[0], folder], made(tmp_path / "out"))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from vaegan.ablation.letters import escaped, in_ascii, spelled
 from vaegan.ablation.table import Column, Entry, Row, Table
+from vaegan.report.comparable import OWN_JUDGE
 from vaegan.report.comparison import markdown_table
 from vaegan.report.rendering import ABSENT, figure
 
@@ -34,10 +35,11 @@ def measured(entry: Entry | None) -> str:
     """A mean and its deviation, "20.31 ± 0.12": two digits for the deviation, as many places for the mean."""
     if entry is None:
         return ABSENT
+    note = f" ({OWN_JUDGE})" if entry.own_judge else ""
     if not entry.deviation:
-        return figure(entry.mean) if entry.deviation is None else f"{figure(entry.mean)} ± 0"
+        return (figure(entry.mean) if entry.deviation is None else f"{figure(entry.mean)} ± 0") + note
     places = places_of(entry.deviation)
-    return f"{_minus(entry.mean, places)} ± {entry.deviation:,.{places}f}"
+    return f"{_minus(entry.mean, places)} ± {entry.deviation:,.{places}f}{note}"
 
 
 def differing(entry: Entry | None) -> str:

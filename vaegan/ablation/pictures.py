@@ -15,7 +15,7 @@ from vaegan.ablation.table import ArmRuns, by_name, figures_of, value_of
 from vaegan.figures.curves import save_comparison
 from vaegan.figures.grids import GAP
 from vaegan.marks import save_figure, save_picture
-from vaegan.report.comparable import doubts_of_curves, unlike
+from vaegan.report.comparable import doubts_of_curves, is_own_judge, unlike
 from vaegan.run.layout import RunPaths
 from vaegan.run.reading import RunFiles
 
@@ -143,13 +143,14 @@ def _alike(arms: Sequence[ArmRuns], key: str) -> bool:
 
 
 def _points(arms: Sequence[ArmRuns], distortion: str) -> list[tuple[str, float, float]]:
-    """Label, distortion and distance of the runs that have both figures."""
+    """Label, distortion and distance of the runs that have both figures, and no judge of their own."""
     points = []
     for arm in arms:
         for run in arm.runs.values():
             figures = figures_of(run)
             x, y = value_of(figures, distortion), value_of(figures, PERCEPTION)
-            if x is not None and y is not None and math.isfinite(x) and math.isfinite(y):
+            there = x is not None and y is not None and math.isfinite(x) and math.isfinite(y)
+            if there and not is_own_judge(run, PERCEPTION):
                 points.append((arm.label, x, y))
     return points
 

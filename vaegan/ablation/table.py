@@ -10,10 +10,12 @@ from vaegan.ablation.metrics import ACCURACY, OF_RUNS, OTHER_NAMES, known_metric
 from vaegan.ablation.statistics import bootstrap_interval, mean_and_deviation
 from vaegan.quantities import find
 from vaegan.report.comparable import (
+    OWN_JUDGE,
     TIMES,
     differences_in_data,
     differing_protocols,
     doubt_of,
+    is_own_judge,
     sections_of,
     unlike,
 )
@@ -54,7 +56,8 @@ class Entry:
     difference: the mean difference to the baseline with the same seed; low and high: the ends of its
     interval. All three are None for the baseline itself and if no seed is shared; the ends also for a single
     shared seed. best: True if no arm has a better mean, provided that the arms compare. doubt: the reason why
-    the figure does not mean the same in the baseline; then there is no difference.
+    the figure does not mean the same in the baseline; then there is no difference. own_judge: True if the
+    figure's network also served in the arm's loss; then it is not best, and there is no difference.
     """
 
     values: dict[int, float]
@@ -65,6 +68,7 @@ class Entry:
     high: float | None = None
     best: bool = False
     doubt: str = ""
+    own_judge: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,8 @@ def make_table(
         remarks.append(f"No run has {', '.join(missing)}.")
     columns = [_column(key, having(arms, key, found)) for key in present]
     remarks += [*_doubts(columns, runs), *_lacking(arms, columns, found)]
-    bests = {column.key: _best(column, found) for column in columns}
+    remarks += _own_judges(arms, columns)
+    bests = {column.key: _best(column, arms, found) for column in columns}
     (against,) = (arm for arm in arms if arm.label == baseline)
     rows = []
     for arm in arms:
@@ -213,9 +218,13 @@ def _column(key: str, runs: Mapping[str, RunFiles]) -> Column:
     return Column(key, title, text, unit, better, doubt)
 
 
-def _best(column: Column, found: Found) -> float | None:
+def _best(column: Column, arms: Sequence[ArmRuns], found: Found) -> float | None:
     """The best mean of a figure, if one direction is better and the arms differ."""
-    means = {mean(each[column.key].values()) for each in found.values() if each[column.key]}
+    means = {
+        mean(found[arm.label][column.key].values())
+        for arm in arms
+        if found[arm.label][column.key] and not _is_own_judge(arm, column.key)
+    }
     if not column.better or len(means) < 2:
         return None
     return max(means) if column.better == "higher" else min(means)
@@ -227,15 +236,34 @@ def _entry(found: Found, arm: ArmRuns, against: ArmRuns | None, key: str, best: 
     if not values:
         return None
     middle, deviation = mean_and_deviation(list(values.values()))
-    plain = Entry(values, middle, deviation, best=middle == best)
+    own = _is_own_judge(arm, key)
+    plain = Entry(values, middle, deviation, best=middle == best and not own, own_judge=own)
     if against is None:
         return plain
+    if own or _is_own_judge(against, key):
+        return replace(plain, doubt=OWN_JUDGE)
     if doubt := doubt_of(unlike(key, having([against, arm], key, found))):
         return replace(plain, doubt=doubt)
     other = found[against.label][key]
     differences = [value - other[seed] for seed, value in values.items() if seed in other]
     low, high = bootstrap_interval(differences) or (None, None)
     return replace(plain, difference=mean(differences) if differences else None, low=low, high=high)
+
+
+def _is_own_judge(arm: ArmRuns, key: str) -> bool:
+    """True if a figure's network also served in the loss of one of the arm's runs."""
+    return any(is_own_judge(run, key) for run in arm.runs.values())
+
+
+def _own_judges(arms: Sequence[ArmRuns], columns: Sequence[Column]) -> Iterable[str]:
+    """A sentence per arm whose figures were taken in a network that also served in its loss."""
+    for arm in arms:
+        titles = [column.title for column in columns if _is_own_judge(arm, column.key)]
+        if titles:
+            yield (
+                f"{arm.label} has its {OWN_JUDGE} in {'; '.join(titles)}: the network of these figures also "
+                "served in its loss. It is not best in them, and there are no differences to it."
+            )
 
 
 def _doubts(columns: Sequence[Column], runs: Mapping[str, RunFiles]) -> Iterable[str]:

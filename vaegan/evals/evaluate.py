@@ -13,6 +13,7 @@ from vaegan.evals.gan_figures import evaluate_gan_figures
 from vaegan.evals.latents import evaluate_latents
 from vaegan.evals.likelihood import evaluate_likelihood
 from vaegan.evals.material import MOST_IMAGES, ImageSet, Material
+from vaegan.evals.own_judge import mark_own_judge
 from vaegan.evals.perceptual import evaluate_perceptual, find_lpips
 from vaegan.evals.pictures import draw_pictures
 from vaegan.evals.reconstruction import evaluate_reconstruction
@@ -93,15 +94,20 @@ def _sections(
     networks = find_features(features, material, classifier, say)
     several = len(networks) > 1
     perceptual = find_lpips(lpips, say)
-    records = material.trained.records()
+    records, options = material.trained.records(), material.trained.config.to_dict()
     for name, evaluate in {
         "reconstruction": evaluate_reconstruction,
-        "perceptual": lambda material: evaluate_perceptual(material, perceptual),
+        "perceptual": lambda material: evaluate_perceptual(material, perceptual, options),
         "likelihood": evaluate_likelihood,
         "latents": evaluate_latents,
         **{
-            name: lambda material, name=name: evaluate_distances(material, networks[name], name, several)
-            for name in networks
+            name: lambda material, name=name, network=network: mark_own_judge(
+                evaluate_distances(material, network, name, several),
+                network.pretrained,
+                network.short,
+                options,
+            )
+            for name, network in networks.items()
         },
         "gan_figures": lambda material: evaluate_gan_figures(material, records, classifier),
         "detectability": evaluate_detectability,

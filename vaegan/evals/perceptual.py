@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from vaegan.errors import OptionError
 from vaegan.evals.classifier import Say
 from vaegan.evals.material import Material
+from vaegan.evals.own_judge import mark_own_judge
 from vaegan.evals.section import Section
 from vaegan.pixels import from_uint8
 from vaegan.quantities import Quantity, add_all
@@ -92,8 +94,13 @@ def find_lpips(asked: str | None, say: Say) -> Lpips | None:
     return found
 
 
-def evaluate_perceptual(material: Material, lpips: Lpips | None) -> Section | None:
-    """LPIPS of the held-out images' reconstructions; None for a GAN, and without a network."""
+def evaluate_perceptual(
+    material: Material, lpips: Lpips | None, options: Mapping[str, Any] = MappingProxyType({})
+) -> Section | None:
+    """LPIPS of the held-out images' reconstructions; None for a GAN, and without a network.
+
+    options: the run's, whose loss may use the same network.
+    """
     if lpips is None or not material.reconstructs:
         return None
     net = lpips.net.to(material.device)
@@ -118,7 +125,9 @@ def evaluate_perceptual(material: Material, lpips: Lpips | None) -> Section | No
     protocol = material.protocol(network=lpips.name, size=size, reconstructions="from the posterior's mean")
     n = len(of_each)
     warnings = [] if n >= FEW else [f"A mean over {n} images only."]
-    return Section("perceptual", "Perceptual distance", protocol, {"lpips": of_each.mean().item()}, warnings)
+    values = {"lpips": of_each.mean().item()}
+    section = Section("perceptual", "Perceptual distance", protocol, values, warnings)
+    return mark_own_judge(section, lpips.pretrained, lpips.name.partition(",")[0], options)
 
 
 def _prepared(images: Tensor) -> Tensor:

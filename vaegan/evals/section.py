@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vaegan.quantities import Quantity, find
+from vaegan.report.comparable import OWN_JUDGE
 
 
 @dataclass
@@ -14,7 +15,8 @@ class Section:
     name: its key. protocol: how its figures were measured (split, counts, weights, seed, network), in words
     or numbers. values: figures by key, a number or a list of them; None for a figure that does not exist
     here. warnings: reasons to doubt a figure, one sentence each. own: quantities in place of the
-    vocabulary's. A figure `psnr` may have an interval, from `psnr_low` to `psnr_high`.
+    vocabulary's. own_judge: True if the network of the figures also served in the run's loss. A figure `psnr`
+    may have an interval, from `psnr_low` to `psnr_high`.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Section:
     values: dict[str, Any]
     warnings: list[str] = field(default_factory=list)
     own: Mapping[str, Quantity] = field(default_factory=dict)
+    own_judge: bool = False
 
     @property
     def meanings(self) -> dict[str, Quantity]:
@@ -32,10 +35,13 @@ class Section:
     def headlines(self) -> list[dict[str, str]]:
         """The main figures that exist, in the order of the values: "label", "value" and "unit" of each."""
         return [
-            {"label": each.title, "value": self._shown(key, each.format), "unit": each.unit}
+            {"label": each.title, "value": self._shown(key, each.format), "unit": self._unit(each)}
             for key, each in self.meanings.items()
             if each.headline and self.values[key] is not None
         ]
+
+    def _unit(self, quantity: Quantity) -> str:
+        return ", ".join(filter(None, [quantity.unit, OWN_JUDGE if self.own_judge else ""]))
 
     def _shown(self, key: str, format_spec: str) -> str:
         """A value, and its interval if there is one: "0.012 [0.01, 0.014]"."""
@@ -59,4 +65,5 @@ class Section:
                 for key, each in self.meanings.items()
             },
             "warnings": self.warnings,
+            **({"own_judge": True} if self.own_judge else {}),
         }

@@ -13,6 +13,8 @@ OWN_TO_A_RUN = ("weights", "seed", "pbp")  # keys of a protocol that may differ 
 MACHINE = ("device_name", "threads", "processes")  # keys of an environment on which times depend
 TIMES = ("wall_s", "images_per_s")
 
+OWN_JUDGE = "own judge"  # beside a figure whose network also served in the run's loss
+
 # in [-1, 1] a squared error is four times as large as in [0, 1], and a density half as large
 PBP_LOSS = ("pbp", "pixel_range")
 GAME = ("adv", "label_smoothing")
@@ -122,6 +124,14 @@ def differing_protocols(runs: Mapping[str, RunFiles]) -> Iterator[tuple[str, str
 def sections_of(run: RunFiles) -> Mapping[str, Any]:
     """The sections of the run's evaluation by their names; empty without an evaluation."""
     return run.evaluation["sections"] if run.evaluation else {}
+
+
+def is_own_judge(run: RunFiles, key: str) -> bool:
+    """True if the network behind a figure of an evaluation also served in the run's loss.
+
+    key: of a table, "distances/samples/frechet". The run cannot be best in such a figure.
+    """
+    return bool(sections_of(run).get(key.partition("/")[0], {}).get("own_judge"))
 
 
 def _protocol_keys(section: str, runs: Mapping[str, RunFiles]) -> dict[str, dict[str, str]]:

@@ -10,11 +10,13 @@ from vaegan.errors import UserError
 from vaegan.figures.curves import save_comparison
 from vaegan.files import write_whole
 from vaegan.report.comparable import (
+    OWN_JUDGE,
     differences_in_data,
     differing_protocols,
     doubt_of,
     doubts_of_curves,
     housekeeping,
+    is_own_judge,
     sections_of,
     unlike,
 )
@@ -139,20 +141,29 @@ def _parts(runs: Mapping[str, RunFiles]) -> Iterator[Part]:
                 having = {label: run for label, run in runs.items() if is_number(values[label].get(key))}
                 doubt = doubt_of(unlike(f"{name}/{key}", having))
                 what = ", ".join(filter(None, [meaning["text"] or key, meaning["unit"]]))
-                cells = _cells(found, "" if doubt else meaning["better"])
+                own = [is_own_judge(run, f"{name}/{key}") for run in runs.values()]
+                cells = _cells(found, "" if doubt else meaning["better"], own)
                 rows.append((what, key, doubt or BETTER[meaning["better"]], cells))
         title = next(iter(sections.values()))["title"]
         warnings = [f"{label}: {text}" for label, part in sections.items() for text in part["warnings"]]
         yield Part(title, rows, [*([doubts[name]] if name in doubts else []), *warnings])
 
 
-def _cells(values: Sequence[Any], better: str) -> list[Cell]:
-    """The values of a row. The best are marked if one direction is better and there are two or more."""
-    numbers = [value for value in values if is_number(value)]
+def _cells(values: Sequence[Any], better: str, own_judge: Sequence[bool]) -> list[Cell]:
+    """The values of a row. The best are marked if one direction is better and there are two or more.
+
+    own_judge: True for those that cannot be best, since their network also served in the run's loss.
+    """
+    numbers = [value for value, own in zip(values, own_judge, strict=True) if is_number(value) and not own]
     best = None
     if better and len(set(numbers)) > 1:
         best = max(numbers) if better == "higher" else min(numbers)
-    return [Cell(figure(value), best is not None and value == best) for value in values]
+    return [
+        Cell(f"{figure(value)} ({OWN_JUDGE})")
+        if own and is_number(value)
+        else Cell(figure(value), best is not None and value == best)
+        for value, own in zip(values, own_judge, strict=True)
+    ]
 
 
 def _markdown(
