@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vaegan.config.knobs import signature_knobs
 from vaegan.config.schema import Config
 from vaegan.errors import OptionError, UserError
 from vaegan.failures import in_a_line, out_of_memory
@@ -99,19 +100,23 @@ def check_parts(
 
 
 def check_terms(terms: Iterable[Term], objective: Objective, image_shape: tuple[int, int, int]) -> None:
-    """Try the terms from outside the package on a few grey images.
+    """Try the terms from outside the package, and those that use other networks, on a few grey images.
 
     Raises: OptionError for the first that fails or gives no scalar.
     """
     x = torch.full((N_IMAGES, *image_shape), 0.5)
     views = objective.views(x, torch.zeros(N_IMAGES, objective.players.latent_dim))
     for term in terms:
-        if not is_from_outside(term.compute):
+        if term.disc_features and not hasattr(objective.players.disc, "with_features"):
+            problem = "this discriminator does not hand out its features; it has no method with_features"
+            raise OptionError(term.weight.name, problem)
+        if not (is_from_outside(term.compute) or signature_knobs(term.compute)):
             continue
-        views.turn(term.player)
+        views.turn(term.player, with_features=term.disc_features)
+        compute = objective.terms[term.player][term.name]
         contract = "a term is called with the views of a batch, and gives a scalar"
         try:
-            given = term.compute(views)
+            given = compute(views)
         except Exception as error:
             raise _failure(term.weight.name, f"the term {term.key} fails", error, contract) from error
         if not _one_of(())(given):

@@ -40,7 +40,7 @@ class Knob:
         """Each network's default: "conv 3, deep_conv 4", or "leaky_relu / relu" where two differ."""
         shown = []
         for name, defaults in self.networks.items():
-            values = " / ".join("auto" if default is None else str(default) for default in defaults)
+            values = " / ".join(map(_shown, defaults))
             shown.append(f"{name.rstrip(':')} {values}".strip())
         return ", ".join(shown)
 
@@ -88,6 +88,13 @@ def _declared(part: Callable, called: str) -> Iterator[tuple[str, Any, Any]]:
             problem = f"its knob `{name}` has no {missing}; write it as `{name}: int = 64`"
             raise UserError(f"{called}: {problem}")
         yield name, _without_none(hints[name]), parameter.default
+
+
+def _shown(default: Any) -> str:
+    """A default as it would be typed."""
+    if isinstance(default, tuple | list):
+        return ",".join(map(str, default))
+    return "auto" if default is None else str(default)
 
 
 def _without_none(annotation: Any) -> Any:

@@ -605,7 +605,10 @@ def _knob_field(knob: Knob, prefix: str) -> tuple[Any, Any]:
 
 def _term_knob_field(knob: Knob, term: Term) -> tuple[Any, Any]:
     nature = {"needs": needed_by(term), "weight_for": term.player}
-    return (knob.annotation | None, option(None, knob.description, shown=knob.defaults, **nature))
+    annotation = knob.annotation | None
+    if LISTED in getattr(knob.annotation, "__metadata__", ()):  # where `is_listed` looks for it
+        annotation = Annotated[annotation, LISTED]
+    return (annotation, option(None, knob.description, shown=knob.defaults, **nature))
 
 
 def needed_by(term: Term) -> tuple[Part, ...]:

@@ -69,14 +69,14 @@ class Players(nn.Module):
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, C, H, W] -> the posterior's mu and logvar, each [B, latent_dim]."""
-        with self._autocast(x):
+        with self.autocast(x):
             mu, logvar = self.encoder(x)
         return mu.float(), logvar.float()
 
     def decode(self, z: Tensor) -> Tensor:
         """z [B, latent_dim] -> pixel logits [B, C, H, W]."""
         decoder = self.decoder if self.training else self.trained_decoder
-        with self._autocast(z):
+        with self.autocast(z):
             logits = decoder(z)
         return logits.float()
 
@@ -86,7 +86,7 @@ class Players(nn.Module):
 
     def judge(self, x: Tensor, with_features: bool = False) -> tuple[Tensor, list[Tensor]]:
         """D's logits for x [B, C, H, W], and its features [B, ...] if they are wanted, else none."""
-        with self._autocast(x):
+        with self.autocast(x):
             logits, features = self.disc.with_features(x) if with_features else (self.disc(x), [])
         return logits.float(), [feature.float() for feature in features]
 
@@ -103,7 +103,8 @@ class Players(nn.Module):
             raise UserError("a GAN has no encoder and cannot reconstruct; train a VAE for reconstructions")
         return self.pixels(self.decode(self.encode(x)[0]))
 
-    def _autocast(self, tensor: Tensor) -> torch.autocast:
+    def autocast(self, tensor: Tensor) -> torch.autocast:
+        """The context of the run's precision, on the device of this tensor."""
         return torch.autocast(tensor.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
 
