@@ -40,6 +40,11 @@ CONV = (
     "--disc-warmup-epochs 1 --lecam 0.3 --gates 1,0.1 --adv hinge --spectral-norm --ema 0.9 "
     "--max-disc-loss 0 --lr exp(0.001,0.0001,100%) --beta linear(0,1,100%) --disc-weight linear(0,10,9st)"
 )
+STEERED = (
+    f"{TINY} --vae conv --base-channels 2 --disc small_conv --disc-base-channels 2 --solo-epochs 1 "
+    "--epochs 3 --disc-weight share(linear(0,0.3,50%)) --feature-matching share(0.2) --r1 0.3 "
+    "--perceptual-weight 0.1 --perceptual-network random"
+)
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["pytest", "processes"])

@@ -230,6 +230,7 @@ CASES = {
     },
     "r1 in every second step": {**COMBO, "r1": 5, "penalty_every": 2},
     "r2 and a penalty": {**COMBO, "r2": 5, "gp": 3},
+    "by share": {**COMBO, "disc_weight": "share(linear(0.1, 0.3, 50%))"},
     "hinge": {**GAN, "adv": "hinge"},
     "pairs": {**COMBO, "adv": "rpgan"},
     "instance noise": {**COMBO, "instance_noise": 0.5},

@@ -17,7 +17,7 @@ import processes
 import pytest
 import torch
 from PIL import Image
-from processes import CONV, GAN, HYBRID, TINY, differences, ended, go_on, outcome, unfinished
+from processes import CONV, GAN, HYBRID, STEERED, TINY, differences, ended, go_on, outcome, unfinished
 from safetensors.torch import load_file
 
 import train_vaegan
@@ -30,7 +30,7 @@ from vaegan.run.folder import Run
 from vaegan.training.checkpoint import Checkpoints, last_checkpoint, read, write
 from vaegan.training.step import Step
 
-SYSTEMS = {"hybrid": HYBRID, "gan": GAN, "conv": CONV}
+SYSTEMS = {"hybrid": HYBRID, "gan": GAN, "conv": CONV, "steered": STEERED}
 STEPS = 6  # an epoch
 PLAIN = f"{TINY} --vae dense --hidden-dim 4 --epochs 2"
 ON_PICTURES = PLAIN.replace("--batch-size 256", "--batch-size 4")

@@ -258,6 +258,32 @@ def test_while_d_warms_up_the_vae_is_that_of_a_solo_epoch_to_the_bit(accumulate)
     assert not any(p.grad is None for p in players.parameters_of("disc"))
 
 
+def test_a_share_of_0_is_the_vae_to_the_bit():
+    without = run(**{name: value for name, value in HYBRID.items() if not name.startswith(("disc", "solo"))})
+    for weight in ("share(0)", "0"):
+        steered = run(**{**HYBRID, "disc_weight": weight, "feature_matching": "share(0)", "fm_layers": 1})
+        for (name, ours), theirs in zip(
+            without[1].state_dict().items(),
+            (steered[1].state_dict()[n] for n in without[1].state_dict()),
+            strict=True,
+        ):
+            assert ours.equal(theirs), name
+
+
+def test_a_share_is_held_within_a_tenth_after_its_first_steps():
+    options = {**HYBRID, "epochs": 9, "solo_epochs": 1, "disc_weight": "share(0.3)"}
+    watcher, _ = run(n=512, **options, feature_matching="share(0.2)", fm_layers=[1])
+    assert "train/gen/adv_share" not in watcher.records[0]  # a solo epoch has one term at the pixels
+    late = watcher.records[4:]  # the ledger samples but two steps an epoch, of eight images each
+    for term, share in (("adv", 0.3), ("feature_matching", 0.2), ("pbp", 0.5)):
+        shares = [record[f"train/gen/{term}_share"] for record in late]
+        assert sum(shares) / len(shares) == pytest.approx(share, rel=0.1)
+    for record in late:
+        assert record["weight/gen/adv"] > 0
+        weighted = record["test/gen/adv"] * record["weight/gen/adv"]
+        assert record["test/gen/adv_weighted"] == pytest.approx(weighted)
+
+
 PULLS = {"logits", "hat", "layer", "cosine", "share"}  # endings of the ledger's keys
 
 

@@ -35,6 +35,17 @@ CASES = {
     "hybrid of convolutions": {**CONV, "vae": "conv", "solo_epochs": 0, "gp": 2, "instance_noise": 0.3},
     "hybrid, augmented": {**HYBRID, "augment": "hflip,rotate:20,colour"},
     "D warms up": {**HYBRID, "solo_epochs": 1, "disc_warmup_epochs": 1, "gp": 2, "instance_noise": 0.3},
+    "by share": {**HYBRID, "r1": 1, "disc_weight": "share(0.3)"},
+    "by share, of convolutions": {
+        **{
+            **CONV,
+            "vae": "conv",
+            "solo_epochs": 0,
+            "pbp": "gaussian",
+            "ema": 0.9,
+            "disc_weight": "share(0.2)",
+        },
+    },
     "gan": GAN,
     "gan, three steps of D": {**GAN, "adv": "wgan-gp", "disc_steps": 3},
     "gan of convolutions under diffaug": {
@@ -97,6 +108,17 @@ def test_a_batch_in_three_parts_comes_to_what_it_comes_to_whole(name):
     for name, value in whole.players.state_dict().items():
         # Adam moves a weight whose gradient is a rounding error by as much as any other
         assert (parts.players.state_dict()[name] - value).abs().float().mean() < 1e-5, name
+
+
+@pytest.mark.parametrize("weights", [(3, 5), ("share(0.2)", "share(0.2)")])
+def test_the_scale_of_features_is_that_of_each_part(weights):
+    """As with batch norm, a part has a variance of its own; so figures agree but roughly."""
+    options = {**CONV, "vae": "conv", "solo_epochs": 0, "fm_layers": [1, 2]}
+    options |= dict(zip(("disc_weight", "feature_matching"), weights, strict=True))
+    (whole, phase), (parts, _) = (made(**options, accumulate=k) for k in (1, 3))
+    for number in range(2):
+        expected, means = (play(step, phase, number) for step in (whole, parts))
+    assert means == {key: pytest.approx(value, rel=0.05, abs=1e-3) for key, value in expected.items()}
 
 
 def _largest(gradient):

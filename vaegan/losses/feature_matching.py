@@ -95,6 +95,7 @@ def matching(
 
     real, fake: the features [B, c, ...] of all layers. layers: numbers, from 1. l2: the mean squared
     difference over the mean variance of the originals' channels; l1: the mean absolute one over its root.
+    Of a batch in parts, each part has its own variance.
     Raises: OptionError for a layer that the network does not have.
     """
     if max(layers) > len(real):

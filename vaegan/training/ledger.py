@@ -1,5 +1,7 @@
 """The ledger: how hard each term of `gen` pulls at the pixels, measured in a few steps of each epoch."""
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,6 +9,7 @@ from torch import Tensor
 from vaegan.nets.players import Players
 from vaegan.objective.balance import last_layer, mean_norm
 from vaegan.objective.views import Views
+from vaegan.parallel import ALONE, Ranks
 from vaegan.pixels import activation_slope
 from vaegan.quantities import SHARE
 
@@ -24,34 +27,50 @@ def is_sampled(batch: int, n_batches: int, disc_steps: int = 1) -> bool:
     return any(batch - disc_steps < place <= batch for place in places)
 
 
-def entries(
-    players: Players,
-    views: Views,
-    gradients: dict[str, Tensor],
-    weights: dict[str, float | Tensor],
-) -> dict[str, Tensor]:
-    """The figures of one part of a batch, by name: adv_grad_logits, ...
+class Ledger:
+    """The ledger of one step.
 
-    gradients: of each term that acts through the pixels, at the pixel logits, unweighted.
-    NAME_grad_logits, NAME_grad_x_hat: mean over images of the norm of the gradient there, per image.
-    NAME_grad_last_layer: its norm at the decoder's last layer. NAME_cosine: the mean over images of the
-    cosine of its gradient with the PBP loss's, at the pixel logits. NAME_share: the weighted norm at the
-    pixel logits, which `with_shares` turns into a share. Only for two terms or more.
+    NAME_grad_logits, NAME_grad_x_hat: mean over images of the norm of the gradient there, per image, of the
+    unweighted term. NAME_grad_last_layer: its norm at the decoder's last layer. NAME_cosine: the mean over
+    images of the cosine of its gradient with the PBP loss's, at the pixel logits. NAME_share: the weighted
+    norm at the pixel logits, which `with_shares` turns into a share. Only for two terms or more.
     """
-    if len(gradients) < 2:
-        return {}
-    layer, slope = last_layer(players.decoder), activation_slope(views.pixel_logits, players.pixel_range)
-    found = {}
-    for name, gradient in gradients.items():
-        at_layer = torch.autograd.grad(views.decoded, layer, gradient, retain_graph=True)[0]
-        found[f"{name}_grad_logits"] = mean_norm(gradient)
-        found[f"{name}_grad_x_hat"] = mean_norm(gradient / slope)
-        found[f"{name}_grad_last_layer"] = torch.linalg.vector_norm(at_layer)
-        if name != "pbp" and "pbp" in gradients:
-            alike = F.cosine_similarity(gradient.flatten(1), gradients["pbp"].flatten(1), eps=0)
-            found[f"{name}_cosine"] = alike.nan_to_num(0).mean()
-        found[name + SHARE] = weights[name] * mean_norm(gradient)
-    return found
+
+    def __init__(self, players: Players):
+        self._pixel_range = players.pixel_range
+        self._layer = last_layer(players.decoder)
+        self._at_layer: dict[str, Tensor] = {}
+
+    def of_part(
+        self, views: Views, gradients: dict[str, Tensor], weights: Mapping[str, float | Tensor]
+    ) -> dict[str, Tensor]:
+        """The figures of one part of a batch, by name, but for those of the last layer.
+
+        gradients: of each term that acts through the pixels, at the pixel logits, unweighted.
+        """
+        if len(gradients) < 2:
+            return {}
+        slope = activation_slope(views.pixel_logits, self._pixel_range)
+        found = {}
+        for name, gradient in gradients.items():
+            part = views.share.weight * gradient
+            at_layer = torch.autograd.grad(views.decoded, self._layer, part, retain_graph=True)[0]
+            self._at_layer[name] = self._at_layer.get(name, 0) + at_layer
+            found[f"{name}_grad_logits"] = mean_norm(gradient)
+            found[f"{name}_grad_x_hat"] = mean_norm(gradient / slope)
+            if name != "pbp" and "pbp" in gradients:
+                alike = F.cosine_similarity(gradient.flatten(1), gradients["pbp"].flatten(1), eps=0)
+                found[f"{name}_cosine"] = alike.nan_to_num(0).mean()
+            found[name + SHARE] = weights[name] * mean_norm(gradient)
+        return found
+
+    def of_step(self, ranks: Ranks = ALONE) -> dict[str, Tensor]:
+        """The figures of the last layer, whose gradient is the sum over parts and processes."""
+        found = {}
+        for name, gradient in self._at_layer.items():
+            ranks.add_up(gradient)
+            found[f"{name}_grad_last_layer"] = torch.linalg.vector_norm(gradient)
+        return found
 
 
 def with_shares(means: dict[str, float]) -> dict[str, float]:

@@ -12,11 +12,11 @@ from vaegan.nets.players import Players
 from vaegan.objective.schedule import Phase, Schedule
 from vaegan.objective.weights import Factor, Relative
 from vaegan.parallel import ALONE, Ranks
-from vaegan.training import ledger
 from vaegan.training.alarms import DIVERSITY, alarms
 from vaegan.training.checkpoint import Checkpoints, Progress
 from vaegan.training.finite import FiniteCheck
 from vaegan.training.held_out import evaluate
+from vaegan.training.ledger import is_sampled, with_shares
 from vaegan.training.loader import Loader
 from vaegan.training.meters import Meter
 from vaegan.training.optim import LearningRates
@@ -87,7 +87,7 @@ def train(
             batch_size = train_set.sizes[progress.batch]
             finite.at(epoch, progress.step)
             floor = bool(config.augment) or progress.floor is None
-            sampled = ledger.is_sampled(progress.batch, len(train_set), phase.disc_steps)
+            sampled = is_sampled(progress.batch, len(train_set), phase.disc_steps)
             play(images, batch_size, phase, progress.step, progress.meter, finite, floor, sampled)
             progress.batch += 1
             progress.step += 1
@@ -98,7 +98,7 @@ def train(
                 watcher.on_step(epoch, phase, progress.meter, batch_size)
         finite.check()
         # waits for the device: the time is the epoch's
-        means = {"train": ledger.with_shares(progress.meter.means(ranks))}
+        means = {"train": with_shares(progress.meter.means(ranks))}
         floor = means["train"].pop("gen/pbp_floor", progress.floor)
         trained = time.perf_counter()
         ranks.copy_first(players.buffers())  # batch norm has seen each process's own images

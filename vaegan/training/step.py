@@ -21,9 +21,9 @@ from vaegan.objective.weights import Factor, Relative
 from vaegan.parallel import ALONE, LEAST_SHARE, Ranks, Share
 from vaegan.pixels import from_uint8, in_model_range, to_model_range
 from vaegan.seeds import seed_for, seed_torch
-from vaegan.training import ledger
 from vaegan.training.finite import FiniteCheck
 from vaegan.training.gates import build_gates
+from vaegan.training.ledger import Ledger
 from vaegan.training.meters import Meter
 from vaegan.training.optim import PlayerOptimiser
 
@@ -100,7 +100,8 @@ class Step:
         for player, weights in playing.items():  # disc first, then gen
             # several parts are computed again for each player, so that no graph outlives a turn
             views = (together or views_of(part, player == "gen") for part in parts)
-            losses = self._losses(player, views, weights, metered[player], meter, finite, keep_ledger)
+            ledger = Ledger(self.players) if keep_ledger and player == "gen" else None
+            losses = self._losses(player, views, weights, metered[player], meter, finite, ledger)
             with self._unnoticed(together, x.device) if hidden == player else contextlib.nullcontext():
                 if player == "disc" and "disc" in resting:
                     for _ in losses:  # computed for the gates and for the figures
@@ -108,6 +109,8 @@ class Step:
                     continue
                 norm = self.optims[player].minimise(losses, self.ranks)
             meter.add(player, {"grad_norm": norm}, len(x))
+            if ledger:
+                meter.add(player, ledger.of_step(self.ranks), len(x))
             finite.add(player, {"grad_norm": norm})
         if "gen" in playing:
             self.players.average(self.optims["gen"].n_steps)
@@ -139,7 +142,7 @@ class Step:
         metered: dict[str, Factor],
         meter: Meter,
         finite: FiniteCheck,
-        keep_ledger: bool,
+        ledger: Ledger | None,
     ) -> Iterator[Tensor]:
         """The player's loss on each part of a batch; their sum is its loss on the full batch.
 
@@ -147,7 +150,6 @@ class Step:
         which only some steps compute.
         """
         relative = [name for name, factor in weights.items() if isinstance(factor, Relative)]
-        keep_ledger = keep_ledger and player == "gen"
         for views in parts:
             n, part = len(views.x), views.share.weight
             last = views.share.stop == self.ranks.share(views.share.batch_size).stop
@@ -155,7 +157,7 @@ class Step:
             with _kept_random_state(views.x.device, enabled=not last):
                 terms = self.objective.play(player, views, weights, cut=bool(relative))
             numbers: Mapping[str, float | Tensor] = weights
-            gradients = pixel_gradients(terms, views.pixel_logits) if relative or keep_ledger else {}
+            gradients = pixel_gradients(terms, views.pixel_logits) if relative or ledger else {}
             if relative:
                 numbers = self._balance.weights(weights, gradients, views.decoded)
                 meter.add(player, {f"{name}_weight": numbers[name] for name in relative}, n)
@@ -164,8 +166,8 @@ class Step:
             if player == "disc" and self._gates is not None:
                 self._gates.note(terms, n)
             meter.add(player, self.objective.figures(player, views, terms), n)
-            if keep_ledger:
-                meter.add(player, ledger.entries(self.players, views, gradients, numbers), n)
+            if ledger:
+                meter.add(player, ledger.of_part(views, gradients, numbers), n)
             loss = weighted_sum(terms, {name: part * number for name, number in numbers.items()})
             if relative:  # the graphs of the terms end at the pixel logits
                 pull = sum(part * numbers[name] * gradient for name, gradient in gradients.items())
