@@ -91,6 +91,8 @@ SMALL = "--image-size 16 --latent-dim 3 --hidden-dim 8 --epochs 2 --batch-size 3
 RUNS = (
     "--vae dense --disc dense --disc-hidden-dim 8 --solo-epochs 1 --lecam 1 --gates 0.68,0.4",
     "--vae dense --pbp gaussian",
+    "--vae dense --disc dense --disc-hidden-dim 8 --solo-epochs 1 --feature-matching share(0.1) "
+    "--fm-layers 1 --perceptual-weight 1 --perceptual-network random",
     "--gan dense --disc dense --disc-hidden-dim 8 --disc-steps 1 --adv wgan-gp --r1 1 --r2 1",
     "--gan dense --disc dense --disc-hidden-dim 8 --disc-steps 1 --adv wgan --weight-clip 1",
     "--gan dense --disc dense --disc-hidden-dim 8 --adv rpgan --instance-noise 0.1",

@@ -70,7 +70,7 @@ def curves(section: str) -> Section:
 
 def weights() -> Section:
     """The weight of each term, its contribution to the total, and the learning rates."""
-    terms = [key for key, each in quantities.entries() if each.weighted and key.startswith("gen/")]
+    terms = _gen_terms()
     added = tuple(f"train/{key}_weighted" for key in terms)
     of_terms = [f"weight/{key}" for key in terms]
     return Section(
@@ -83,13 +83,38 @@ def weights() -> Section:
     )
 
 
+def ledger() -> Section:
+    """How hard each term that acts through the pixels pulls there."""
+    through_pixels = [key for key in _gen_terms() if key != "gen/kl"]
+    learned = [key for key in through_pixels if key != "gen/pbp"]
+
+    def panel(title: str, ending: str, terms: list[str] = through_pixels, log: bool = False) -> Curves:
+        unit = "share" if ending == quantities.SHARE else ""
+        return Curves(title, tuple(f"train/{key}{ending}" for key in terms), unit, LIMITS.get(unit), log)
+
+    return Section(
+        "Ledger: the terms' gradients",
+        (
+            panel("Shares of the gradient at the pixel logits", quantities.SHARE),
+            panel("Cosine of the gradient with the PBP loss's", "_cosine", learned),
+            panel("Norm of the gradient at the pixel logits", "_grad_logits", log=True),
+            panel("Norm of the gradient at x_hat", "_grad_x_hat", log=True),
+            panel("Norm of the gradient at the decoder's last layer", "_grad_last_layer", log=True),
+        ),
+    )
+
+
+def _gen_terms() -> list[str]:
+    return [key for key, each in quantities.entries() if each.weighted and key.startswith("gen/")]
+
+
 def sections() -> tuple[Section, ...]:
     """All sections of the dashboard."""
     import vaegan.losses  # its terms bring their entries, and PyTorch, which --help can do without
     import vaegan.training.alarms  # noqa: F401  as these do
 
     shown = map(curves, (*quantities.LOSSES, quantities.GRADIENTS))
-    return (PICTURES, *shown, weights(), curves(quantities.COST))
+    return (PICTURES, *shown, ledger(), weights(), curves(quantities.COST))
 
 
 def keys() -> list[str]:
