@@ -90,7 +90,7 @@ def test_summaries_in_w_and_b_s_table_of_runs(key, summary):
 SMALL = "--image-size 16 --latent-dim 3 --hidden-dim 8 --epochs 2 --batch-size 32 --train-images 64"
 RUNS = (
     "--vae dense --disc dense --disc-hidden-dim 8 --solo-epochs 1 --lecam 1 --gates 0.68,0.4",
-    "--vae dense --pbp gaussian",
+    "--vae dense --pbp gaussian --free-bits 0.1",
     "--vae dense --disc dense --disc-hidden-dim 8 --solo-epochs 1 --feature-matching share(0.1) "
     "--fm-layers 1 --perceptual-weight 1 --perceptual-network random",
     "--gan dense --disc dense --disc-hidden-dim 8 --disc-steps 1 --adv wgan-gp --r1 1 --r2 1",

@@ -13,6 +13,7 @@ from vaegan.config.schema import Config
 from vaegan.devices import one_thread
 from vaegan.errors import OptionError, OptionErrors, flag
 from vaegan.losses.adversarial import ADVERSARIAL, AdversarialLoss, DiscFigures, disc_terms
+from vaegan.losses.kl import free_bits_figures
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.blocks import (
     dcgan_init,
@@ -200,6 +201,8 @@ def objective_of(
         terms[term.player][term.name] = partial(term.compute, **of_term)
         if term.disc_features:
             use_features.append(term.name)
+    if free_bits := knobs.get("gen/kl", {}).get("free_bits"):
+        figures["gen"] = partial(free_bits_figures, free_bits=free_bits)
     return Objective(players, terms, game, figures, use_features)
 
 
