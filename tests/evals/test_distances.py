@@ -145,11 +145,8 @@ def test_of_few_images_the_kernel_distance_stands_first(dim, first):
     low, value, high = (section.values[f"samples/kernel{end}"] for end in ("_low", "", "_high"))
     assert low < value < high and (low + high) / 2 == pytest.approx(value)
     lines = [each for each in section.headlines() if "samples" in each["label"]]
-    told = {
-        "label": "kernel distance of samples",
-        "value": f"{value:.4g} [{low:.4g}, {high:.4g}]",
-        "unit": "",
-    }
+    interval = f"[{low:.4g}, {high:.4g}]"
+    told = {"label": "kernel distance of samples", "value": f"{value:.4g}", "unit": interval}
     assert (told in lines) == (first == "kernel") and lines[-1]["label"] == "Fréchet distance of samples"
 
 

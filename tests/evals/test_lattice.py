@@ -102,8 +102,8 @@ def test_a_runs_lattice_is_that_of_its_images_and_of_flat_ones(photographs):
     figures = figures_of(photographs, lambda x: (x + 0.02 * grid(2)).float())
     expected = excess(photographs + 0.02 * grid(2), photographs)[2]
     assert figures["lattice"] == pytest.approx(expected, rel=0.05) and expected > 1.5
-    assert figures["lattice_by_stride"].keys() == {"2", "4", "8"}
-    assert figures["lattice_by_stride"]["2"] == figures["lattice"] < figures["lattice_flat"] / 5
+    assert figures["lattice_by_stride"].keys() == {"1/2", "1/4", "1/8"}
+    assert figures["lattice_by_stride"]["1/2"] == figures["lattice"] < figures["lattice_flat"] / 5
 
 
 def test_perfectly_flat_images_have_no_power_to_compare(photographs):

@@ -31,13 +31,13 @@ add_all(
         "lattice_flat": Quantity(
             "lattice of flat images",
             better="lower",
-            text=f"the same ratio in reconstructions of {LEVELS} flat grey images, where nothing hides a "
+            text=f"lattice in reconstructions of {LEVELS} flat grey images, where nothing hides a "
             "lattice, over that of held-out originals",
         ),
         "lattice_by_stride": Quantity(
             "lattice by stride",
             better="lower",
-            text="the same ratio at the frequency of each stride of a decoder: 1/2, 1/4, 1/8 cycle per pixel",
+            text="lattice at the frequency of each stride of a decoder, in cycles per pixel",
         ),
     },
 )
@@ -63,7 +63,7 @@ def lattice_figures(material: Material) -> dict[str, Any]:
     return {
         "lattice": ratio(found, 2),
         "lattice_flat": ratio(of_flat, 2),
-        "lattice_by_stride": {str(stride): ratio(found, stride) for stride in found},
+        "lattice_by_stride": {f"1/{stride}": ratio(found, stride) for stride in found},
     }
 
 

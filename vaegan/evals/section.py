@@ -33,21 +33,27 @@ class Section:
         return {key: self.own.get(key) or find(f"{self.name}/{key}") for key in self.values}
 
     def headlines(self) -> list[dict[str, str]]:
-        """The main figures that exist, in the order of the values: "label", "value" and "unit" of each."""
+        """The main figures that exist, in the order of the values: "label", "value" and "unit" of each.
+
+        The unit is followed by the figure's interval and by a note, if there are any.
+        """
         return [
-            {"label": each.title, "value": self._shown(key, each.format), "unit": self._unit(each)}
+            {
+                "label": each.title,
+                "value": format(self.values[key], each.format),
+                "unit": ", ".join(filter(None, [each.unit, self._interval(key, each), self._note()])),
+            }
             for key, each in self.meanings.items()
             if each.headline and self.values[key] is not None
         ]
 
-    def _unit(self, quantity: Quantity) -> str:
-        return ", ".join(filter(None, [quantity.unit, OWN_JUDGE if self.own_judge else ""]))
-
-    def _shown(self, key: str, format_spec: str) -> str:
-        """A value, and its interval if there is one: "0.012 [0.01, 0.014]"."""
+    def _interval(self, key: str, quantity: Quantity) -> str:
+        """The interval of a figure: "[0.01, 0.014]"; empty if there is none."""
         ends = [self.values.get(f"{key}_{end}") for end in ("low", "high")]
-        interval = "" if None in ends else f" [{', '.join(format(end, format_spec) for end in ends)}]"
-        return format(self.values[key], format_spec) + interval
+        return "" if None in ends else f"[{', '.join(format(end, quantity.format) for end in ends)}]"
+
+    def _note(self) -> str:
+        return OWN_JUDGE if self.own_judge else ""
 
     def to_dict(self) -> dict[str, Any]:
         """The section as in evaluation.json."""
