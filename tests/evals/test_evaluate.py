@@ -104,6 +104,19 @@ def test_images_without_labels_are_compared_in_untrained_features_and_known_fact
 
 
 @pytest.mark.slow
+def test_a_network_of_the_runs_own_loss_is_noted_beside_its_figures(made):
+    flags = f"{TINY} --dataset cartoon:400 --perceptual-weight 1 --perceptual-layers 1"
+    evaluation = evaluation_of(made(f"{flags} --features random,efficientnet"))
+    sections = evaluation["sections"]
+    assert [name for name, each in sections.items() if each.get("own_judge")] == ["distances_efficientnet"]
+    (line,) = [
+        line for line in headline_lines(evaluation) if "Fréchet distance (Eff" in line and "sam" in line
+    ]
+    assert line.endswith("own judge")
+    assert "also served in this run's loss" in sections["distances_efficientnet"]["warnings"][0]
+
+
+@pytest.mark.slow
 def test_it_can_be_turned_off_and_done_later_with_the_same_result(made, capsys):
     whole = made(f"{TINY} --ema 0.9")
     later = made(f"{TINY} --ema 0.9 --evaluate false")

@@ -2,8 +2,12 @@
 
 import pytest
 
-from vaegan.evals.own_judge import mark_own_judge, networks_in_loss
+from vaegan.config.knobs import signature_knobs
+from vaegan.config.make import make_config, resolved
+from vaegan.evals.own_judge import USUAL, mark_own_judge, networks_in_loss
 from vaegan.evals.section import Section
+from vaegan.losses.feature_matching import perceptual
+from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.quantities import Quantity
 
 
@@ -27,6 +31,26 @@ from vaegan.quantities import Quantity
 )
 def test_the_networks_of_a_loss_follow_from_its_options(options, networks):
     assert networks_in_loss(options) == networks
+
+
+@pytest.mark.parametrize(
+    ("options", "networks"),
+    [
+        ({"disc": "conv"}, set()),
+        ({"perceptual_weight": "share(0.2)"}, {"efficientnet"}),
+        ({"disc": "projected"}, {"efficientnet"}),
+        ({"disc": "projected", "disc_network": "random"}, {"random"}),
+    ],
+)
+def test_the_options_are_those_of_a_runs_config(options, networks):
+    config = resolved(make_config({"vae": "dense", **options}), 32)
+    assert networks_in_loss(config.to_dict()) == networks
+
+
+def test_the_usual_network_is_the_default_of_the_term_and_of_the_discriminator():
+    projected, _ = DISCRIMINATORS.find("projected")
+    assert signature_knobs(projected)["network"].default == USUAL
+    assert signature_knobs(perceptual)["perceptual_network"].default == USUAL
 
 
 def distances(network: str, **options) -> Section:
