@@ -1,5 +1,6 @@
 """From arms to runs: arms that share a run, and runs that fork from others."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -270,6 +271,12 @@ def test_seeds_never_share_a_leader_and_leaders_come_first_seed_by_seed():
     assert list(plan.jobs) == [alone[0], beta[0], alone[1], beta[1], combo[0], combo[1]]
     assert [plan.jobs[name].config.seed for name in combo] == [7, 3]
     assert [plan.jobs[name].fork.leader for name in combo] == alone
+
+
+def test_the_names_of_runs_with_courses_are_safe_as_folders():
+    plan = plan_of(DISC, DISC | {"disc_weight": "share(linear(0, 0.3, 20%))"})
+    assert all(re.fullmatch(r"[\w.-]+", name) for name in plan.jobs)
+    assert any("_wshare-linear-0-0.3-20pc-s0-" in name for name in plan.jobs)
 
 
 def test_epochs_by_phase():

@@ -57,6 +57,23 @@ def test_a_grid_is_every_combination_of_its_axes_settings(read):
     }
 
 
+def test_courses_over_time_are_values_of_an_axis(read):
+    spec = read('grid: {disc_weight: [10, "linear(0, 10, 20%)", "share(linear(0, 0.3, 5))"]}')
+    assert options_of(spec) == {
+        "disc weight 10": {"disc_weight": 10},
+        "disc weight linear(0, 10, 20%)": {"disc_weight": "linear(0, 10, 20%)"},
+        "disc weight share(linear(0, 0.3, 5))": {"disc_weight": "share(linear(0, 0.3, 5))"},
+    }
+
+
+def test_a_course_without_quotes_is_told_of_them(read, tmp_path):
+    spec = read("options: {disc: dense}\ngrid: {disc_weight: [10, linear(0, 5, 20%)]}")
+    arm = spec.arms[1]
+    assert arm.label == "disc weight linear(0"
+    with pytest.raises(UserError, match=r"disc_weight linear.0: not a number, but half a form: in a list"):
+        resolve(spec, arm, lambda config: config)
+
+
 def test_true_and_false_read_as_words(read):
     assert list(options_of(read("grid: {spectral_norm: [true, false]}"))) == [
         *("spectral norm yes", "spectral norm no")

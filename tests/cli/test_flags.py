@@ -455,11 +455,11 @@ def test_every_unknown_name_and_contradiction_in_a_file_is_named(refused, tmp_pa
 
 
 def test_a_mistake_is_laid_on_whoever_wrote_it_last(refused, tmp_path):
-    base = write(tmp_path / "base/base.yaml", "lr: -1\nbeta: -1\nepochs: 0\n")
+    base = write(tmp_path / "base/base.yaml", "lr: abc\nbeta: -1\nepochs: 0\n")
     file = write(tmp_path / "run.yaml", "base: base/base.yaml\nbeta: -2\nepochs: 1\n")
     lines = refused(f"--config {file} --epochs -3")
     starts = sorted(line.rpartition(": ")[0] for line in lines)
-    assert starts == sorted([f"{base}: lr: -1", f"{file}: beta: -2", "--epochs -3"])
+    assert starts == sorted([f"{base}: lr: abc", f"{file}: beta: -2", "--epochs -3"])
 
 
 def test_a_contradiction_in_a_file_begins_with_the_file(refused, tmp_path):

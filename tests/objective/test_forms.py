@@ -100,8 +100,9 @@ def test_smooth_forms_change_with_every_step_and_end_exactly(text):
         ("piecewise(1: 2)", "the first piece begins at 0"),
         ("piecewise(0: 1, 5)", "5: no TIME: VALUE"),
         ("piecewise(0: 1, 5: 2, 5: 3)", "5 is not after 5; expected piecewise"),
-        ("linear(0, 1, 5", "not a number"),
-        ("linear(0, 1, 5))", "not a number"),
+        ("linear(0, 1, 5", "not a number, but half a form: .*quotes"),
+        ("linear(0, 1, 5))", "not a number, but half a form"),
+        ({"piecewise(0": "1)"}, "not a number, but half a form"),
     ],
 )
 def test_errors_name_the_argument_and_the_form(given, problem):

@@ -4,6 +4,7 @@ Weights of terms (`beta`) and the knobs of terms and networks (`fm_layers`, `dis
 here: `config_type` adds them from all registered terms and the constructors of all registered networks.
 """
 
+import math
 import re
 from collections.abc import Callable
 from functools import cache
@@ -66,14 +67,23 @@ def _over_time(given: Weight) -> Weight:
     return given
 
 
-def _above_0(given: Weight) -> Weight:
-    if given == Constant(0.0):
+def _above_0(given: Any) -> Any:
+    """Raises: ValueError for what is neither a form nor a number above 0."""
+    if isinstance(given, Weight) or "(" in str(given):
+        return given
+    try:
+        value = float(given)
+    except (TypeError, ValueError, OverflowError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError("not a finite number")
+    if value <= 0:
         raise ValueError("must be greater than 0")
     return given
 
 
 OverTime = Annotated[Weight, AfterValidator(_over_time)]
-Rate = Annotated[OverTime, AfterValidator(_above_0)]
+Rate = Annotated[OverTime, BeforeValidator(_above_0)]
 
 
 def families() -> list[str]:

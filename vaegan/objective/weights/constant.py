@@ -1,9 +1,10 @@
 """A weight that stays as it is; typed as a number."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from vaegan.objective.weights.number import at_least_0, short
+from vaegan.objective.weights.number import short
 from vaegan.objective.weights.weight import Time, Weight, register_weight
 
 
@@ -20,11 +21,15 @@ class Constant(Weight):
     @classmethod
     def read(cls, given: Any) -> "Constant | None":
         """Reads a number. Raises: ValueError for one below 0, which would reward what its term penalises."""
+        if isinstance(given, bool):
+            return None
         try:
-            float(given)
+            value = float(given)
         except (TypeError, ValueError, OverflowError):
             return None
-        return None if isinstance(given, bool) else cls(at_least_0(given))
+        if not math.isfinite(value) or value < 0:
+            raise ValueError("a weight is a finite number of at least 0")
+        return cls(value)
 
     def plain(self) -> float:
         return self.value

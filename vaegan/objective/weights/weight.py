@@ -104,8 +104,13 @@ class Weight(ABC):
             raise ValueError(
                 f"unknown form; {did_you_mean(call.name.lower(), names)}Known: {', '.join(usages)}."
             )
+        text = str(next(iter(given), "")) if isinstance(given, dict) else given
+        if isinstance(text, str) and text.count("(") != text.count(")"):
+            raise ValueError(
+                "not a number, but half a form: in a list, or with a colon, YAML needs quotes around it"
+            )
         others = "".join(f", or {usage}" for usage in usages)
-        raise ValueError(f"not a number; expected a finite number of at least 0{others}")
+        raise ValueError(f"not a number; a weight is a number of at least 0{others}")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source, handler):
