@@ -43,7 +43,7 @@ CONV = (
 STEERED = (
     f"{TINY} --vae conv --base-channels 2 --disc small_conv --disc-base-channels 2 --solo-epochs 1 "
     "--epochs 3 --disc-weight share(linear(0,0.3,50%)) --feature-matching share(0.2) --r1 0.3 "
-    "--perceptual-weight 0.1 --perceptual-network random"
+    "--perceptual-weight 0.1 --perceptual-network random --fakes both --adv-to decoder"
 )
 
 _processes = multiprocessing.get_context("forkserver")

@@ -249,6 +249,7 @@ CASES = {
     "the gate": {**COMBO, "max_disc_loss": 0},
     "the gates of each step": {**COMBO, "gates": "0.7,0.02"},
     "lecam": {**COMBO, "lecam": 3},
+    "samples too, to the decoder": {**COMBO, "fakes": "both", "adv_to": "decoder", "gp": 1},
     "d warms up": {**DENSE, "solo_epochs": 1, "disc_warmup_epochs": 1},
     "cosine after a warm-up": {**COMBO, "lr_schedule": "cosine", "warmup_epochs": 1},
     "more batches, the last a small one": {"batch_size": 17},

@@ -312,6 +312,9 @@ MISTAKES = [
         "--disc-warmup-epochs 3: ",
         ("more than the 2 solo epochs", "--solo-epochs"),
     ),
+    ("--fakes both", "--fakes both: ", ("needs a discriminator",)),
+    ("--disc dense --fakes sample", "--fakes sample: ", ('"samples"?', "reconstructions, samples, both")),
+    ("--disc dense --adv-to encoder", "--adv-to encoder: ", ("both, decoder",)),
     ("--disc dense --gates 0.68", "--gates 0.68: ", ("two numbers",)),
     ("--disc dense --gates 0.68,-0.4", "--gates 0.68,-0.4: ", ("margin", "below 0")),
     ("--disc dense --adv rpgan --gates 0.68,0.4", "--gates 0.68,0.4: ", ("--adv rpgan has no", "hinge")),
@@ -349,6 +352,7 @@ MISTAKES = [
 GAN = "--gan dense --disc dense --epochs 1 --device cpu "
 MISTAKES_OF_A_GAN = [
     ("--pbp-weight 1", "--pbp-weight 1: ", ("no reconstructions",)),
+    ("--fakes both", "--fakes both: ", ("no reconstructions",)),
     ("--pbp mse", "--pbp mse: ", ("no reconstructions",)),
     ("--vae conv", "--vae conv: ", ("no encoder",)),
     ("--encoder conv", "--encoder conv: ", ("no encoder",)),

@@ -37,7 +37,7 @@ def step(network, balance, factors, x, z, scale=1.0):
     """One pass; returns terms, gradients at the pixel logits, and the weights, after what is remembered."""
     decoded = network(z)
     terms = terms_of(decoded, x, scale)
-    gradients = pixel_gradients(terms, decoded)
+    gradients = pixel_gradients(terms, [decoded])
     weights = balance.weights(factors, gradients, decoded)
     balance.memory.commit()
     return decoded, terms, gradients, weights
@@ -57,7 +57,7 @@ def test_a_gradient_at_the_pixel_logits_is_that_of_the_term_alone():
     network, _ = made()
     x, z = batch()
     logits = network(z).detach().requires_grad_()
-    gradients = pixel_gradients(terms_of(logits, x), logits)
+    gradients = pixel_gradients(terms_of(logits, x), [logits])
     for name in gradients:
         (alone,) = torch.autograd.grad(terms_of(logits, x)[name], logits)
         torch.testing.assert_close(gradients[name], alone, rtol=1e-12, atol=0)
@@ -70,7 +70,7 @@ def test_a_term_that_does_not_reach_the_pixels_has_no_gradient_there():
     x, z = batch()
     decoded = network(z)
     terms = terms_of(decoded, x) | {"kl": next(network.parameters()).square().sum(), "none": torch.zeros(())}
-    assert set(pixel_gradients(terms, decoded)) == {"pbp", "adv", "fm"}
+    assert set(pixel_gradients(terms, [decoded])) == {"pbp", "adv", "fm"}
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
@@ -96,7 +96,7 @@ def test_a_term_and_a_hundred_times_its_opposite_cancel_at_equal_shares():
         decoded = network(z)
         terms = terms_of(decoded, x)
         terms = {"pbp": terms["pbp"], "there": terms["adv"], "back": -100 * terms["adv"]}
-        gradients = pixel_gradients(terms, decoded)
+        gradients = pixel_gradients(terms, [decoded])
         weights = balance.weights(factors, gradients, decoded)
         balance.memory.commit()
     learned = sum(weights[name] * gradients[name] for name in ("there", "back"))

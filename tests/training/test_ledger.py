@@ -60,7 +60,7 @@ def terms_of(x_hat, x):
 def test_every_figure_is_autograds_on_its_term_alone(pixel_range, cut):
     views = views_of(pixel_range, cut)
     terms = terms_of(views.x_hat, views.x)
-    gradients = pixel_gradients(terms, views.pixel_logits)
+    gradients = pixel_gradients(terms, views.ends)
     ledger = Ledger(views.players)
     found = ledger.of_part(views, gradients, {"pbp": 1.5, "adv": torch.tensor(7.0)}) | ledger.of_step()
 
@@ -89,7 +89,7 @@ def test_every_figure_is_autograds_on_its_term_alone(pixel_range, cut):
 
 def test_one_term_has_nothing_to_share():
     views = views_of("01", False)
-    gradients = pixel_gradients({"pbp": terms_of(views.x_hat, views.x)["pbp"]}, views.pixel_logits)
+    gradients = pixel_gradients({"pbp": terms_of(views.x_hat, views.x)["pbp"]}, views.ends)
     ledger = Ledger(views.players)
     assert ledger.of_part(views, gradients, {"pbp": 1.0}) == ledger.of_step() == {}
 

@@ -225,8 +225,8 @@ def test_solo_epochs_do_not_depend_on_there_being_a_discriminator():
     assert all(p.grad is None for p in players.parameters_of("disc"))
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_while_d_warms_up_the_vae_is_that_of_a_solo_epoch_to_the_bit(accumulate):
+@pytest.mark.parametrize(("accumulate", "fakes"), [(1, None), (2, None), (1, "both"), (2, "samples")])
+def test_while_d_warms_up_the_vae_is_that_of_a_solo_epoch_to_the_bit(accumulate, fakes):
     """Batch norm sees each batch once, and D's draws (noise, DiffAugment, points) are its own."""
     conv = {
         "vae": "conv",
@@ -239,7 +239,7 @@ def test_while_d_warms_up_the_vae_is_that_of_a_solo_epoch_to_the_bit(accumulate)
     games = {"gp": 10, "r1": 1, "instance_noise": 0.2, "diffaug": "translation", "disc_steps": 2}
     options = {**conv, **games, "epochs": 3, "solo_epochs": 3, "accumulate": accumulate}
     alone, vae = run(**options)
-    beside, players = run(**options, disc_warmup_epochs=2)
+    beside, players = run(**options, disc_warmup_epochs=2, fakes=fakes, adv_to=fakes and "decoder")
     assert [record["phase"] for record in beside.records] == ["solo", "warmup", "warmup"]
     without_d = [
         {key: value for key, value in record.items() if "disc" not in key and key != "phase"}

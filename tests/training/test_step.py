@@ -46,6 +46,10 @@ CASES = {
             "disc_weight": "share(0.2)",
         },
     },
+    "hybrid, samples too, to the decoder": {
+        **{**HYBRID, "fakes": "both", "adv_to": "decoder"},
+        **{"gp": 2, "r2": 1, "instance_noise": 0.3, "diffaug": DIFFAUG},
+    },
     "gan": GAN,
     "gan, three steps of D": {**GAN, "adv": "wgan-gp", "disc_steps": 3},
     "gan of convolutions under diffaug": {
@@ -243,7 +247,10 @@ def test_the_players_share_a_pass_over_a_whole_batch_and_each_makes_its_own_over
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
-@pytest.mark.parametrize("name", ["hybrid, all at once", "D warms up", "gan", "pairs, averaged"])
+@pytest.mark.parametrize(
+    "name",
+    ["hybrid, all at once", "hybrid, samples too, to the decoder", "D warms up", "gan", "pairs, averaged"],
+)
 def test_a_player_that_rests_gets_no_gradient(name, accumulate):
     step, phase = made(**CASES[name], accumulate=accumulate)
     played = []

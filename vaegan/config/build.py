@@ -170,7 +170,8 @@ def build_objective(config: Config, players: Players) -> Objective:
     unit_slope = config.gp is not None and config.weight_clip is None
     terms = config_terms(config)
     options = {term.key: _typed_knobs(config, term) for term in terms}
-    return objective_of(players, options, build_adversarial(config), unit_slope)
+    fakes = config.fakes or "reconstructions"
+    return objective_of(players, options, build_adversarial(config), unit_slope, fakes)
 
 
 def _typed_knobs(config: Config, term: Term) -> dict[str, Any]:
@@ -184,10 +185,12 @@ def objective_of(
     keys: Mapping[str, Mapping[str, Any]] | Iterable[str],
     game: AdversarialLoss | None = None,
     unit_slope: bool = False,
+    fakes: str = "reconstructions",
 ) -> Objective:
     """The objective made of these registered terms and both sides of the game, if there is one.
 
     keys: "gen/kl", in order, each with its knobs if it is a mapping. unit_slope: see DiscFigures.
+    fakes: see Views.
     """
     knobs = keys if isinstance(keys, Mapping) else {key: {} for key in keys}
     terms: dict[str, dict[str, Compute]] = {"gen": {}}
@@ -203,7 +206,7 @@ def objective_of(
             use_features.append(term.name)
     if free_bits := knobs.get("gen/kl", {}).get("free_bits"):
         figures["gen"] = partial(free_bits_figures, free_bits=free_bits)
-    return Objective(players, terms, game, figures, use_features)
+    return Objective(players, terms, game, figures, use_features, fakes)
 
 
 def build_schedule(config: Config) -> Schedule:

@@ -196,6 +196,21 @@ class Balance(Section):
         needs=("disc",),
         of_disc=True,
     )
+    fakes: Literal["reconstructions", "samples", "both"] | None = option(
+        None,
+        "decoded images that D sees and the adversarial loss acts on; samples are decoded from the prior",
+        shown="reconstructions",
+        needs=("vae", "disc"),
+        of_disc=True,
+        off="reconstructions",
+    )
+    adv_to: Literal["both", "decoder"] | None = option(
+        None,
+        "networks that the adversarial loss trains: encoder and decoder, or the decoder alone",
+        shown="both",
+        needs=("vae", "disc"),
+        off="both",
+    )
     penalty_every: int | None = option(
         None,
         "compute penalties only in every so many steps of D, with a weight larger by this factor",

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vaegan.nets.blocks import is_batch_norm
-from vaegan.nets.players import image_logits
+from vaegan.nets.players import image_logits, paired
 from vaegan.objective.objective import weighted_sum
 from vaegan.objective.terms import Compute, WeightOption, register_term
 from vaegan.objective.views import Views
@@ -163,7 +163,8 @@ class AdversarialLoss:
 def adv(views: Views) -> Tensor:
     """The generator's side of the game."""
     real = views.logits_real if views.game.gen_sees_originals else None
-    return views.game.gen(real, views.logits_fake)
+    fake = views.logits_fake
+    return views.game.gen(real if real is None else paired(real, fake), fake)
 
 
 def disc_terms(game: AdversarialLoss) -> dict[str, Compute]:
@@ -172,7 +173,8 @@ def disc_terms(game: AdversarialLoss) -> dict[str, Compute]:
 
 
 def _disc_term(views: Views, name: str) -> Tensor:
-    return getattr(views.game, name)(views.logits_real, views.logits_fake)
+    real, fake = views.logits_real, views.logits_fake
+    return getattr(views.game, name)(paired(real, fake), fake)
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,8 @@ class DiscFigures:
 
         adv: D's loss without penalties. logit_gap: the originals' mean logit minus the fakes'.
         """
-        real, fake = views.logits_real.detach(), views.logits_fake.detach()
+        fake = views.logits_fake.detach()
+        real = paired(views.logits_real.detach(), fake)
         figures = {"adv": weighted_sum(terms, self.game.disc_weights)}
         figures |= self.game.saturation(real, fake)  # the loss flattens for each part of a map by itself
         real, fake = image_logits(real), image_logits(fake)

@@ -11,7 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from vaegan.nets.players import image_logits
+from vaegan.nets.players import image_logits, paired
 from vaegan.objective.terms import WeightOption, register_term
 from vaegan.objective.views import Views
 from vaegan.quantities import Quantity
@@ -38,7 +38,8 @@ PENALTY = partial(Quantity, place=90, curve=True, panel="Discriminator's penalti
 )
 def gp(views: Views) -> Tensor:
     """WGAN-GP's penalty between originals and fakes."""
-    return wgan_gp(views.players.disc, views.disc_input_real, views.disc_input_fake, views.between)
+    real, fake = views.disc_input_real, views.disc_input_fake
+    return wgan_gp(views.players.disc, paired(real, fake), fake, views.between)
 
 
 @register_term(

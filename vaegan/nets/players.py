@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from vaegan.errors import UserError
 from vaegan.pixels import PixelRange, output_activation
@@ -80,6 +81,14 @@ class Players(nn.Module):
             logits = decoder(z)
         return logits.float()
 
+    def decode_apart(self, z: Tensor) -> Tensor:
+        """As `decode`, but batch norm keeps no statistics of this pass."""
+        if not self.training:
+            return self.decode(z)
+        kept = {name: buffer.clone() for name, buffer in self.decoder.named_buffers()}
+        with self.autocast(z):
+            return functional_call(self.decoder, kept, (z,)).float()
+
     def discriminate(self, x: Tensor) -> Tensor:
         """x [B, C, H, W] -> logits [B], or maps of them [B, h, w]; above 0 means "an original"."""
         return self.judge(x)[0]
@@ -118,3 +127,8 @@ def _average_of(network: nn.Module, decay: float) -> nn.Module:
 def image_logits(logits: Tensor) -> Tensor:
     """D's logit of each image, [B], from logits [B] or maps [B, h, w]: a map's mean."""
     return logits if logits.dim() == 1 else logits.flatten(1).mean(1)
+
+
+def paired(real: Tensor, fake: Tensor) -> Tensor:
+    """Values of the originals [B, ...], repeated for two kinds of fakes, so that each fake has one."""
+    return real if len(real) == len(fake) else torch.cat([real, real])

@@ -1,6 +1,6 @@
 """Weights that follow from the gradients of the terms at the pixel logits, the decoder's output."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,17 +13,19 @@ CAP = 1e4  # on every such weight, as in VQGAN: D may have nothing more to say t
 TINY = 1e-4  # VQGAN's, in the ratio of norms
 
 
-def pixel_gradients(terms: Mapping[str, Tensor], pixel_logits: Tensor) -> dict[str, Tensor]:
+def pixel_gradients(terms: Mapping[str, Tensor], ends: Sequence[Tensor]) -> dict[str, Tensor]:
     """The gradient of each term that acts through the pixels, [B, C, H, W]; the graphs are kept.
 
-    terms: scalars, means over the batch.
+    terms: scalars, means over the batch. ends: the pixel logits of reconstructions and of samples, if a term
+    uses those; gradients are [2B, ...] then, and 0 where a term does not act.
     """
     gradients = {}
     for name, term in terms.items():
         if term.requires_grad:
-            gradient = torch.autograd.grad(term, pixel_logits, retain_graph=True, allow_unused=True)[0]
-            if gradient is not None:
-                gradients[name] = gradient
+            found = torch.autograd.grad(term, ends, retain_graph=True, allow_unused=True)
+            if any(gradient is not None for gradient in found):
+                each = [torch.zeros_like(end) if g is None else g for end, g in zip(ends, found, strict=True)]
+                gradients[name] = torch.cat(each) if len(each) > 1 else each[0]
     return gradients
 
 

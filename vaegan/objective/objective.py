@@ -20,7 +20,7 @@ class Objective:
     terms: {player: {name: function of the views}}. game: the adversarial loss, if there is a D.
     figures: {player: function}: further figures of a player's turn, from its views and its terms.
     use_features: the names of the terms of `gen` that use D's features.
-    memory: running means of the terms and weights that depend on earlier steps.
+    fakes: see Views. memory: running means of the terms and weights that depend on earlier steps.
     """
 
     def __init__(
@@ -30,17 +30,20 @@ class Objective:
         game: Any = None,
         figures: Mapping[str, Figures] | None = None,
         use_features: Collection[str] = (),
+        fakes: str = "reconstructions",
     ):
         self.players = players
         self.terms = {player: dict(of_player) for player, of_player in terms.items()}
         self.game = game
+        self.fakes = fakes
         self.memory = Memory()
         self._figures = dict(figures or {})
         self._use_features = frozenset(use_features)
 
     def views(self, x: Tensor, noise: Tensor, **options: Any) -> Views:
         """The views of images x [B, C, H, W] in the model's range; options: see Views."""
-        return Views(self.players, x, noise, game=self.game, **{"memory": self.memory, **options})
+        options = {"memory": self.memory, "fakes": self.fakes, **options}
+        return Views(self.players, x, noise, game=self.game, **options)
 
     def play(
         self,

@@ -26,6 +26,9 @@ class Views:
     to_disc_input: applied to originals and fakes alike to make D's inputs; None for nothing.
     share: the part of a larger batch that this is; None for all of it.
     memory: running means over the steps before, of the terms that need such.
+    fakes: the images that D sees as fakes: "reconstructions", "samples" or "both". prior_noise: the latents
+    of the samples [B, latent_dim], standard normal; None for reconstructions alone, and for a GAN's samples.
+    to_decoder: True if the caller hands gradients on from the decoder's input to the encoder, through `code`.
     """
 
     def __init__(
@@ -39,6 +42,9 @@ class Views:
         to_disc_input: Callable[[Tensor], Tensor] | None = None,
         share: Share | None = None,
         memory: Memory | None = None,
+        fakes: str = "reconstructions",
+        prior_noise: Tensor | None = None,
+        to_decoder: bool = False,
     ):
         self.players = players
         self.x = x
@@ -48,6 +54,9 @@ class Views:
         self.to_disc_input = to_disc_input
         self.share = share or Share(0, len(x), len(x))
         self.memory = memory or Memory()
+        self.prior_noise = prior_noise
+        self.shows_reconstructions = prior_noise is None or fakes != "samples"
+        self.to_decoder = to_decoder
         self.player = "gen"
         self.cut = False
         self.with_features = False
@@ -60,7 +69,8 @@ class Views:
         """
         self.player = player
         self.with_features = with_features
-        for name in ("disc_input_real", "disc_input_fake", "judged_real", "judged_fake"):
+        inputs = ("disc_input_real", "disc_input_fake", "judged_real", "judged_fake", "judged_x_hat")
+        for name in (*inputs, "sample_logits", "x_prior"):
             self.__dict__.pop(name, None)
         if cut != self.cut:
             self.cut = cut
@@ -82,25 +92,67 @@ class Views:
         return mu + torch.exp(0.5 * logvar) * self.noise
 
     @cached_property
-    def decoded(self) -> Tensor:
-        """The decoder's output [B, C, H, W], with its graph."""
+    def code(self) -> Tensor:
+        """z as the decoder gets it; with `to_decoder` the graph ends here."""
+        return self.z.detach().requires_grad_() if self.to_decoder else self.z
+
+    @cached_property
+    def _decoded(self) -> Tensor:
         with torch.set_grad_enabled(self.gen_plays):
-            return self.players.decode(self.z)
+            return self.players.decode(self.code)
+
+    @cached_property
+    def _decoded_samples(self) -> Tensor:
+        # a pass of their own, so that batch norm treats reconstructions as without samples
+        with torch.set_grad_enabled(self.gen_plays):
+            return self.players.decode_apart(self.prior_noise)
+
+    @property
+    def decoded(self) -> Tensor:
+        """The decoder's output [B, C, H, W], with its graph; [2B, ...] in a turn whose terms use samples."""
+        return torch.cat([self._decoded, self._decoded_samples]) if self._uses_samples else self._decoded
+
+    @property
+    def ends(self) -> list[Tensor]:
+        """The pixel logits that this turn's terms use, those of samples last: where `decoded` goes on."""
+        return [self.pixel_logits, self.sample_logits] if self._uses_samples else [self.pixel_logits]
+
+    @property
+    def _uses_samples(self) -> bool:
+        return "sample_logits" in self.__dict__
 
     @cached_property
     def pixel_logits(self) -> Tensor:
         """The decoder's output [B, C, H, W], before the output activation."""
-        return self.decoded.detach().requires_grad_() if self.cut else self.decoded
+        return self._decoded.detach().requires_grad_() if self.cut else self._decoded
+
+    @cached_property
+    def sample_logits(self) -> Tensor:
+        """The same of samples of the prior."""
+        return self._decoded_samples.detach().requires_grad_() if self.cut else self._decoded_samples
 
     @cached_property
     def x_hat(self) -> Tensor:
         """The decoded image [B, C, H, W] in the model's range: a reconstruction, or a GAN's sample."""
         return self.players.pixels(self.pixel_logits)
 
+    @cached_property
+    def x_prior(self) -> Tensor:
+        """A sample of the prior [B, C, H, W] in the model's range, if D sees such."""
+        return self.players.pixels(self.sample_logits)
+
+    @property
+    def fakes(self) -> list[Tensor]:
+        """Each kind of decoded images that D sees, [B, C, H, W]: with their graph only on `gen`'s turn."""
+        kinds = [self.x_hat] if self.shows_reconstructions else []
+        if self.prior_noise is not None:
+            kinds.append(self.x_prior)
+        return kinds if self.player == "gen" else [images.detach() for images in kinds]
+
     @property
     def fake(self) -> Tensor:
-        """The decoded image as the discriminator gets it: with its graph only on `gen`'s turn."""
-        return self.x_hat if self.player == "gen" else self.x_hat.detach()
+        """All decoded images that D sees, [B, C, H, W]; reconstructions, then samples, [2B, C, H, W]."""
+        return torch.cat(self.fakes) if len(self.fakes) > 1 else self.fakes[0]
 
     @cached_property
     def disc_input_real(self) -> Tensor:
@@ -109,8 +161,9 @@ class Views:
 
     @cached_property
     def disc_input_fake(self) -> Tensor:
-        """D's input for the fakes."""
-        return self._disc_input(self.fake)
+        """D's input for the fakes [B, ...]; for reconstructions, then samples, [2B, ...]."""
+        inputs = [self._disc_input(images) for images in self.fakes]
+        return torch.cat(inputs) if len(inputs) > 1 else inputs[0]
 
     def _disc_input(self, images: Tensor) -> Tensor:
         if self.players.disc_sees_8bit:
@@ -123,10 +176,12 @@ class Views:
 
     @property
     def between(self) -> Tensor:
-        """[B, 1, 1, 1], uniform in [0, 1): a point from each fake (0) to its original (1); new each time."""
-        return self.share.of(
-            torch.rand(self.share.batch_size, 1, 1, 1, device=self.x.device, dtype=self.x.dtype)
-        )
+        """Uniform in [0, 1), [B, 1, 1, 1]: a point from each fake (0) to its original (1); new each time."""
+        size = (self.share.batch_size, 1, 1, 1)
+        points = [
+            self.share.of(torch.rand(size, device=self.x.device, dtype=self.x.dtype)) for _ in self.fakes
+        ]
+        return torch.cat(points) if len(points) > 1 else points[0]
 
     @cached_property
     def judged_real(self) -> tuple[Tensor, list[Tensor]]:
@@ -137,7 +192,12 @@ class Views:
     @cached_property
     def judged_fake(self) -> tuple[Tensor, list[Tensor]]:
         """D's logits and features for the fakes, as D is now."""
-        return self.players.judge(self.disc_input_fake, self.with_features)
+        return self.players.judge(self.disc_input_fake, self.with_features and self.shows_reconstructions)
+
+    @cached_property
+    def judged_x_hat(self) -> tuple[Tensor, list[Tensor]]:
+        """D's logits and features for reconstructions where the fakes are samples."""
+        return self.players.judge(self._disc_input(self.x_hat), self.with_features)
 
     @property
     def logits_real(self) -> Tensor:
@@ -146,7 +206,7 @@ class Views:
 
     @property
     def logits_fake(self) -> Tensor:
-        """D's logits [B] or [B, h, w] for the fakes, as D is now."""
+        """D's logits [B] or [B, h, w] for the fakes, as D is now; of two kinds of fakes [2B, ...]."""
         return self.judged_fake[0]
 
     @property
@@ -159,5 +219,7 @@ class Views:
 
     @property
     def disc_features_fake(self) -> list[Tensor]:
-        """D's features for the fakes, from the pass that gave the logits; see disc_features_real."""
-        return self.judged_fake[1]
+        """D's features for the reconstructions, if possible from the pass that gave the logits."""
+        if not self.shows_reconstructions:
+            return self.judged_x_hat[1]
+        return [feature[: len(self.x)] for feature in self.judged_fake[1]]

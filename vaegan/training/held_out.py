@@ -35,6 +35,7 @@ def evaluate(
     images: neither augmented nor noisy. on_batch: called after each batch; it may raise.
     """
     posterior = torch.Generator(images.device).manual_seed(seed_for(seed, "test"))
+    prior = torch.Generator(images.device).manual_seed(seed_for(seed, "test", "prior"))
     players.eval()
     meter = Meter()
     real: list[Tensor] = []
@@ -43,9 +44,11 @@ def evaluate(
         share = ranks.share(batch_size)
         noise = torch.randn(batch_size, players.latent_dim, device=batch.device, generator=posterior)
         x = to_model_range(batch, players.pixel_range)
-        views = objective.views(
-            x, share.of(noise), gen_plays=False, share=share, memory=objective.memory.reading()
-        )
+        options = {"gen_plays": False, "share": share, "memory": objective.memory.reading()}
+        if objective.fakes != "reconstructions":
+            latents = torch.randn(batch_size, players.latent_dim, device=batch.device, generator=prior)
+            options["prior_noise"] = share.of(latents)
+        views = objective.views(x, share.of(noise), **options)
         for player, of_player in weights.items():
             of_term = partial(_seed_term, images.device, seed, number, player)
             terms = objective.play(player, views, of_player, before=of_term)

@@ -50,7 +50,7 @@ class Ledger:
         """
         if len(gradients) < 2:
             return {}
-        slope = activation_slope(views.pixel_logits, self._pixel_range)
+        slope = activation_slope(torch.cat(views.ends), self._pixel_range)
         found = {}
         for name, gradient in gradients.items():
             part = views.share.weight * gradient
@@ -59,7 +59,9 @@ class Ledger:
             found[f"{name}_grad_logits"] = mean_norm(gradient)
             found[f"{name}_grad_x_hat"] = mean_norm(gradient / slope)
             if name != "pbp" and "pbp" in gradients:
-                alike = F.cosine_similarity(gradient.flatten(1), gradients["pbp"].flatten(1), eps=0)
+                # the PBP loss has no gradient at samples
+                both = [gradients[each][: len(views.x)].flatten(1) for each in (name, "pbp")]
+                alike = F.cosine_similarity(*both, eps=0)
                 found[f"{name}_cosine"] = alike.nan_to_num(0).mean()
             found[name + SHARE] = weights[name] * mean_norm(gradient)
         return found

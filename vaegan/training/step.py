@@ -88,10 +88,14 @@ class Step:
             meter.add("gen", floor_figure(self.players, images), len(x))
         to_disc_input = self._to_disc_input(phase.noise_at(step))
 
+        prior = self._prior(share, step, x.device) if "disc" in phase.terms else None
+        to_decoder = self.config.adv_to == "decoder" and "adv" in playing.get("gen", ())
+
         def views_of(part: Share, gen_plays: bool) -> Views:
             here = slice(part.start - share.start, part.stop - share.start)
             options = {"gen_plays": gen_plays, "to_disc_input": to_disc_input, "share": part}
-            return self.objective.views(x[here], noise[here], **options)
+            options["prior_noise"] = None if prior is None else prior[here]
+            return self.objective.views(x[here], noise[here], **options, to_decoder=to_decoder and gen_plays)
 
         # the same number in every process, since synchronised batch norm waits for all of them in each part
         parts = share.split(min(self.config.accumulate, batch_size // self.ranks.size // LEAST_SHARE))
@@ -115,6 +119,17 @@ class Step:
         if "gen" in playing:
             self.players.average(self.optims["gen"].n_steps)
         self.objective.memory.commit(self.ranks)
+
+    def _prior(self, share: Share, step: int, device: torch.device) -> Tensor | None:
+        """This process's latents of the samples that D sees in a step; None if it sees none.
+
+        They have a generator of their own, and so change no other random number of the step.
+        """
+        if self.objective.fakes == "reconstructions":
+            return None
+        generator = torch.Generator(device).manual_seed(seed_for(self.config.seed, "step", step, "prior"))
+        size = (share.batch_size, self.players.latent_dim)
+        return share.of(torch.randn(size, device=device, generator=generator))
 
     def _rest(self, playing: dict[str, dict[str, Factor]], meter: Meter, x: Tensor) -> set[str]:
         """The players that the gates let rest; takes from `playing` what these do not compute."""
@@ -155,9 +170,10 @@ class Step:
             last = views.share.stop == self.ranks.share(views.share.batch_size).stop
             # each part draws random numbers for the full batch, so all parts need the same random state
             with _kept_random_state(views.x.device, enabled=not last):
-                terms = self.objective.play(player, views, weights, cut=bool(relative))
+                cut = bool(relative) or (player == "gen" and views.to_decoder)
+                terms = self.objective.play(player, views, weights, cut=cut)
             numbers: Mapping[str, float | Tensor] = weights
-            gradients = pixel_gradients(terms, views.pixel_logits) if relative or ledger else {}
+            gradients = pixel_gradients(terms, views.ends) if cut or ledger else {}
             if relative:
                 numbers = self._balance.weights(weights, gradients, views.decoded)
                 meter.add(player, {f"{name}_weight": numbers[name] for name in relative}, n)
@@ -169,9 +185,8 @@ class Step:
             if ledger:
                 meter.add(player, ledger.of_part(views, gradients, numbers), n)
             loss = weighted_sum(terms, {name: part * number for name, number in numbers.items()})
-            if relative:  # the graphs of the terms end at the pixel logits
-                pull = sum(part * numbers[name] * gradient for name, gradient in gradients.items())
-                loss = loss + (views.decoded * pull).sum()
+            if cut:  # the graphs of the terms end at the pixel logits
+                loss = loss + _handed_on(views, {n: part * numbers[n] * g for n, g in gradients.items()})
             yield loss
 
     @contextlib.contextmanager
@@ -202,6 +217,21 @@ def disc_input(change: Callable[[Tensor], Tensor] | None, noise: float, images: 
         return x
     # drawn in the default layout: in channels-last (as of x) the same numbers would fall on other pixels
     return x + noise * torch.randn(x.shape, device=x.device, dtype=x.dtype)
+
+
+def _handed_on(views: Views, pulls: Mapping[str, Tensor]) -> Tensor:
+    """A scalar whose gradients are those of the terms whose graphs end at the pixel logits.
+
+    pulls: the weighted gradient of each term there. If the views end at the decoder's input, the adversarial
+    term's goes no further.
+    """
+    decoded = views.decoded
+    loss = (decoded * sum(pulls.values())).sum()
+    further = [pull for name, pull in pulls.items() if name != "adv"]
+    if views.to_decoder and further:
+        at_code = torch.autograd.grad(decoded, views.code, sum(further), retain_graph=True)[0]
+        loss = loss + (views.z * at_code).sum()
+    return loss
 
 
 def floor_figure(players: Players, images: Tensor) -> dict[str, Tensor]:
