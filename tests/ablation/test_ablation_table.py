@@ -249,6 +249,8 @@ def test_an_arm_is_not_best_by_a_network_of_its_own_loss():
         "loss. It is not best in them, and there are no differences to it."
     ]
     assert entries(table_of(*arms, metrics=[FRECHET], baseline="b"), FRECHET)["a"].difference is None
+    tied = table_of(judged("a", 2.0), judged("b", 1.0, own_judge=True), judged("c", 1.0), metrics=[FRECHET])
+    assert bests(tied, FRECHET) == ["c"]
 
 
 def test_columns_are_called_as_the_evaluations_call_them():
