@@ -21,7 +21,7 @@ from vaegan.nets.decoders import DECODERS
 from vaegan.nets.decoders.dense import DenseDecoder
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
-from vaegan.nets.players import Players
+from vaegan.nets.players import Players, image_logits
 from vaegan.run.trained import Trained, open_run
 
 NARROW = {"base_channels": 4, "hidden_dim": 8}
@@ -267,8 +267,8 @@ def test_every_network_can_be_followed_for_any_batch(registry, name):
             torch.testing.assert_close(followed(z).float(), (pixels * 255).round(), atol=1, rtol=0)
         else:
             images = torch.randint(0, 256, (n, *SHAPE), generator=generator).byte()
-            called = players.encode if own == "encode" else players.discriminate
-            expected = called(images.float() / 127.5 - 1)
+            x = images.float() / 127.5 - 1
+            expected = players.encode(x) if own == "encode" else image_logits(players.discriminate(x))
             torch.testing.assert_close(followed(images), expected, atol=1e-4, rtol=1e-4)
 
 

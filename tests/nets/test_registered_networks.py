@@ -5,6 +5,7 @@ import torch
 
 from vaegan.config.knobs import signature_knobs
 from vaegan.errors import OptionError
+from vaegan.nets.blocks import forget_running_statistics
 from vaegan.nets.decoders import DECODERS
 from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.encoders import ENCODERS
@@ -75,13 +76,17 @@ def test_discriminator(name, size, channels):
 
 
 @pytest.mark.parametrize("name", names(DISCRIMINATORS))
-def test_discriminator_hands_out_its_features_with_the_same_logits(name):
-    disc = build(DISCRIMINATORS, name, (1, 32, 32)).eval()
-    x = torch.rand(BATCH, 1, 32, 32)
+@pytest.mark.parametrize("training", [False, True], ids=["evaluated", "trained"])
+def test_discriminator_hands_out_its_features_with_the_same_logits(name, training):
+    disc = forget_running_statistics(build(DISCRIMINATORS, name, (1, 32, 32))).train(training)
+    x = torch.rand(BATCH, 1, 32, 32, requires_grad=True)
     logits, features = disc.with_features(x)
     torch.testing.assert_close(logits, disc(x))
-    assert features
-    assert all(len(feature) == BATCH for feature in features)
+    assert isinstance(features, list) and features
+    for feature in features:  # of the image that they are given
+        assert len(feature) == BATCH
+        slope = torch.autograd.grad(feature.square().sum(), x, retain_graph=True)[0]
+        assert slope.isfinite().all() and slope.abs().sum() > 0
 
 
 @pytest.mark.parametrize("name", names(ENCODERS))
