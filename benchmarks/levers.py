@@ -30,6 +30,12 @@ ROWS = {
     "R1 every 4th step": R1 | {"penalty_every": 4},
     "R1 and R2": R1 | {"r2": 0.3},
     "rpgan": R1 | {"adv": "rpgan"},
+    "weight by share": R1 | {"disc_weight": "share(0.2)"},
+    "weight by adaptive": R1 | {"disc_weight": "adaptive(0.8)"},
+    "feature matching": R1 | {"feature_matching": 1},
+    "share and feature matching by share": R1
+    | {"disc_weight": "share(0.2)", "feature_matching": "share(0.2)"},
+    "LeCam": R1 | {"lecam": 0.3},
     "8-bit inputs": R1 | {"disc_sees_8bit": True},
     "averaged decoder": R1 | {"ema": 0.99},
     "group norm": R1 | {"disc_norm": "group"},
