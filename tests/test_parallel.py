@@ -251,6 +251,10 @@ CASES = {
     "lecam": {**COMBO, "lecam": 3},
     "samples too, to the decoder": {**COMBO, "fakes": "both", "adv_to": "decoder", "gp": 1},
     "d warms up": {**DENSE, "solo_epochs": 1, "disc_warmup_epochs": 1},
+    "courses over time": {
+        **COMBO,
+        **{"lr": "exp(1e-3, 1e-4, 100%)", "beta": "warmup(1, 2st)", "disc_weight": "linear(1, 10, 50%)"},
+    },
     "cosine after a warm-up": {**COMBO, "lr_schedule": "cosine", "warmup_epochs": 1},
     "more batches, the last a small one": {"batch_size": 17},
     "one odd batch": {"batch_size": 55, "epochs": 3},
