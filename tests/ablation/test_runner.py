@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,20 @@ def work_of(folder, *flags, epochs=1):
     given = ["--vae", "dense", "--hidden-dim", "4", "--image-size", "16", "--batch-size", "256", *flags]
     places = ["--runs-dir", str(folder.parent), "--run-name", folder.name, "--epochs", str(epochs)]
     return Work(folder, (*given, *places), (), epochs, threads=1)
+
+
+def test_a_run_that_was_evaluated_in_other_networks_is_evaluated_again(tmp_path):
+    plan, pool = plan_of(tmp_path, "a", "b"), Instantly({})
+    for name, features in (("a", "auto"), ("b", "random,efficientnet")):
+        job = plan.jobs[name]
+        config = job.config.model_copy(update={"features": "random,efficientnet"})
+        plan.jobs[name] = replace(job, config=config)
+        finish(job.folder)
+        (job.folder / "evaluation.json").write_text(json.dumps({"epochs": 2, "features": features}))
+    runner_of(plan, pool).run(lambda: None, lambda: False)
+    assert pool.names == ["a"]
+    assert pool.begun[0].changed[-2:] == ("--features", pool.begun[0].features)
+    assert is_done(tmp_path / "b", 2) and is_done(tmp_path / "a", 2)  # any networks, where none are asked for
 
 
 @pytest.mark.processes

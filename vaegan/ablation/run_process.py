@@ -36,7 +36,8 @@ class Work:
     folder: of the run. flags: of a run that begins; one that has begun goes on with `changed` alone.
     epochs: in all. threads: for it to compute with. gpu: the one that it is to see, of those that we see.
     directory: that its paths begin in. environment: variables that it needs and that the machine may lack; as
-    there are keys among them, work that goes into a file has none.
+    there are keys among them, work that goes into a file has none. features: the feature networks of its
+    evaluation; a trained run that was evaluated in others is evaluated again.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Work:
     gpu: int | None = None
     directory: Path = field(default_factory=Path.cwd)
     environment: dict[str, str] = field(default_factory=dict, repr=False)
+    features: str = "auto"
 
     def __call__(self, stop: threading.Event | None = None) -> str | None:
         """None when the run is done, `STOPPED`, or why it failed.
@@ -58,12 +60,12 @@ class Work:
                 if stop is not None and stop.wait(LOOK_S):
                     return STOPPED
                 time.sleep(LOOK_S)
-            if is_done(self.folder, self.epochs):
+            if is_done(self.folder, self.epochs, self.features):
                 return None
             status = self._train(stop)
             if status in SIGNALLED or (stop is not None and stop.is_set()):
                 return STOPPED
-            if is_done(self.folder, self.epochs):
+            if is_done(self.folder, self.epochs, self.features):
                 return None
             reason = f"killed by signal {-status}"
             if status >= 0:
@@ -130,13 +132,18 @@ def passed_on() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
 
 
-def is_done(folder: Path, epochs: int) -> bool:
-    """True if the run has been trained for `epochs` epochs and evaluated after the last."""
+def is_done(folder: Path, epochs: int, features: str = "auto") -> bool:
+    """True if the run has been trained for `epochs` epochs and evaluated after the last.
+
+    features: the feature networks of that evaluation; any if "auto", so that those of another table stay.
+    """
     try:
         evaluation = read_evaluation(folder)
     except (OSError, ValueError):
         return False
-    return evaluation is not None and evaluation["epochs"] >= epochs
+    if evaluation is None or evaluation["epochs"] < epochs:
+        return False
+    return features == "auto" or evaluation.get("features") == features
 
 
 def log_of(folder: Path) -> Path:

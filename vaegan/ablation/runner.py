@@ -39,7 +39,7 @@ class Runner:
         self._handles: dict[str, Any] = {}
         for name, job in plan.jobs.items():
             self.states[name] = WAITING
-            if is_done(job.folder, job.config.epochs):
+            if is_done(job.folder, job.config.epochs, job.config.features):
                 self.states[name] = DONE
             elif failure_of(job.folder).exists():
                 self._fail(name, failure_of(job.folder).read_text(encoding="utf-8").strip())
@@ -127,7 +127,13 @@ class Runner:
             changed += ["--plugins", *own]
         if job.keep_epochs:
             changed += ["--keep-epochs", ",".join(map(str, job.keep_epochs))]
-        return Work(job.folder, (*flags, *places), tuple(changed), job.config.epochs, self._pool.threads)
+        features = job.config.features
+        if features != "auto":
+            changed += ["--features", features]
+        flags = (*flags, *places)
+        return Work(
+            job.folder, flags, tuple(changed), job.config.epochs, self._pool.threads, features=features
+        )
 
 
 def forget_failures(plan: Plan) -> None:

@@ -77,6 +77,7 @@ def _written(
         "checkpoint": trained.checkpoint.stem,
         "epochs": trained.epochs,
         "device": str(trained.device),
+        "features": features,
         "versions": package_versions(),
         "headlines": [each for section in sections for each in section.headlines()],
         "sections": {section.name: section.to_dict() for section in sections},
