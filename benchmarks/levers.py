@@ -22,6 +22,7 @@ BATCH_SIZE = 64
 VAE = {"vae": "conv", "base_channels": 16, "latent_dim": 64}
 COMBO = VAE | {"disc": "small_conv", "solo_epochs": 0, "disc_weight": 1}
 R1 = COMBO | {"r1": 0.3}
+LEDGER = "the ledger in every step"
 # name: options; a lever is what a row has beyond the row that it is compared with
 ROWS = {
     "VAE alone": VAE,
@@ -29,6 +30,9 @@ ROWS = {
     "R1": R1,
     "R1 every 4th step": R1 | {"penalty_every": 4},
     "R1 and R2": R1 | {"r2": 0.3},
+    LEDGER: R1,
+    "matching on a random network": R1 | {"perceptual_weight": 1, "perceptual_network": "random"},
+    "matching on EfficientNet-Lite0": R1 | {"perceptual_weight": 1, "perceptual_network": "efficientnet"},
     "rpgan": R1 | {"adv": "rpgan"},
     "weight by share": R1 | {"disc_weight": "share(0.2)"},
     "weight by adaptive": R1 | {"disc_weight": "adaptive(0.8)"},
@@ -54,10 +58,11 @@ ROWS = {
 class Row:
     """One setting's steps. seconds: of each round so far."""
 
-    def __init__(self, options: dict[str, Any], device: torch.device, precision: str):
+    def __init__(self, options: dict[str, Any], device: torch.device, precision: str, keep_ledger: bool):
         config = resolved(make_config(options | {"precision": precision, "epochs": 1}), image_size=SIZE)
         players = build_players(config, (3, SIZE, SIZE)).to(device, memory_format=torch.channels_last)
         self.device = device
+        self.keep_ledger = keep_ledger
         self.step = Step(config, players)
         self.phase = build_schedule(config).at(0)
         self.n_steps = 0
@@ -67,7 +72,15 @@ class Row:
         """Train for some steps on these images."""
         started = _seconds(self.device)
         for _ in range(steps):
-            self.step(images, len(images), self.phase, self.n_steps, Meter(), FiniteCheck())
+            self.step(
+                images,
+                len(images),
+                self.phase,
+                self.n_steps,
+                Meter(),
+                FiniteCheck(),
+                keep_ledger=self.keep_ledger,
+            )
             self.n_steps += 1
         self.seconds.append(_seconds(self.device) - started)
 
@@ -106,7 +119,7 @@ def main() -> None:
     torch.manual_seed(0)
     images = torch.randint(256, (BATCH_SIZE, 3, SIZE, SIZE), dtype=torch.uint8, device=device)
     named = [*list(ROWS)[:2], *(name for name in options.only if name not in list(ROWS)[:2])]
-    rows = {name: Row(ROWS[name], device, precision) for name in named}
+    rows = {name: Row(ROWS[name], device, precision, name == LEDGER) for name in named}
     for _ in range(1 + options.repeats):
         for row in rows.values():
             row.round(images, options.steps)

@@ -57,13 +57,13 @@ def train(options: str) -> str:
 
 
 def differences(before: str, after: str) -> list[str]:
-    """Each figure that differs between two metrics.jsonl, with both values."""
+    """Each figure that differs between two metrics.jsonl, with both values; new figures may have come."""
     pairs = zip(map(figures, before.splitlines()), map(figures, after.splitlines()), strict=True)
     return [
         f"epoch {old['epoch'] + 1}: {key}: {old.get(key)} before, {new.get(key)} now"
         for old, new in pairs
-        for key in dict.fromkeys([*old, *new])
-        if old.get(key) != new.get(key)
+        for key in old
+        if old[key] != new.get(key)
     ]
 
 

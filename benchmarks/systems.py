@@ -38,6 +38,11 @@ GROUPS = {  # folder: (heading on the page, description)
         "VAEs on MNIST and on faces (64 x 64): alone, and with a discriminator that learns to tell originals "
         "from reconstructions and adds its verdict to the loss.",
     ),
+    "steered": (
+        "A steered learned loss",
+        "This project's own recipe: a small VAE on faces (32 x 32), whose learned terms are held at shares "
+        "of the gradient (see [Steering](steering.md)).",
+    ),
     "dense": (
         "Dense VAE, GAN and WGAN",
         "Networks with one hidden layer on MNIST and CIFAR-10; from file to file the number of latent "

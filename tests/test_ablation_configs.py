@@ -22,6 +22,7 @@ CONFIGS = ROOT / "configs"
 ABLATIONS = CONFIGS / "ablations"
 PUBLISHED = sorted(ABLATIONS.glob("*.yaml"))
 SMALL = sorted((ABLATIONS / "small").glob("*.yaml"))
+STEERED = sorted((ABLATIONS / "steered").glob("*.yaml"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.yaml"))
 SYSTEMS = [
     file
@@ -79,7 +80,7 @@ FACES = system(ABLATIONS / "small" / "base" / "faces.yaml")
 # All of them
 
 
-@each([*PUBLISHED, *SMALL])
+@each([*PUBLISHED, *SMALL, *STEERED])
 def test_opens_with_source_expectation_cost_and_its_own_command(file):
     lines = file.read_text(encoding="utf-8").splitlines()
     head = lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]
@@ -88,7 +89,7 @@ def test_opens_with_source_expectation_cost_and_its_own_command(file):
     assert f"# Command: python -m vaegan ablate {file.relative_to(ROOT)}" in head
 
 
-@each([*PUBLISHED, *SMALL, *BENCHMARKS])
+@each([*PUBLISHED, *SMALL, *STEERED, *BENCHMARKS])
 def test_arms_differ_and_each_has_a_run_for_every_seed(file, tmp_path):
     spec, configs = arms(file)
     plan = make_plan(spec, configs, tmp_path, str)  # which refuses arms that differ in nothing
@@ -98,7 +99,7 @@ def test_arms_differ_and_each_has_a_run_for_every_seed(file, tmp_path):
     }
 
 
-@each(SMALL)
+@each([*SMALL, *STEERED])
 def test_networks_of_every_arm_build(file):
     for config in arms(file)[1].values():
         shape = (1 if config.dataset in ("mnist", "digits") else 3, config.image_size, config.image_size)

@@ -26,7 +26,7 @@ from vaegan.objective.terms import registered_terms
 from vaegan.objective.weights import Time
 from vaegan.objective.weights.constant import Constant
 from vaegan.objective.weights.forms import Course
-from vaegan.objective.weights.relative import ByGradient, Share
+from vaegan.objective.weights.relative import ByGradient, GradientShare
 from vaegan.parallel import LEAST_SHARE
 from vaegan.pixels import INTERVALS
 
@@ -112,7 +112,7 @@ def _term_contradictions(config: Config) -> Iterable[OptionError]:
             yield OptionError(term.weight.name, problem)
         elif isinstance(weight, ByGradient):
             there.append(term.weight.name)
-        if isinstance(weight, Share):
+        if isinstance(weight, GradientShare):
             shares.append(term.weight.name)
     if config.gan and there:
         yield OptionError(there[0], "a GAN has no PBP loss to set it against; give a number")

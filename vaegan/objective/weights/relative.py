@@ -40,7 +40,7 @@ class ByGradient(Weight):
 
 @register_weight("share")
 @dataclass(frozen=True)
-class Share(ByGradient):
+class GradientShare(ByGradient):
     """The factor that holds a term at this share of the gradient at the pixel logits; see Balance."""
 
     rule = "share"
