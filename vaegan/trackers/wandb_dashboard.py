@@ -84,7 +84,7 @@ def weights() -> Section:
 
 
 def ledger() -> Section:
-    """How hard each term that acts through the pixels pulls there."""
+    """Shares, cosines and norms of the gradients of all terms that act through the pixels."""
     through_pixels = [key for key in _gen_terms() if key != "gen/kl"]
     learned = [key for key in through_pixels if key != "gen/pbp"]
 

@@ -1,4 +1,4 @@
-"""The ledger: how hard each term of `gen` pulls at the pixels, measured in a few steps of each epoch."""
+"""The ledger: the gradients of each term of `gen` at the pixels, measured in a few steps of each epoch."""
 
 from collections.abc import Mapping
 
