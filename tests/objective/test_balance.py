@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from vaegan.errors import UserError
 from vaegan.objective.balance import CAP, Balance, last_layer, mean_norm, pixel_gradients
 from vaegan.objective.memory import Memory
 from vaegan.objective.weights import Relative, Time, Weight
@@ -155,6 +156,13 @@ def test_adaptive_is_the_ratio_at_the_last_layer():
 
 def test_the_last_layer_is_the_one_that_draws_the_pixels():
     assert last_layer(decoder()).shape == (12, 8)
+    assert last_layer(nn.PReLU()) is None
+
+
+def test_adaptive_without_a_last_layer_is_refused():
+    network, _ = made()
+    with pytest.raises(UserError, match=r"use share\(\.\.\.\)"):
+        step(network, Balance(Memory(), None), {"pbp": 1.0, "adv": Relative("adaptive", 1.0)}, *batch())
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ add("disc/acc_pairs", _accuracy("pairs in which D prefers the original", label="
 add(
     "disc/auc",
     Quantity(
-        "D's ranking of originals above fakes (AUC)",
+        "D's ranking (AUC)",
         "share",
         text="share of pairs of an original and a fake in which D prefers the original; 0.5 is chance",
         section=WINNING,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from vaegan.errors import UserError
 from vaegan.objective.memory import Memory
 from vaegan.objective.weights import Factor, Relative
 
@@ -37,9 +38,19 @@ def mean_norm(gradient: Tensor) -> Tensor:
     return torch.linalg.vector_norm(gradient.flatten(1), dim=1).sum()
 
 
-def last_layer(decoder: nn.Module) -> nn.Parameter:
-    """The weights of the decoder's last layer, in order of construction."""
-    return [parameter for parameter in decoder.parameters() if parameter.dim() > 1][-1]
+def last_layer(decoder: nn.Module) -> nn.Parameter | None:
+    """The trained weights of the decoder's last layer, in order of construction; None if there are none."""
+    weights = [each for each in decoder.parameters() if each.dim() > 1 and each.requires_grad]
+    return weights[-1] if weights else None
+
+
+def gradient_at(layer: nn.Parameter, decoded: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient at a layer's weights that follows from one at the decoder's output; the graph is kept.
+
+    decoded: the decoder's output with its graph; 0 if it does not depend on the layer.
+    """
+    found = torch.autograd.grad(decoded, layer, gradient, retain_graph=True, allow_unused=True)[0]
+    return torch.zeros_like(layer) if found is None else found
 
 
 class Balance:
@@ -58,8 +69,8 @@ class Balance:
     taming/modules/losses/vqperceptual.py, for the cap.
     """
 
-    def __init__(self, memory: Memory, layer: nn.Parameter):
-        """memory: keeps the running means. layer: the weights of the decoder's last layer."""
+    def __init__(self, memory: Memory, layer: nn.Parameter | None):
+        """memory: keeps the running means. layer: the decoder's last, which adaptive weights need."""
         self.memory = memory
         self.layer = layer
 
@@ -73,12 +84,12 @@ class Balance:
 
         factors: of all terms. gradients: at the pixel logits, unweighted. decoded: the pixel logits with
         their graph.
+        Raises: UserError for an adaptive weight if there is no last layer.
         """
         norms = {name: self._smoothed(name, gradient) for name, gradient in gradients.items()}
         plain = {name: factor for name, factor in factors.items() if not isinstance(factor, Relative)}
         fixed = sum(plain[name] * norm for name, norm in norms.items() if name in plain)
         left = 1 - sum(self._share(factor) for factor in factors.values())
-        together = None
         weights: dict[str, float | Tensor] = {}
         for name, factor in factors.items():
             if name in plain:
@@ -88,12 +99,18 @@ class Balance:
             elif factor.rule == "share":
                 weights[name] = (factor.level / left * fixed / norms[name]).nan_to_num(0, 0, 0).clamp(max=CAP)
             else:
-                if together is None:
-                    of_plain = (plain[each] * gradients[each] for each in plain if each in gradients)
-                    together = _at(self.layer, decoded, sum(of_plain))
-                ratio = together / (_at(self.layer, decoded, gradients[name]) + TINY)
+                of_plain = sum(plain[each] * gradients[each] for each in plain if each in gradients)
+                ratio = self._at_layer(decoded, of_plain) / (self._at_layer(decoded, gradients[name]) + TINY)
                 weights[name] = factor.level * ratio.clamp(max=CAP)
         return weights
+
+    def _at_layer(self, decoded: Tensor, gradient: Tensor) -> Tensor:
+        """The norm at the decoder's last layer of a gradient at its output."""
+        if self.layer is None:
+            raise UserError(
+                "adaptive(...) needs a decoder with trained weights in its last layer; use share(...)"
+            )
+        return torch.linalg.vector_norm(gradient_at(self.layer, decoded, gradient))
 
     def _smoothed(self, name: str, gradient: Tensor) -> Tensor:
         """The running mean of a term's norm over the steps before: 0 in the first."""
@@ -105,8 +122,3 @@ class Balance:
     @staticmethod
     def _share(factor: Factor) -> float:
         return factor.level if isinstance(factor, Relative) and factor.rule == "share" else 0.0
-
-
-def _at(layer: nn.Parameter, decoded: Tensor, gradient: Tensor) -> Tensor:
-    """The norm at a layer's weights of a gradient that arrives at the decoder's output."""
-    return torch.linalg.vector_norm(torch.autograd.grad(decoded, layer, gradient, retain_graph=True)[0])

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vaegan.nets.players import Players
-from vaegan.objective.balance import last_layer, mean_norm
+from vaegan.objective.balance import gradient_at, last_layer, mean_norm
 from vaegan.objective.views import Views
 from vaegan.parallel import ALONE, Ranks
 from vaegan.pixels import activation_slope
@@ -53,9 +53,9 @@ class Ledger:
         slope = activation_slope(torch.cat(views.ends), self._pixel_range)
         found = {}
         for name, gradient in gradients.items():
-            part = views.share.weight * gradient
-            at_layer = torch.autograd.grad(views.decoded, self._layer, part, retain_graph=True)[0]
-            self._at_layer[name] = self._at_layer.get(name, 0) + at_layer
+            if self._layer is not None:
+                at_layer = gradient_at(self._layer, views.decoded, views.share.weight * gradient)
+                self._at_layer[name] = self._at_layer.get(name, 0) + at_layer
             found[f"{name}_grad_logits"] = mean_norm(gradient)
             found[f"{name}_grad_x_hat"] = mean_norm(gradient / slope)
             if name != "pbp" and "pbp" in gradients:
