@@ -87,12 +87,17 @@ def schedule_lines(
         spelled = [f"{each:.6g}" if isinstance(each, float | int) else str(each) for each in weights]
         listed = [None if name in courses else word for name, word in zip(names, spelled, strict=True)]
         rows.append((phase.name, listed, spelled))
-    lines = [f"{'epochs':12}{'phase':8}" + "".join(f"{name:>12}" for name in names)]
+    widths = [max(12, len(name) + 2) for name in names]
+
+    def line(span: str, phase: str, cells: Iterable[str]) -> str:
+        return f"{span:12}{phase:8}" + "".join(map(str.rjust, cells, widths))
+
+    lines = [line("epochs", "phase", names)]
     for (phase_name, _), group in groupby(enumerate(rows), key=lambda item: item[1][:2]):
         numbers, words = zip(*((epoch + 1, spelled) for epoch, (*_, spelled) in group), strict=True)
         span = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
         cells = [column[0] if len({*column}) == 1 else "changes" for column in zip(*words, strict=True)]
-        lines.append(f"{span:12}{phase_name:8}" + "".join(f"{cell:>12}" for cell in cells))
+        lines.append(line(span, phase_name, cells))
     return lines
 
 
