@@ -12,6 +12,7 @@ from vaegan.evals import features
 from vaegan.evals.classifier import find_classifier
 from vaegan.evals.distances import frechet_distance, kernel_distance
 from vaegan.evals.features import find_features
+from vaegan.evals.own_judge import known_as
 
 CPU = torch.device("cpu")
 
@@ -94,6 +95,7 @@ def test_torchvisions_features_are_those_of_its_own_transforms(tmp_path, weights
     theirs, file = weights
     network, _ = found(f"inception:{file}", tmp_path)
     assert network.is_inception and "mine.pth" in network.name and network.remark
+    assert known_as(network.pretrained) == known_as("timm:inception_v3.tv_in1k")
     images = noise(2, size=64)
     x = torch.nn.functional.interpolate(images / 255, (299, 299), mode="bilinear", antialias=True)
     mean, std = (torch.tensor(each)[:, None, None] for each in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))

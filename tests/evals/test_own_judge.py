@@ -2,12 +2,9 @@
 
 import pytest
 
-from vaegan.config.knobs import signature_knobs
 from vaegan.config.make import make_config, resolved
-from vaegan.evals.own_judge import USUAL, mark_own_judge, networks_in_loss
+from vaegan.evals.own_judge import mark_own_judge, networks_in_loss
 from vaegan.evals.section import Section
-from vaegan.losses.feature_matching import perceptual
-from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.quantities import Quantity
 
 
@@ -45,12 +42,6 @@ def test_the_networks_of_a_loss_follow_from_its_options(options, networks):
 def test_the_options_are_those_of_a_runs_config(options, networks):
     config = resolved(make_config({"vae": "dense", **options}), 32)
     assert networks_in_loss(config.to_dict()) == networks
-
-
-def test_the_usual_network_is_the_default_of_the_term_and_of_the_discriminator():
-    projected, _ = DISCRIMINATORS.find("projected")
-    assert signature_knobs(projected)["network"].default == USUAL
-    assert signature_knobs(perceptual)["perceptual_network"].default == USUAL
 
 
 def distances(network: str, **options) -> Section:

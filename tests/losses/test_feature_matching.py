@@ -10,6 +10,7 @@ from vaegan.errors import OptionError
 from vaegan.losses.feature_matching import feature_matching, matching, perceptual
 from vaegan.nets.pretrained import frozen_network, has_efficientnet
 from vaegan.objective.objective import weighted_sum
+from vaegan.training.step import Step
 
 HYBRID = {
     **{"vae": "conv", "base_channels": 4, "latent_dim": 3, "disc": "conv", "disc_base_channels": 4},
@@ -141,3 +142,28 @@ def test_of_an_image_and_itself_both_are_0():
     views.turn("gen", with_features=True)
     assert feature_matching(views).item() == 0
     assert perceptual(views, perceptual_network="random").item() == 0
+
+
+@pytest.mark.parametrize("change", [{"diffaug": "translation,cutout,colour"}, {"instance_noise": 0.5}])
+def test_originals_and_reconstructions_are_changed_alike(change):
+    """An image and itself have the same features also where D's inputs are changed at random."""
+    config = resolved(make_config({**HYBRID, **change}), 16)
+    step = Step(config, build_players(config, (3, 16, 16)))
+    views = step.objective.views(
+        torch.rand(6, 3, 16, 16), torch.randn(6, 3), to_disc_input=step._to_disc_input(0.5)
+    )
+    views.x = views.x_hat.detach()
+    for _ in range(2):
+        views.turn("gen", with_features=True)
+        assert feature_matching(views).item() < 1e-9
+        first = views.disc_input_real
+        assert not torch.equal(first, views.x)
+    views.turn("gen", with_features=True)
+    assert not torch.equal(first, views.disc_input_real)  # each turn draws anew
+
+
+def test_features_without_any_spread_give_a_finite_distance():
+    still = [torch.zeros(1, 4)]
+    for distance in ("l2", "l1"):
+        assert matching(still, still, [1], distance, "", "").item() == 0
+        assert torch.isfinite(matching(still, [torch.ones(1, 4)], [1], distance, "", ""))

@@ -78,8 +78,8 @@ PENALTY_AND_FORMULA = pytest.mark.parametrize(
     ("penalty", "formula"),
     [
         (somewhere_between, two_sided),
-        (lambda disc, real, fake: zero_centred(disc, real), half_square),
-        (lambda disc, real, fake: zero_centred(disc, fake), half_square),
+        (lambda disc, real, fake: zero_centred(gradient(disc, real)), half_square),
+        (lambda disc, real, fake: zero_centred(gradient(disc, fake)), half_square),
     ],
     ids=["gp", "r1", "r2"],
 )
@@ -121,7 +121,7 @@ def test_gradient_matches_finite_differences_in_the_parameters(penalty, formula,
 
 def test_r1_looks_at_the_points_themselves(real):
     disc = Quadratic()
-    zero_centred(disc, real)
+    zero_centred(gradient(disc, real))
     assert disc.x.equal(real)
 
 
@@ -132,7 +132,7 @@ def test_a_linear_d_has_one_slope_everywhere(scale, real, fake):
         disc.a.mul_(scale / disc.a.norm())
         disc.q.zero_()
     assert somewhere_between(disc, real, fake).item() == pytest.approx((scale - 1) ** 2)
-    assert zero_centred(disc, real).item() == pytest.approx(scale**2 / 2)
+    assert zero_centred(gradient(disc, real)).item() == pytest.approx(scale**2 / 2)
 
 
 def test_points_lie_between_originals_and_fakes_each_image_with_its_own_share():
@@ -231,8 +231,8 @@ def test_a_run_in_bf16_computes_its_penalties_in_float32(key):
     ("key", "penalty"),
     [
         ("disc/gp", lambda views: wgan_gp(views.players.disc, views.x + 1, views.fake + 1, views.between)),
-        ("disc/r1", lambda views: zero_centred(views.players.disc, views.x + 1)),
-        ("disc/r2", lambda views: zero_centred(views.players.disc, views.fake + 1)),
+        ("disc/r1", lambda views: zero_centred(gradient(views.players.disc, views.x + 1))),
+        ("disc/r2", lambda views: zero_centred(gradient(views.players.disc, views.fake + 1))),
     ],
 )
 def test_penalties_look_at_what_d_sees(key, penalty):
@@ -271,9 +271,11 @@ def test_of_a_map_the_slope_is_that_of_its_mean(penalty, formula, real, fake):
 
 def test_r1_does_not_grow_with_the_map(real):
     disc = Quadratic()
-    expected = zero_centred(disc, real)
+    expected = zero_centred(gradient(disc, real))
     for side in (1, 4):
-        value = zero_centred(lambda x, side=side: disc(x)[:, None, None].expand(-1, side, side), real)
+        value = zero_centred(
+            gradient(lambda x, side=side: disc(x)[:, None, None].expand(-1, side, side), real)
+        )
         torch.testing.assert_close(value, expected)
 
 
@@ -310,4 +312,4 @@ def test_without_gradients_the_penalty_is_the_same(penalty, real, fake):
     views.turn("disc")
     with torch.no_grad():
         value = TERMS.find(f"disc/{penalty}")[0].compute(views)
-        torch.testing.assert_close(value, zero_centred(disc, real if penalty == "r1" else fake))
+        torch.testing.assert_close(value, zero_centred(gradient(disc, real if penalty == "r1" else fake)))

@@ -189,3 +189,11 @@ def test_what_is_typed(typed, at_step, expected):
 def test_what_is_no_weight(typed):
     with pytest.raises(ValueError):
         Weight.parse(typed)
+
+
+def test_with_nothing_to_be_set_against_there_is_no_weight():
+    network, balance = made()
+    for rule in ("share", "adaptive"):
+        for _ in range(2):
+            weights = step(network, balance, {"pbp": 0.0, "adv": Relative(rule, 0.5)}, *batch())[3]
+        assert weights["adv"].item() == 0

@@ -68,3 +68,14 @@ def test_held_out_images_read_the_averages_and_change_none():
     reading.add("a", scalar(100), 1, decay=0.9)
     memory.commit()
     assert memory.value("a").item() == pytest.approx(3)
+
+
+def test_a_loaded_average_is_used_on_the_device_of_what_comes_next():
+    memory = Memory()
+    memory.add("a", scalar(2), 1, decay=0.5)
+    memory.commit()
+    loaded = Memory()
+    loaded.load(memory.state())
+    loaded.add("a", torch.tensor(4.0, dtype=torch.float64), 1, decay=0.5)  # as another device would be
+    loaded.commit()
+    assert loaded.value("a").dtype == torch.float64

@@ -116,3 +116,12 @@ def test_the_slope_of_the_activation_does_not_cancel(pixel_range):
 def test_sampled_steps(n_batches, disc_steps, expected):
     turns = [batch for batch in range(n_batches) if (batch + 1) % disc_steps == 0]
     assert [batch for batch in turns if is_sampled(batch, n_batches, disc_steps)] == expected
+
+
+def test_black_pixels_without_any_slope_leave_the_figures_finite():
+    views = views_of("01", False)
+    with torch.no_grad():
+        views.players.decoder[2].bias.fill_(-800.0)  # in float64 what -90 is in float32
+    gradients = pixel_gradients(terms_of(views.x_hat, views.x), views.ends)
+    found = Ledger(views.players).of_part(views, gradients, {"pbp": 1.0, "adv": 1.0})
+    assert all(torch.isfinite(value) for value in found.values())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vaegan.config.schema import needing
+from vaegan.objective.terms import registered_terms
 
 EQUAL_TIME = "equal_time"
 
@@ -25,9 +26,11 @@ def without_disc(baseline: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_weight_0(baseline: Mapping[str, Any]) -> dict[str, Any]:
-    """The discriminator is trained, but its weight in the VAE's loss is 0. Raises: as `without_disc`."""
+    """D is trained, but all its terms in the VAE's loss have weight 0. Raises: as `without_disc`."""
     _check(baseline)
-    return {**baseline, "disc_weight": 0}
+    learned = [term.weight for term in registered_terms() if term.player == "gen" and "disc" in term.needs]
+    given = [weight.name for weight in learned if weight.default is not None or weight.name in baseline]
+    return {**baseline, **dict.fromkeys(given, 0)}
 
 
 def _check(baseline: Mapping[str, Any]) -> None:

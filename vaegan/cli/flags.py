@@ -151,8 +151,8 @@ def _parser(prog: str, registered: Mapping[str, Iterable[str]]) -> Parser:
         description="Train a VAE, a VAE with a discriminator that adds a learned loss, or a GAN.",
         epilog="Flags override the YAML file, which overrides the defaults. For an option that may be unset, "
         "`none` removes the value of a file: --disc none. Lists are typed with commas or spaces. "
-        "FORM is a course over time, in quotes: 'linear(0, 1, 10)' rises from 0 to 1 over 10 epochs; the "
-        "forms are in docs/losses.md.",
+        "FORM stands in quotes: 'linear(0, 1, 10)' rises from 0 to 1 over 10 epochs, 'share(0.2)' holds a "
+        "learned term of the VAE at a fifth of the gradient; the forms are in docs/losses.md.",
         argument_default=argparse.SUPPRESS,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
     )

@@ -137,7 +137,7 @@ def try_parts(config: Config, image_shape: tuple[int, int, int]) -> Players:
     with one_thread():
         players = build_players(config.model_copy(update=update), image_shape)
         check_parts(config, players, build_adversarial(config), image_shape)
-        check_terms(config_terms(config), build_objective(config, players), image_shape)
+        check_terms(config, config_terms(config), build_objective(config, players), image_shape)
     return players
 
 

@@ -23,10 +23,9 @@ from vaegan.losses.adversarial import ADVERSARIAL, AdversarialLoss, is_adversari
 from vaegan.losses.pbp import PBP_LOSSES
 from vaegan.nets.knob_types import as_list
 from vaegan.objective.terms import registered_terms
-from vaegan.objective.weights import Time
 from vaegan.objective.weights.constant import Constant
 from vaegan.objective.weights.forms import Course
-from vaegan.objective.weights.relative import ByGradient, GradientShare
+from vaegan.objective.weights.relative import ByGradient
 from vaegan.parallel import LEAST_SHARE
 from vaegan.pixels import INTERVALS
 
@@ -100,7 +99,7 @@ def contradictions(config: Config) -> Iterable[OptionError]:
 
 def _term_contradictions(config: Config) -> Iterable[OptionError]:
     """Errors for weights that a term cannot have, and for options of terms that are not there."""
-    there, shares = [], []
+    there = []
     for term in registered_terms():
         weight = getattr(config, term.weight.name)
         if weight is None and term.weight.default is None:
@@ -108,21 +107,19 @@ def _term_contradictions(config: Config) -> Iterable[OptionError]:
                 if getattr(config, knob.option) is not None:
                     yield OptionError(knob.option, f"there is no such term; add {flag(term.weight.name)}")
         if isinstance(weight, ByGradient) and not term.by_gradient:
-            problem = f"{weight.rule}(...) is for learned terms, set against this one; give a number"
+            problem = (
+                f"{weight.rule}(...) is for learned terms of the VAE, beside the PBP loss; give a number"
+            )
             yield OptionError(term.weight.name, problem)
         elif isinstance(weight, ByGradient):
             there.append(term.weight.name)
-        if isinstance(weight, GradientShare):
-            shares.append(term.weight.name)
     if config.gan and there:
         yield OptionError(there[0], "a GAN has no PBP loss to set it against; give a number")
-    start = played_alone(config) if config.disc else 0
-    times = [Time(epoch, epoch, config.epochs, start).since(start) for epoch in range(config.epochs)]
-    level = max((sum(getattr(config, name).level.at(time) for name in shares) for time in times), default=0)
-    if shares and level >= 1:
-        others = "".join(f", with {flag(name)}" for name in shares[1:])
-        problem = f"a share of {level:g}{others}, which leaves nothing to the PBP loss; below 1 is accepted"
-        yield OptionError(shares[0], problem)
+    if there and config.pbp_weight == Constant(0.0):
+        problem = (
+            f"{flag(there[0])} {getattr(config, there[0])} is set against the PBP loss; give that a weight"
+        )
+        yield OptionError("pbp_weight", problem)
 
 
 def _course_contradictions(config: Config, name: str) -> Iterable[OptionError]:

@@ -15,8 +15,10 @@ from vaegan.errors import OptionError, UserError
 from vaegan.failures import in_a_line, out_of_memory
 from vaegan.losses.adversarial import AdversarialLoss
 from vaegan.nets.players import Players
+from vaegan.objective.balance import pixel_gradients
 from vaegan.objective.objective import Objective
 from vaegan.objective.terms import Term, is_from_outside
+from vaegan.objective.weights.relative import ByGradient
 
 N_IMAGES = 5  # differs from the channels and usual latent_dim, so that a swapped axis is noticed
 NOUNS = {
@@ -99,10 +101,13 @@ def check_parts(
         _check_sides(config, adversarial, logits.shape)
 
 
-def check_terms(terms: Iterable[Term], objective: Objective, image_shape: tuple[int, int, int]) -> None:
+def check_terms(
+    config: Config, terms: Iterable[Term], objective: Objective, image_shape: tuple[int, int, int]
+) -> None:
     """Try the terms from outside the package, and those that use other networks, on a few grey images.
 
-    Raises: OptionError for the first that fails or gives no scalar.
+    Raises: OptionError for the first that fails, gives no scalar, or has a weight by its gradient at the
+    pixel logits and none there.
     """
     x = torch.full((N_IMAGES, *image_shape), 0.5)
     views = objective.views(x, torch.zeros(N_IMAGES, objective.players.latent_dim))
@@ -121,6 +126,10 @@ def check_terms(terms: Iterable[Term], objective: Objective, image_shape: tuple[
             raise _failure(term.weight.name, f"the term {term.key} fails", error, contract) from error
         if not _one_of(())(given):
             problem = f"the term {term.key} gives {_described(given)}; {contract}"
+            raise OptionError(term.weight.name, problem)
+        steered = isinstance(getattr(config, term.weight.name), ByGradient)
+        if steered and not pixel_gradients({term.name: given}, views.ends):
+            problem = f"the term {term.key} does not act through the decoder's pixels; give a number"
             raise OptionError(term.weight.name, problem)
 
 

@@ -600,17 +600,22 @@ def config_type() -> type[Config]:
 def _with_registered(base: type[Config], *registered: tuple[tuple[str, Any], ...]) -> type[Config]:
     """The class for the registered terms and networks, which define weights and knobs.
 
-    Raises: UserError for a term whose option has the name of another one.
+    Raises: UserError for a term of which an option has the name of another one.
     """
+    of_networks = {
+        knob.option: _knob_field(knob, prefix) for prefix in ("", DISC_PREFIX) for knob in knobs(prefix)
+    }
     fields = {}
     for term in registered_terms():
         if term.weight.name in fields or term.weight.name in base.model_fields:
             raise UserError(f"loss term {term.key}: there is another option {flag(term.weight.name)}")
         fields[term.weight.name] = _weight_field(term)
-        fields |= {knob.option: _term_knob_field(knob, term) for knob in term_knobs(term)}
-    fields |= {
-        knob.option: _knob_field(knob, prefix) for prefix in ("", DISC_PREFIX) for knob in knobs(prefix)
-    }
+        for knob in term_knobs(term):
+            if knob.option in {*fields, *base.model_fields, *of_networks}:
+                problem = f"its knob `{knob.name}` has the name of another option, {flag(knob.option)}"
+                raise UserError(f"loss term {term.key}: {problem}")
+            fields[knob.option] = _term_knob_field(knob, term)
+    fields |= of_networks
     looks = (
         (name, str(kind), repr(info.default), repr(declared(info))) for name, (kind, info) in fields.items()
     )

@@ -23,6 +23,7 @@ ASKED = ("auto", "classifier", "inception", "inception:FILE", "efficientnet", "t
 EFFICIENTNET_SIDE = 96
 INCEPTION_SIDE = 299
 INCEPTION_DIM = 2048
+INCEPTION = "timm:inception_v3"  # the same network where a loss uses it
 IMAGENET_CLASSES = 1000  # outputs of torchvision's Inception
 ORIGINAL_CLASSES = 1008  # outputs of the Inception that FID was defined with
 RANDOM_DIM = 64  # small, so that some hundreds of images are enough for a covariance
@@ -103,7 +104,7 @@ def check_features(asked: str) -> list[str]:
 
     Raises: OptionError for an invalid one, and for two after the first that would share a section.
     """
-    names = asked.split(",")
+    names = [name.strip() for name in asked.split(",")]
     for name in names:
         kind, _, argument = name.partition(":")
         if (kind == "timm" and argument) or name == "efficientnet":
@@ -184,15 +185,24 @@ def _pretrained(name: str, device: torch.device) -> FeatureNetwork:
 
 
 def _network(
-    name: str, kind: str, short: str, net: nn.Module, side: int, device: torch.device, remark: str
+    name: str,
+    kind: str,
+    short: str,
+    net: nn.Module,
+    side: int,
+    device: torch.device,
+    remark: str,
+    pretrained: str = "",
 ) -> ColourNetwork:
-    """A network for colour images `side` pixels wide, in [-1, 1]."""
+    """A network for colour images `side` pixels wide, in [-1, 1]. Others: see FeatureNetwork."""
     net = net.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     half = torch.tensor([0.5] * 3, device=device)[:, None, None]
     (dim,) = features_of(net, (3, side, side))
-    return ColourNetwork(
-        name, kind, short, dim, lambda images: net((_resized(images, side) - half) / half), device, remark
-    )
+
+    def apply(images: Tensor) -> Tensor:
+        return net((_resized(images, side) - half) / half)
+
+    return ColourNetwork(name, kind, short, dim, apply, device, remark=remark, pretrained=pretrained)
 
 
 def _resized(images: Tensor, side: int) -> Tensor:
@@ -261,6 +271,7 @@ def _torchvision_network(state: Mapping[str, Tensor], whose: str, device: torch.
         INCEPTION_SIDE,
         device,
         "figures from the original FID weights differ from those with torchvision's",
+        pretrained=INCEPTION,
     )
 
 
@@ -278,5 +289,11 @@ def _original_network(state: Mapping[str, Tensor], file: str, device: torch.devi
     net = FeatureExtractorInceptionV3("inception", [str(INCEPTION_DIM)], checked).to(device)
     name = f"Inception-v3, FID's original form, weights of {file}"
     return ColourNetwork(
-        name, "inception", "Inception-v3", INCEPTION_DIM, lambda images: net(images)[0], device
+        name,
+        "inception",
+        "Inception-v3",
+        INCEPTION_DIM,
+        lambda images: net(images)[0],
+        device,
+        pretrained=INCEPTION,
     )

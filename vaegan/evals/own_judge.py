@@ -1,25 +1,30 @@
 """Networks that served in a run's loss, which do not judge that run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from vaegan.config.knobs import signature_knobs
 from vaegan.evals.section import Section
+from vaegan.losses.feature_matching import perceptual
+from vaegan.nets.discriminators import DISCRIMINATORS
 from vaegan.nets.pretrained import EFFICIENTNET
-
-USUAL = "efficientnet"  # the default of --perceptual-network, and of the projected discriminator's network
 
 
 def networks_in_loss(options: Mapping[str, Any]) -> set[str]:
     """The pretrained networks that a run of these options was trained with, as `known_as` names them."""
     found = []
     if options.get("perceptual_weight") not in (None, 0):
-        found.append(options.get("perceptual_network") or USUAL)
+        found.append(options.get("perceptual_network") or _default(perceptual, "perceptual_network"))
     disc = options.get("disc") or ""
     if disc == "projected":
-        found.append(options.get("disc_network") or USUAL)
+        found.append(options.get("disc_network") or _default(DISCRIMINATORS.find(disc)[0], "network"))
     if disc.startswith("timm:") and options.get("disc_pretrained"):
         found.append(disc)
     return set(map(known_as, found))
+
+
+def _default(part: Callable, knob: str) -> str:
+    return signature_knobs(part)[knob].default
 
 
 def known_as(network: str) -> str:

@@ -16,6 +16,8 @@ from vaegan.objective.views import Views
 from vaegan.pixels import to_unit_range
 from vaegan.quantities import Quantity
 
+LEAST = 1e-8  # variance: that of a single vector, or of dead units, is 0
+
 Layers = Annotated[
     list[Annotated[int, Field(ge=1)]],
     LISTED,
@@ -103,7 +105,7 @@ def matching(
     distances = []
     for layer in layers:
         of_real, of_fake = real[layer - 1].float().detach(), fake[layer - 1].float()
-        variance = of_real.transpose(0, 1).flatten(1).var(dim=1, correction=0).mean()
+        variance = of_real.transpose(0, 1).flatten(1).var(dim=1, correction=0).mean().clamp(min=LEAST)
         difference = of_fake - of_real
         if distance == "l2":
             distances.append(difference.square().mean() / variance)

@@ -53,7 +53,7 @@ def gp(views: Views) -> Tensor:
 )
 def r1(views: Views) -> Tensor:
     """R1 on the originals."""
-    return _half_square(_slope(views, views.disc_input_real, "logits_real"))
+    return zero_centred(_slope(views, views.disc_input_real, "logits_real"))
 
 
 @register_term(
@@ -65,7 +65,7 @@ def r1(views: Views) -> Tensor:
 )
 def r2(views: Views) -> Tensor:
     """R2 on the fakes."""
-    return _half_square(_slope(views, views.disc_input_fake, "logits_fake"))
+    return zero_centred(_slope(views, views.disc_input_fake, "logits_fake"))
 
 
 def wgan_gp(disc: Disc, real: Tensor, fake: Tensor, between: Tensor) -> Tensor:
@@ -79,15 +79,6 @@ def wgan_gp(disc: Disc, real: Tensor, fake: Tensor, between: Tensor) -> Tensor:
     slopes = gradient(disc, torch.lerp(fake, real, between)).flatten(1)
     # the norm's gradient at 0 is 0 here; that of a square root would be nan
     return (torch.linalg.vector_norm(slopes, dim=1) - 1).square().mean()
-
-
-def zero_centred(disc: Disc, x: Tensor) -> Tensor:
-    """Half of the squared slope at x: R1 on originals, R2 on fakes; weighted by gamma.
-
-    Source: Mescheder et al., Which Training Methods for GANs do actually Converge? (arXiv 1801.04406),
-    equations 9 and 10.
-    """
-    return _half_square(gradient(disc, x))
 
 
 def gradient(disc: Disc, x: Tensor) -> Tensor:
@@ -109,5 +100,10 @@ def _slope(views: Views, x: Tensor, logits: str) -> Tensor:
     return gradient(views.players.disc, x)
 
 
-def _half_square(slopes: Tensor) -> Tensor:
+def zero_centred(slopes: Tensor) -> Tensor:
+    """Half of the squared slope [B, ...]: R1 of that at originals, R2 at fakes; weighted by gamma.
+
+    Source: Mescheder et al., Which Training Methods for GANs do actually Converge? (arXiv 1801.04406),
+    equations 9 and 10.
+    """
     return slopes.flatten(1).square().sum(1).mean() / 2

@@ -90,6 +90,7 @@ class Balance:
         plain = {name: factor for name, factor in factors.items() if not isinstance(factor, Relative)}
         fixed = sum(plain[name] * norm for name, norm in norms.items() if name in plain)
         left = 1 - sum(self._share(factor) for factor in factors.values())
+        assert left > 0, "shares of 1 or more are refused before training"
         weights: dict[str, float | Tensor] = {}
         for name, factor in factors.items():
             if name in plain:
@@ -99,7 +100,8 @@ class Balance:
             elif factor.rule == "share":
                 weights[name] = (factor.level / left * fixed / norms[name]).nan_to_num(0, 0, 0).clamp(max=CAP)
             else:
-                of_plain = sum(plain[each] * gradients[each] for each in plain if each in gradients)
+                zero = torch.zeros_like(gradients[name])
+                of_plain = sum((plain[each] * gradients[each] for each in plain if each in gradients), zero)
                 ratio = self._at_layer(decoded, of_plain) / (self._at_layer(decoded, gradients[name]) + TINY)
                 weights[name] = factor.level * ratio.clamp(max=CAP)
         return weights
@@ -117,7 +119,7 @@ class Balance:
         norm = mean_norm(gradient)
         self.memory.add(f"norm/{name}", norm, len(gradient), DECAY)
         before = self.memory.value(f"norm/{name}")
-        return torch.zeros_like(norm) if before is None else before
+        return torch.zeros_like(norm) if before is None else before.to(norm)
 
     @staticmethod
     def _share(factor: Factor) -> float:

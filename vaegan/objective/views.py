@@ -1,6 +1,7 @@
 """Views of one batch: the images and network outputs that terms of the losses are computed from."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +12,7 @@ from vaegan.nets.players import Players
 from vaegan.objective.memory import Memory
 from vaegan.parallel import Share
 from vaegan.pixels import in_8bit
+from vaegan.seeds import seed_torch
 
 
 class Views:
@@ -70,7 +72,7 @@ class Views:
         self.player = player
         self.with_features = with_features
         inputs = ("disc_input_real", "disc_input_fake", "judged_real", "judged_fake", "judged_x_hat")
-        for name in (*inputs, "sample_logits", "x_prior"):
+        for name in (*inputs, "sample_logits", "x_prior", "_draws"):
             self.__dict__.pop(name, None)
         if cut != self.cut:
             self.cut = cut
@@ -169,10 +171,27 @@ class Views:
         if self.players.disc_sees_8bit:
             images = in_8bit(images, self.players.pixel_range)
         if self.to_disc_input is not None:
-            images = self.share.transformed(self.to_disc_input, images)
+            with self._same_draws():
+                images = self.share.transformed(self.to_disc_input, images)
         if self.player == "disc" and getattr(self.players.disc, "slope_in_one_pass", False):
             return images.detach().requires_grad_()  # so that penalties can take the slope of the logits
         return images
+
+    @contextlib.contextmanager
+    def _same_draws(self) -> Iterator[None]:
+        """Each image and its reconstruction are changed alike where their features are compared."""
+        if not self.with_features:
+            yield
+            return
+        seed = self._draws  # drawn outside of the fork, so that the next turn has another one
+        devices = [] if self.x.device.type == "cpu" else [self.x.device]
+        with torch.random.fork_rng(devices, device_type=self.x.device.type):
+            seed_torch(seed, self.x.device)
+            yield
+
+    @cached_property
+    def _draws(self) -> int:
+        return int(torch.randint(2**62, ()))
 
     @property
     def between(self) -> Tensor:

@@ -1,18 +1,15 @@
-"""Checks of a run before it is made: number of images, length of the warm-up, the key of --keep-best."""
+"""Checks of a run before it is made: number of images, shares, the warm-up, the key of --keep-best."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
-from vaegan.config.build import (
-    build_objective,
-    single_images_problem,
-)
+from vaegan.config.build import build_objective, build_schedule, config_terms, single_images_problem
 from vaegan.config.schema import LEAST_BATCHES, Config, disc_begins
-from vaegan.errors import (
-    OptionError,
-    did_you_mean,
-)
+from vaegan.errors import OptionError, did_you_mean, flag
 from vaegan.nets.players import Players
 from vaegan.objective.schedule import Schedule
+from vaegan.objective.weights import Relative, Time
+from vaegan.objective.weights.relative import ByGradient, GradientShare
 from vaegan.parallel import LEAST_SHARE, Ranks
 from vaegan.training.alarms import DIVERSITY
 from vaegan.training.checkpoint import Best
@@ -57,6 +54,30 @@ def check_size(
             )
 
 
+def check_shares(config: Config, steps_per_epoch: int) -> None:
+    """Raises: OptionError if shares of the gradient would leave nothing to the terms with plain weights."""
+    schedule = build_schedule(config)
+    shares = {
+        term.weight.name: schedule.weights["gen"][term.name]
+        for term in config_terms(config)
+        if isinstance(getattr(config, term.weight.name), GradientShare)
+    }
+    run = Time(0, 0, config.epochs, schedule.solo_epochs, steps_per_epoch)
+    first, end = schedule.solo_epochs * steps_per_epoch, config.epochs * steps_per_epoch
+    bends = {bend + after for weight in shares.values() for bend in weight.bends(run) for after in (-1, 0)}
+    for step in sorted({0, first, end - 1, *bends}):  # between two bends no course has its greatest value
+        if not 0 <= step < end:
+            continue
+        time = replace(run, step=step, epoch=step // steps_per_epoch)
+        levels = [weight.at(time) for weight in shares.values()]
+        together = sum(level.level for level in levels if isinstance(level, Relative))
+        if together >= 1:
+            name, *others = shares
+            beside = "".join(f", with {flag(other)}" for other in others)
+            problem = f"a share of {together:g}{beside}, which leaves nothing to the PBP loss; "
+            raise OptionError(name, f"{problem}below 1 is accepted")
+
+
 def check_warmup(config: Config) -> None:
     """Raises: OptionError if D would train in no epoch with its full learning rate."""
     played = config.epochs - disc_begins(config) if config.disc else 0
@@ -73,6 +94,17 @@ def check_keep_best(config: Config, players: Players, schedule: Schedule, images
     if config.keep_best is None:
         return
     best = Best.parse(config.keep_best)
+    by_gradient = [
+        term.weight.name
+        for term in config_terms(config)
+        if isinstance(getattr(config, term.weight.name), ByGradient)
+    ]
+    if by_gradient and best.key.startswith("test/gen/") and best.key.endswith(("total", "_weighted")):
+        problem = (
+            f"{flag(by_gradient[0])} {getattr(config, by_gradient[0])} has another weight in each epoch, so "
+            "that no two compare; take a figure without weights, such as test/gen/pbp"
+        )
+        raise OptionError("keep_best", problem)
     weights = mean_weights(schedule.at(config.epochs - 1).weights, {})
     means = evaluate(players, build_objective(config, players), weights, images, config.seed)
     keys = [*loss_record("test", means, 0.0 if hasattr(players.pbp, "floor") else None), DIVERSITY]

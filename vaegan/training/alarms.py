@@ -90,6 +90,12 @@ def _players(record: Mapping[str, Any]) -> set[str]:
 
 
 def _accuracy(record: Mapping[str, Any]) -> float | None:
-    """D's mean accuracy on held-out originals and fakes, or on pairs; None in a game without accuracies."""
-    shares = [value for key, value in record.items() if key.startswith("test/disc/acc_")]
-    return sum(shares) / len(shares) if shares else None
+    """D's mean accuracy on held-out originals and fakes; None in a game without accuracies.
+
+    In a game of pairs it is the AUC, which pairs each original with every fake: beside its own reconstruction
+    an original is nearly always preferred.
+    """
+    shares = {key: value for key, value in record.items() if key.startswith("test/disc/acc_")}
+    if "test/disc/acc_pairs" in shares and "test/disc/auc" in record:
+        return record["test/disc/auc"]
+    return sum(shares.values()) / len(shares) if shares else None

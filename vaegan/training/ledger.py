@@ -57,7 +57,7 @@ class Ledger:
                 at_layer = gradient_at(self._layer, views.decoded, views.share.weight * gradient)
                 self._at_layer[name] = self._at_layer.get(name, 0) + at_layer
             found[f"{name}_grad_logits"] = mean_norm(gradient)
-            found[f"{name}_grad_x_hat"] = mean_norm(gradient / slope)
+            found[f"{name}_grad_x_hat"] = mean_norm(gradient / slope.clamp(min=torch.finfo(slope.dtype).tiny))
             if name != "pbp" and "pbp" in gradients:
                 # the PBP loss has no gradient at samples
                 both = [gradients[each][: len(views.x)].flatten(1) for each in (name, "pbp")]

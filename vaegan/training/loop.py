@@ -142,7 +142,7 @@ def mean_weights(
     """
     return {
         player: {
-            term: means.pop(f"{player}/{term}_weight", 0.0) if isinstance(factor, Relative) else factor
+            term: means.pop(f"{player}/{term}_weight", 0.0 if isinstance(factor, Relative) else factor)
             for term, factor in of_player.items()
         }
         for player, of_player in factors.items()

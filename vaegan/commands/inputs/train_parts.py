@@ -17,7 +17,7 @@ from vaegan.errors import UserError
 from vaegan.nets.players import Players
 from vaegan.objective.schedule import Schedule
 from vaegan.parallel import LEAST_SHARE, Ranks
-from vaegan.run.checks import check_keep_best, check_size
+from vaegan.run.checks import check_keep_best, check_shares, check_size
 from vaegan.run.data_facts import check_data, data_facts
 from vaegan.training.precision import with_precision
 from vaegan.training.prepare import prepare_players
@@ -55,6 +55,7 @@ def make_parts(plan: Plan, ranks: Ranks, console: Console) -> Parts:
     train_set = Batches(splits.train.images, config.batch_size, config.seed, plan.device, ranks)
     test_set = Batches(splits.test.images, config.batch_size, None, plan.device, ranks)
     schedule = build_schedule(config)
+    check_shares(config, len(train_set))
     few = Batches(test_set.first(LEAST_SHARE), LEAST_SHARE, device=plan.device)
     check_keep_best(config, players, schedule, few)
     data = data_facts(splits.train.images, splits.test.images, len(train_set))

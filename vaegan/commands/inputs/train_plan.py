@@ -16,7 +16,7 @@ from vaegan.devices import pick_device
 from vaegan.errors import OptionError
 from vaegan.nets.players import Players
 from vaegan.parallel import Ranks
-from vaegan.run.checks import check_size, check_warmup
+from vaegan.run.checks import check_shares, check_size, check_warmup
 from vaegan.run.layout import RunPaths
 from vaegan.run.names import plan_folder
 from vaegan.run.resuming import find_checkpoint
@@ -78,6 +78,8 @@ def make_plan(given: Given, ranks: Ranks, console: Console) -> Plan:
     config = resolved(config, description.shape[1], description.n_train, description.value_range)
     tried = try_parts(config, description.shape)
     check_size(given.origins, config, description.shape, description.n_train, ranks)
+    if description.n_train is not None:
+        check_shares(config, -(-description.n_train // config.batch_size))
     device = pick_device(config.device)
     folder, last_seen, found = Path(), None, None
     if ranks.first and given.resume:
