@@ -54,7 +54,7 @@ def few_steps(monkeypatch):
 
 
 def figures(features: str, cache_dir, **options) -> dict[str, float]:
-    sections = _sections(material(**options), features, cache_dir, lambda line: None)
+    sections = _sections(material(**options), features, None, cache_dir, lambda line: None)
     return flat_values({"sections": {section.name: section.to_dict() for section in sections}})
 
 

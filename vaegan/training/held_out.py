@@ -71,8 +71,8 @@ def auc(real: Tensor, fake: Tensor) -> float:
     real, fake: logits [N] and [M]; ties count half. This is the area under the ROC curve, which needs no
     threshold (Fawcett, An introduction to ROC analysis, Pattern Recognition Letters 27, 2006, section 7).
     """
-    order = fake.double().sort().values
-    real = real.double()
+    order = fake.cpu().double().sort().values  # not every device has float64
+    real = real.cpu().double()
     below = torch.searchsorted(order, real) + torch.searchsorted(order, real, right=True)
     return (below.double().mean() / (2 * len(fake))).item()
 
