@@ -67,7 +67,8 @@ def _curves(_: Material, folder: Path) -> Picture | None:
         "held-out images.",
         "Solid: training images; dashed: held-out ones. A dashed curve that rises while the solid one falls "
         "is overfitting. A dotted vertical line, where there is one, marks where the learned loss "
-        "begins; at a grey line the discriminator cannot tell originals from fakes.",
+        "begins; at a grey line the discriminator cannot tell originals from fakes. "
+        "Stacked areas, where there are any, are the shares of the terms in the gradient at the pixels.",
     )
 
 
