@@ -31,6 +31,25 @@ def data_dir() -> Path:
     return Path(path)
 
 
+@pytest.fixture
+def no_downloads(monkeypatch, tmp_path):
+    """torch.hub has an empty folder of its own, and what it would download cannot be had."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+
+    def refuse(*arguments, **more):
+        raise OSError("no network here")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+
+
+@pytest.fixture
+def in_float64():
+    """Tensors are float64 by default, for comparisons with autograd."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def blank_curves():
     """The curves of runs are a blank picture: to draw them takes four fifths of a tiny run."""

@@ -14,6 +14,8 @@ from vaegan.evals.distances import frechet_distance, kernel_distance
 from vaegan.evals.features import find_features
 from vaegan.evals.own_judge import known_as
 
+pytestmark = pytest.mark.usefixtures("no_downloads")
+
 CPU = torch.device("cpu")
 
 
@@ -42,17 +44,6 @@ def found(asked: str, tmp_path, **more):
     networks = find_features(asked, looked_at, classifier, said.append)
     assert list(networks) == ["distances"]
     return networks["distances"], said
-
-
-@pytest.fixture(autouse=True)
-def no_downloads(monkeypatch, tmp_path):
-    """torch.hub has an empty folder of its own, and what it would download cannot be had."""
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-
-    def refuse(*arguments, **more):
-        raise OSError("no network here")
-
-    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
 
 
 @pytest.fixture(scope="module")

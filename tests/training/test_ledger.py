@@ -10,14 +10,9 @@ from vaegan.objective.views import Views
 from vaegan.pixels import activation_slope, output_activation
 from vaegan.training.ledger import Ledger, is_sampled, with_shares
 
+pytestmark = pytest.mark.usefixtures("in_float64")
+
 N = 5
-
-
-@pytest.fixture(autouse=True)
-def in_float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 class Encoder(nn.Module):

@@ -18,8 +18,8 @@ from vaegan.commands.inputs.run_data import images_of
 from vaegan.errors import OptionError
 from vaegan.evals.evaluate import evaluate_run, flat_values, headline_lines
 from vaegan.evals.features import check_features
+from vaegan.evals.lpips import check_lpips
 from vaegan.evals.material import MOST_IMAGES
-from vaegan.evals.perceptual import check_lpips
 from vaegan.files import check_new_folder
 from vaegan.run.reading import read_environment
 from vaegan.run.tracker_notes import tracker_notes

@@ -12,9 +12,9 @@ from vaegan.evals.features import find_features
 from vaegan.evals.gan_figures import evaluate_gan_figures
 from vaegan.evals.latents import evaluate_latents
 from vaegan.evals.likelihood import evaluate_likelihood
+from vaegan.evals.lpips import evaluate_perceptual, find_lpips
 from vaegan.evals.material import MOST_IMAGES, ImageSet, Material
 from vaegan.evals.own_judge import mark_own_judge
-from vaegan.evals.perceptual import evaluate_perceptual, find_lpips
 from vaegan.evals.pictures import draw_pictures
 from vaegan.evals.reconstruction import evaluate_reconstruction
 from vaegan.evals.section import Section

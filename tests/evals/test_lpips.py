@@ -7,20 +7,11 @@ from in_memory import material
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from vaegan.errors import OptionError
-from vaegan.evals.perceptual import check_lpips, evaluate_perceptual, find_lpips
+from vaegan.evals.lpips import check_lpips, evaluate_perceptual, find_lpips
+
+pytestmark = pytest.mark.usefixtures("no_downloads")
 
 DOWNLOADED = "alexnet-owt-7be5be79.pth"
-
-
-@pytest.fixture(autouse=True)
-def no_downloads(monkeypatch, tmp_path):
-    """torch.hub has an empty folder of its own, and what it would download cannot be had."""
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-
-    def refuse(*arguments, **more):
-        raise OSError("no network here")
-
-    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
 
 
 @pytest.fixture(scope="module")
