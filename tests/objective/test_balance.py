@@ -9,14 +9,9 @@ from vaegan.objective.balance import CAP, Balance, last_layer, mean_norm, pixel_
 from vaegan.objective.memory import Memory
 from vaegan.objective.weights import Relative, Time, Weight
 
+pytestmark = pytest.mark.usefixtures("in_float64")
+
 N = 6
-
-
-@pytest.fixture(autouse=True)
-def in_float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def decoder(seed=0):
@@ -128,6 +123,15 @@ def test_norms_are_smoothed_by_an_average_corrected_for_its_start():
         for name in ("pbp", "adv")
     }
     assert weights["adv"].item() == pytest.approx(average["pbp"] / average["adv"])
+
+
+def test_a_term_that_does_not_act_on_a_batch_has_weight_0_there():
+    network, balance = made()
+    x, z = batch()
+    decoded = network(z)
+    gradients = pixel_gradients({"pbp": terms_of(decoded, x)["pbp"]}, [decoded])
+    weights = balance.weights({"pbp": 1.0, "adv": Relative("share", 0.5)}, gradients, decoded)
+    assert isinstance(weights["adv"], torch.Tensor) and weights["adv"] == 0  # as meters take it
 
 
 def test_a_term_without_a_gradient_gets_no_weight_and_a_nearly_dead_one_the_cap():

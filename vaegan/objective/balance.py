@@ -96,7 +96,7 @@ class Balance:
             if name in plain:
                 weights[name] = plain[name]
             elif name not in gradients:
-                weights[name] = 0.0  # it does not act through the pixels of this batch
+                weights[name] = decoded.new_zeros(())  # it does not act through the pixels of this batch
             elif factor.rule == "share":
                 weights[name] = (factor.level / left * fixed / norms[name]).nan_to_num(0, 0, 0).clamp(max=CAP)
             else:

@@ -173,7 +173,8 @@ class Step:
                 cut = bool(relative) or (player == "gen" and views.to_decoder)
                 terms = self.objective.play(player, views, weights, cut=cut)
             numbers: Mapping[str, float | Tensor] = weights
-            gradients = pixel_gradients(terms, views.ends) if cut or ledger else {}
+            shared = len(terms) > 1  # else there is nothing for the ledger to compare
+            gradients = pixel_gradients(terms, views.ends) if cut or (ledger and shared) else {}
             if relative:
                 numbers = self._balance.weights(weights, gradients, views.decoded)
                 meter.add(player, {f"{name}_weight": numbers[name] for name in relative}, n)
