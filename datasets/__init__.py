@@ -13,7 +13,7 @@ from vaegan.datasets.base import (
     DATASETS,
     OWN_IMAGES,
     Description,
-    FewerToTrainOn,
+    Fewer,
     Images,
     Request,
     Source,
@@ -51,9 +51,9 @@ def open_source(request: Request) -> Source:
     Raises: OptionError for a name that is neither, and for folder options given with a registered data set.
     """
     source = _find(request)
-    if request.train_images is None:
+    if request.train_images is None and request.test_images is None:
         return source
-    return FewerToTrainOn(source, request.train_images, request.split_seed)
+    return Fewer(source, request.train_images, request.test_images, request.split_seed)
 
 
 def is_registered(name: str) -> bool:

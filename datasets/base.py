@@ -40,11 +40,11 @@ class Request:
     of data sets that have some. split_seed: for data sets without a ready-made split; it is not the run's
     seed, so that all runs share one test set. crop: pixels a side of the square that is cut out of the
     middle of a folder's images; None for the largest possible. memory_limit: MiB; larger sets of images
-    are read from `cache_dir` as they are needed. train_images: how many of the training images to use;
-    None for all. split: percentages of training and held-out images, as "80/20", for a folder of images;
-    its ready-made split is then ignored. None for the ready-made split, or else 80/20. labels: "auto" to look
-    for the folder's classes, "none" to ignore them. value_range: the values that become black and white in
-    images of more than 8 bits; None for the range found from all of them.
+    are read from `cache_dir` as they are needed. train_images, test_images: how many of the training and of
+    the held-out images to use; None for all. split: percentages of training and held-out images, as "80/20",
+    for a folder of images; its ready-made split is then ignored. None for the ready-made split, or else
+    80/20. labels: "auto" to look for the folder's classes, "none" to ignore them. value_range: the values
+    that become black and white in images of more than 8 bits; None for the range found from all of them.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Request:
     memory_limit: int = 1024
     cache_dir: Path = field(default_factory=default_cache_dir)
     train_images: int | None = None
+    test_images: int | None = None
     split: str | None = field(default=None, metadata=OWN_IMAGES)
     labels: str = field(default="auto", metadata=OWN_IMAGES)
     value_range: ValueRange | None = field(default=None, metadata=OWN_IMAGES)
@@ -148,29 +149,43 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class FewerToTrainOn:
-    """Wraps a source and keeps only `n_train` training images, chosen by the split's seed."""
+class Fewer:
+    """Wraps a source and keeps only some of its training and held-out images, chosen by the split's seed.
+
+    They are chosen at random, since a set may be sorted by class; more of them add to fewer.
+    n_train, n_test: None for all.
+    """
 
     source: Source
-    n_train: int
+    n_train: int | None
+    n_test: int | None
     split_seed: int
 
     def describe(self) -> Description:
         description = self.source.describe()
-        if description.n_train is not None:
-            self._check(description.n_train)
-        return replace(description, n_train=self.n_train)
+        self._check(description.n_train, description.n_test)
+        kept = {"n_train": self.n_train, "n_test": self.n_test}
+        return replace(description, **{name: n for name, n in kept.items() if n is not None})
 
     def load(self) -> Splits:
         splits = self.source.load()
-        self._check(len(splits.train))
-        generator = torch.Generator().manual_seed(self.split_seed)
-        order = torch.randperm(len(splits.train), generator=generator)
-        return replace(splits, train=splits.train.part(order[: self.n_train]))
+        self._check(len(splits.train), len(splits.test))
+        train, test = self._part(splits.train, self.n_train), self._part(splits.test, self.n_test)
+        return replace(splits, train=train, test=test)
 
-    def _check(self, there: int) -> None:
-        if self.n_train > there:
-            raise OptionError("train_images", f"there are {there:,} training images")
+    def _part(self, images: Images, n: int | None) -> Images:
+        """`n` of the images, in random order; all as they are if `n` is None."""
+        if n is None:
+            return images
+        generator = torch.Generator().manual_seed(self.split_seed)
+        return images.part(torch.randperm(len(images), generator=generator)[:n])
+
+    def _check(self, n_train: int | None, n_test: int | None) -> None:
+        """Raises: OptionError if there are fewer than asked for. n_train, n_test: None if unknown."""
+        if None not in (self.n_train, n_train) and self.n_train > n_train:
+            raise OptionError("train_images", f"there are {n_train:,} training images")
+        if None not in (self.n_test, n_test) and self.n_test > n_test:
+            raise OptionError("test_images", f"there are {n_test:,} held-out images")
 
 
 def train_count(n_images: int, share: float = TRAIN_SHARE) -> int:

@@ -49,6 +49,7 @@ def test_runs_that_differ_in_nothing_have_figures_of_the_same_meaning():
         ("augment", (None, ["hflip"]), ["train/gen/pbp", "train/gen/kl"], [*ALL, "test/gen/pbp", "wall_s"]),
         ("diffaug", (None, ["colour"]), ["train/disc/adv"], ["train/gen/pbp", "test/disc/adv", *ALL]),
         ("train_images", (None, 9), ["train/gen/kl"], ALL),
+        ("test_images", (None, 9), [*LOSSES, *ALL, "wall_s"], []),
         ("seed", (0, 1), [], [*ALL, *LOSSES, *ESTIMATES, "wall_s"]),
         ("epochs", (1, 2), [], [*ALL, *LOSSES, "wall_s"]),
         ("data_dir", ("a", "b"), [], [*ALL, *LOSSES]),

@@ -19,7 +19,7 @@ from vaegan.training.checkpoint import Found
 
 
 class Described(Protocol):
-    """A data set's facts before its images are read; n_train: None if unknown."""
+    """A data set's facts before its images are read; n_train, n_test: None if unknown."""
 
     shape: tuple[int, int, int]
     n_train: int | None
@@ -52,7 +52,8 @@ def show_plan(
     else:
         note = f" ({description.note})" if description.note else ""
         steps = -(-description.n_train // config.batch_size)
-        console.print(f"images    {description.n_train:,} training, {description.n_test:,} held out{note}")
+        held_out = "an unknown number" if description.n_test is None else f"{description.n_test:,}"
+        console.print(f"images    {description.n_train:,} training, {held_out} held out{note}")
         console.print(f"steps     {steps:,} an epoch, {steps * config.epochs:,} in all")
     gated = "" if config.max_disc_loss is None else " while the gate of --max-disc-loss is open"
     console.print(f"\n# weights{gated}")

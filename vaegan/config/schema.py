@@ -402,6 +402,9 @@ class Data(Section):
     train_images: int | None = option(
         None, "training images to use, picked by --split-seed", shown="all", ge=1, images="training"
     )
+    test_images: int | None = option(
+        None, "held-out images to use, picked by --split-seed", shown="all", ge=1, images="all"
+    )
     split: Annotated[str | None, AfterValidator(two_shares)] = option(
         None,
         "shares of a folder's images to train on and to hold out, even if it has a split of its own",
