@@ -292,3 +292,23 @@ def test_an_arm_s_options_make_it_again_with_any_seed_anywhere():
     options = options_of(made)
     assert not {"seed", "runs_dir", "evaluate", "run_name"} & options.keys()
     assert make_config(options).to_dict() == config(**DISC, solo_epochs=3).to_dict()
+
+
+def test_a_listed_metric_needs_its_section():
+    arms = [Arm("a", {"sections": "reconstruction,pictures"}), Arm("b", {"beta": 2})]
+    for metrics, given, refused in (
+        (["reconstruction/psnr", "test/gen/kl", "wall_s"], True, False),
+        (["distances_random/samples/frechet"], True, True),
+        (["distances_random/samples/frechet"], False, False),  # the usual ones: those that there are
+    ):
+        spec = Spec("spec", Path("spec.yaml"), arms, [0], metrics, given, "a")
+        if not refused:
+            assert resolve(spec, arms[0], lambda config: config).sections == ["reconstruction", "pictures"]
+            continue
+        with pytest.raises(UserError) as error:
+            resolve(spec, arms[0], lambda config: config)
+        assert str(error.value) == (
+            "spec.yaml: metrics: distances_random/samples/frechet: the section distances is not among the "
+            "`sections` of the arm a"
+        )
+        resolve(spec, arms[1], lambda config: config)

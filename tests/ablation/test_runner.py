@@ -96,7 +96,7 @@ def test_a_run_gets_its_own_seed_folder_and_share_of_the_cores(tmp_path):
         *("--config", str(tmp_path / "b.yaml"), "--seed", "1"),
         *("--runs-dir", str(tmp_path), "--run-name", "b"),
     )
-    assert pool.begun[1].changed == ("--wandb-group", "group")
+    assert pool.begun[1].changed == ("--wandb-group", "group", "--sections", "all")
     assert (pool.begun[1].threads, pool.begun[1].epochs) == (3, 2)
 
 
@@ -145,7 +145,7 @@ def test_a_run_that_forks_waits_for_the_checkpoint_it_forks_from(tmp_path, monke
     pool = Instantly({})
     runner = runner_of(plan, pool)
     runner._begin()
-    assert pool.names == ["leader", "alone"] and pool.begun[0].changed[-2:] == ("--keep-epochs", "1")
+    assert pool.names == ["leader", "alone"] and pool.begun[0].changed[-4:-2] == ("--keep-epochs", "1")
     pool.room = 1
     runner._begin()
     assert pool.names == ["leader", "alone"]
@@ -184,8 +184,26 @@ def test_a_run_that_was_evaluated_in_other_networks_is_evaluated_again(tmp_path)
         (job.folder / "evaluation.json").write_text(json.dumps({"epochs": 2, "features": features}))
     runner_of(plan, pool).run(lambda: None, lambda: False)
     assert pool.names == ["a"]
-    assert pool.begun[0].changed[-2:] == ("--features", pool.begun[0].features)
+    features = ("--features", "random,efficientnet")
+    assert (*features, "--sections", "all") == pool.begun[0].changed[-4:]
     assert is_done(tmp_path / "b", 2) and is_done(tmp_path / "a", 2)  # any networks, where none are asked for
+
+
+def test_a_run_whose_evaluation_lacks_a_section_is_evaluated_again_with_those_that_it_had(tmp_path):
+    plan, pool = plan_of(tmp_path, "a", "b"), Instantly({})
+    for name, had in (("a", ["latents", "distances"]), ("b", ["reconstruction", "distances", "latents"])):
+        job = plan.jobs[name]
+        config = job.config.model_copy(update={"sections": ["reconstruction", "distances"]})
+        plan.jobs[name] = replace(job, config=config)
+        finish(job.folder)
+        evaluation = {"epochs": 2, "asked": had, "left_out": ["pictures"]}
+        (job.folder / "evaluation.json").write_text(json.dumps(evaluation))
+    runner_of(plan, pool).run(lambda: None, lambda: False)
+    assert pool.names == ["a"]
+    assert pool.begun[0].changed[-2:] == ("--sections", "reconstruction,latents,distances")
+    assert pool.begun[0].sections == ("reconstruction", "latents", "distances")
+    assert is_done(tmp_path / "a", 2)  # any sections, where none are asked for
+    assert not is_done(tmp_path / "a", 2, sections=["all"])
 
 
 @pytest.mark.processes

@@ -294,3 +294,19 @@ def test_the_table_of_runs_that_there_are(typed, monkeypatch):
     status, _, errors = typed("--table", "c", "c")
     assert (status, errors) == (2, "c: the same options and seed as c; name only one of them\n")
     assert files() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        (
+            "sections=latnts",
+            "spec.yaml: disc weight 0: sections latnts: no such section of an evaluation; did",
+        ),
+        ("features=rndom", "spec.yaml: disc weight 0: features rndom: no such feature network; did you mean"),
+    ],
+)
+def test_what_evaluations_take_is_checked_before_anything_begins(typed, begun, given, error):
+    status, _, errors = typed("spec.yaml", "--set", given, "--out", "here")
+    assert status == 2 and errors.startswith(error) and errors.count("\n") == 1
+    assert files() == ["spec.yaml"] and not begun

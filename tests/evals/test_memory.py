@@ -10,8 +10,9 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from vaegan.config.build import build_players
 from vaegan.config.make import make_config, resolved
 from vaegan.datasets.base import Images
-from vaegan.evals.evaluate import _sections, flat_values
+from vaegan.evals.evaluate import flat_values
 from vaegan.evals.material import Material
+from vaegan.evals.sections import NAMES, Bench, evaluated
 from vaegan.training.pictures import prior_samples
 
 N_IMAGES = 40
@@ -54,8 +55,8 @@ def few_steps(monkeypatch):
 
 
 def figures(features: str, cache_dir, **options) -> dict[str, float]:
-    sections = _sections(material(**options), features, None, cache_dir, lambda line: None)
-    return flat_values({"sections": {section.name: section.to_dict() for section in sections}})
+    bench = Bench(material(**options), NAMES, features, None, cache_dir, lambda line: None)
+    return flat_values({"sections": {each.name: each.to_dict() for each in evaluated(bench, NAMES)}})
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from typing import Any
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.spec import Arm, Spec
 from vaegan.config.make import make_config
-from vaegan.config.schema import Config, disc_begins, in_percent, options
+from vaegan.config.schema import ALL, Config, disc_begins, in_percent, options
 from vaegan.config.used_plugins import plugins_of
 from vaegan.errors import OptionError, OptionErrors, UserError
+from vaegan.evals.sections import section_behind
 from vaegan.objective.schedule import WARMUP
 from vaegan.objective.weights.constant import Constant
 from vaegan.run.layout import RunPaths
@@ -62,10 +63,11 @@ class Plan:
 def resolve(spec: Spec, arm: Arm, size_of: Callable[[Config], Config]) -> Config:
     """An arm's complete config. size_of: `resolved` for the images that the config requests.
 
-    Raises: UserError that names the file and the arm, for options that do not go together.
+    Raises: UserError that names the file and the arm, for options that do not go together, and for a listed
+    metric whose section the arm's evaluation leaves out.
     """
     try:
-        return size_of(make_config(arm.options))
+        config = size_of(make_config(arm.options))
     except (OptionError, OptionErrors) as error:
         errors = error.errors if isinstance(error, OptionErrors) else [error]
         lines = []
@@ -74,6 +76,13 @@ def resolve(spec: Spec, arm: Arm, size_of: Callable[[Config], Config]) -> Config
             given = f"{each.option} {value}" if each.option in arm.options else each.option
             lines.append(f"{spec.path}: {arm.label}: {given}: {each.problem}")
         raise UserError("\n".join(lines)) from None
+    if spec.given and config.sections != [ALL]:
+        for metric in spec.metrics:
+            section = section_behind(metric)
+            if section is not None and section not in config.sections:
+                problem = f"the section {section} is not among the `sections` of the arm {arm.label}"
+                raise UserError(f"{spec.path}: metrics: {metric}: {problem}")
+    return config
 
 
 def make_plan(

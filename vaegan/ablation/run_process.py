@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vaegan.cli.again import IN_A_CHECKOUT, PACKAGE
+from vaegan.evals.sections import lacking
 from vaegan.files import write_whole
 from vaegan.run.folder import is_locked
 from vaegan.run.layout import RunPaths
@@ -36,8 +37,9 @@ class Work:
     folder: of the run. flags: of a run that begins; one that has begun goes on with `changed` alone.
     epochs: in all. threads: for it to compute with. gpu: the one that it is to see, of those that we see.
     directory: that its paths begin in. environment: variables that it needs and that the machine may lack; as
-    there are keys among them, work that goes into a file has none. features: the feature networks of its
-    evaluation; a trained run that was evaluated in others is evaluated again.
+    there are keys among them, work that goes into a file has none. features, sections: the feature networks
+    and the sections of its evaluation; a trained run that was evaluated in others, or without one of the
+    sections, is evaluated again.
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class Work:
     directory: Path = field(default_factory=Path.cwd)
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     features: str = "auto"
+    sections: tuple[str, ...] = ()
 
     def __call__(self, stop: threading.Event | None = None) -> str | None:
         """None when the run is done, `STOPPED`, or why it failed.
@@ -60,12 +63,12 @@ class Work:
                 if stop is not None and stop.wait(LOOK_S):
                     return STOPPED
                 time.sleep(LOOK_S)
-            if is_done(self.folder, self.epochs, self.features):
+            if self._done:
                 return None
             status = self._train(stop)
             if status in SIGNALLED or (stop is not None and stop.is_set()):
                 return STOPPED
-            if is_done(self.folder, self.epochs, self.features):
+            if self._done:
                 return None
             reason = f"killed by signal {-status}"
             if status >= 0:
@@ -74,6 +77,10 @@ class Work:
             # another process may have been the first to begin it
             if not is_locked(self.folder) and "another process" not in reason:
                 return reason
+
+    @property
+    def _done(self) -> bool:
+        return is_done(self.folder, self.epochs, self.features, self.sections)
 
     def checkpoint(self, *_: Any) -> Any:
         """The job that submitit queues again if the machine takes the job away before its end."""
@@ -132,16 +139,19 @@ def passed_on() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
 
 
-def is_done(folder: Path, epochs: int, features: str = "auto") -> bool:
+def is_done(folder: Path, epochs: int, features: str = "auto", sections: Sequence[str] = ()) -> bool:
     """True if the run has been trained for `epochs` epochs and evaluated after the last.
 
     features: the feature networks of that evaluation; any if "auto", so that those of another table stay.
+    sections: those that it must have; any if empty.
     """
     try:
         evaluation = read_evaluation(folder)
     except (OSError, ValueError):
         return False
     if evaluation is None or evaluation["epochs"] < epochs:
+        return False
+    if lacking(evaluation, sections):
         return False
     return features == "auto" or evaluation.get("features") == features
 

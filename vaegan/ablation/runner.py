@@ -18,9 +18,10 @@ from vaegan.ablation.run_process import (
 )
 from vaegan.ablation.table import ArmRuns
 from vaegan.errors import UserError
+from vaegan.evals.sections import with_those_in
 from vaegan.run.fork import fork_run
 from vaegan.run.layout import RunPaths
-from vaegan.run.reading import read_run
+from vaegan.run.reading import read_evaluation, read_run
 from vaegan.training.checkpoint import DamagedCheckpoint
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
@@ -39,7 +40,7 @@ class Runner:
         self._handles: dict[str, Any] = {}
         for name, job in plan.jobs.items():
             self.states[name] = WAITING
-            if is_done(job.folder, job.config.epochs, job.config.features):
+            if is_done(job.folder, job.config.epochs, job.config.features, job.config.sections):
                 self.states[name] = DONE
             elif failure_of(job.folder).exists():
                 self._fail(name, failure_of(job.folder).read_text(encoding="utf-8").strip())
@@ -130,10 +131,26 @@ class Runner:
         features = job.config.features
         if features != "auto":
             changed += ["--features", features]
-        flags = (*flags, *places)
+        sections = _sections(job)
+        changed += ["--sections", ",".join(sections)]
         return Work(
-            job.folder, flags, tuple(changed), job.config.epochs, self._pool.threads, features=features
+            job.folder,
+            (*flags, *places),
+            tuple(changed),
+            job.config.epochs,
+            self._pool.threads,
+            features=features,
+            sections=tuple(sections),
         )
+
+
+def _sections(job: Job) -> list[str]:
+    """The sections to evaluate: the run's, and those of its evaluation, which another table may need."""
+    try:
+        evaluation = read_evaluation(job.folder)
+    except (OSError, ValueError):  # damaged, and then made again
+        evaluation = None
+    return with_those_in(evaluation, job.config.sections)
 
 
 def forget_failures(plan: Plan) -> None:

@@ -38,6 +38,8 @@ from vaegan.config.published import find_config
 from vaegan.config.schema import Config
 from vaegan.devices import cores, pick_device
 from vaegan.errors import UserError, flag
+from vaegan.evals.features import check_features
+from vaegan.evals.sections import check_sections
 from vaegan.files import free_name, new_folder
 from vaegan.report.rendering import duration
 from vaegan.run.warm_start import find_start
@@ -229,8 +231,11 @@ def resolved_arms(spec: Spec, notes: dict[str, Any]) -> dict[str, Config]:
 def complete(config: Config) -> Config:
     """The config with everything that depends on its images.
 
-    Raises: OptionError for networks that cannot be built or used, and for weights that do not fit them.
+    Raises: OptionError for networks that cannot be built or used, for weights that do not fit them, and for
+    networks and sections of the evaluation that do not exist.
     """
+    check_features(config.features)
+    check_sections(config.sections)
     description = describe(config)
     shape, n_train = description.shape, description.n_train
     if config.batch_size is None and fitting_batch_size(n_train) < fitting_batch_size(None):

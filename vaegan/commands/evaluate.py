@@ -15,11 +15,13 @@ from vaegan.cli.run_arguments import (
     open_typed_run,
 )
 from vaegan.commands.inputs.run_data import images_of
-from vaegan.errors import OptionError
+from vaegan.config.schema import ALL
+from vaegan.errors import OptionError, flag
 from vaegan.evals.evaluate import evaluate_run, flat_values, headline_lines
 from vaegan.evals.features import check_features
 from vaegan.evals.lpips import check_lpips
 from vaegan.evals.material import MOST_IMAGES
+from vaegan.evals.sections import DISTANCES, NAMES, check_sections
 from vaegan.files import check_new_folder
 from vaegan.run.reading import read_environment
 from vaegan.run.tracker_notes import tracker_notes
@@ -47,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="backbone of LPIPS: a file of torchvision's weights of alexnet, vgg16 or squeezenet1_1; or "
         "alex, vgg, squeeze, downloaded if necessary (default: alex if its weights have been downloaded, "
         "else no LPIPS)",
+    )
+    parser.add_argument(
+        "--sections",
+        metavar="NAMES",
+        help=f"sections to evaluate, separated by commas: {', '.join(NAMES)} (those drawn), or {ALL} "
+        "(default: the run's, all)",
     )
     parser.add_argument(
         "--images",
@@ -78,6 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
     features = arguments.features or trained.config.features
     check_features(features)
     check_lpips(arguments.lpips)
+    sections = _sections(arguments, trained)
     if arguments.out is None:
         check_run_folder(trained.folder)
     else:
@@ -101,6 +110,7 @@ def run(arguments: argparse.Namespace) -> None:
             lpips=arguments.lpips,
             seed=arguments.seed,
             most=arguments.images,
+            sections=sections,
             out=arguments.out,
         )
         trackers.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
@@ -109,6 +119,21 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{trained.folder.name} after epoch {trained.epochs}, on held-out images:")
     print("\n".join(headline_lines(evaluation)))
     print(f"report: {page}")
+
+
+def _sections(arguments: argparse.Namespace, trained: Trained) -> list[str]:
+    """The names of the sections to evaluate.
+
+    Raises: OptionError for unknown ones, and for networks of a section that is left out.
+    """
+    asked = trained.config.sections
+    if arguments.sections is not None:
+        asked = [name.strip() for name in arguments.sections.split(",")]
+    names = check_sections(asked)
+    for option, section in (("features", DISTANCES), ("lpips", "perceptual")):
+        if getattr(arguments, option) is not None and section not in names:
+            raise OptionError(option, f"for the section {section}, which {flag('sections')} leaves out")
+    return names
 
 
 def _trackers(trained: Trained, arguments: argparse.Namespace) -> Trackers:

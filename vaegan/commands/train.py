@@ -236,7 +236,13 @@ def evaluation_lines(
         trained = open_run(folder, config.device)
         cache_dir = datasets.Request.of(config.to_dict()).cache_dir
         evaluation, page = evaluate_run(
-            trained, splits.train, splits.test, cache_dir, console.print, features=config.features
+            trained,
+            splits.train,
+            splits.test,
+            cache_dir,
+            console.print,
+            features=config.features,
+            sections=config.sections,
         )
         trackers.on_evaluation(trained.epochs - 1, flat_values(evaluation), page)
         return headline_lines(evaluation)

@@ -44,6 +44,7 @@ from vaegan.objective.weights.forms import Course
 from vaegan.pixels import PixelRange
 from vaegan.seeds import LARGEST_SEED
 
+ALL = "all"  # the sections of an evaluation
 DEFAULT_FAMILY = "conv"
 DEFAULT_ADV = "nonsaturating"
 DEFAULT_LR = 1e-3
@@ -509,6 +510,13 @@ class Output(Section):
     features: str = option(
         "auto",
         "feature networks for the evaluation's distances, separated by commas, as in `evaluate --help`",
+        changeable=True,
+        housekeeping=True,
+    )
+    sections: Annotated[list[str], LISTED] = option(
+        [ALL],
+        "sections of the evaluation, separated by commas, as in `evaluate --help`",
+        shown=ALL,
         changeable=True,
         housekeeping=True,
     )

@@ -123,6 +123,11 @@ def check_features(asked: str) -> list[str]:
     return names
 
 
+def takes_classifier(asked: str) -> bool:
+    """True if one of the requested networks is, or may be, the classifier of the labels."""
+    return not {"auto", "classifier"}.isdisjoint(check_features(asked))
+
+
 def _find(name: str, material: Material, classifier: FeatureNetwork | None, say: Say) -> FeatureNetwork:
     """The network of that name, or the one that `auto` takes."""
     if name in ("auto", "classifier"):

@@ -52,15 +52,16 @@ def draw_pictures(material: Material, folder: Path) -> list[Picture]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [partial(_interpolation, kind=kind) for kind in PATHS]
-    drawers = (_curves, _errors, _samples, _plain_samples, *paths, _traversals, _manifold, _tsne, _nearest)
+    drawers = (_errors, _samples, _plain_samples, *paths, _traversals, _manifold, _tsne, _nearest)
     drawn = (draw(material, folder) for draw in drawers)
-    return [picture for picture in drawn if picture is not None]
+    return [*drawn_in_training(folder), *(picture for picture in drawn if picture is not None)]
 
 
-def _curves(_: Material, folder: Path) -> Picture | None:
+def drawn_in_training(folder: Path) -> list[Picture]:
+    """The curves, if they are in the folder."""
     if not (folder / "curves.png").is_file():
-        return None
-    return Picture(
+        return []
+    curves = Picture(
         "curves.png",
         "Losses over the epochs",
         "Line charts of the losses and of the discriminator's figures over the epochs, on training and "
@@ -70,6 +71,7 @@ def _curves(_: Material, folder: Path) -> Picture | None:
         "begins; at a grey line the discriminator cannot tell originals from fakes. "
         "Stacked areas, where there are any, are the shares of the terms in the gradient at the pixels.",
     )
+    return [curves]
 
 
 def _errors(material: Material, folder: Path) -> Picture | None:

@@ -35,6 +35,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         what=describe(run),
         environment=run.environment,
         headlines=run.evaluation["headlines"],
+        left_out=run.evaluation.get("left_out", []),
         pictures=[(each, inlined(place)) for each, place in places if place is not None],
         missing=[each["file"] for each, place in places if place is None],
         sections=sections,

@@ -11,7 +11,7 @@ from vaegan.cli.flags import Given
 from vaegan.cli.plan import say_fitted, show_plan
 from vaegan.config.build import try_parts
 from vaegan.config.make import resolved
-from vaegan.config.schema import Config
+from vaegan.config.schema import ALL, Config
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError
 from vaegan.nets.players import Players
@@ -71,6 +71,10 @@ def make_plan(given: Given, ranks: Ranks, console: Console) -> Plan:
         from vaegan.evals.features import check_features  # half a second of imports
 
         check_features(config.features)
+    if config.sections != [ALL]:
+        from vaegan.evals.sections import check_sections
+
+        check_sections(config.sections)
     for remark in given.remarks:
         console.print(remark)
     source, description = describe_data(config, console)
