@@ -85,6 +85,16 @@ def test_it_compares_the_features_that_d_gives():
     torch.testing.assert_close(terms["feature_matching"], expected)
 
 
+def test_the_only_layer_of_a_d_is_matched_unless_another_is_named():
+    for depth, layer in ((1, 1), (2, 2)):
+        views, terms = played({"feature_matching": 1.0}, disc_depth=depth)
+        with torch.no_grad():
+            real, fake = (views.players.disc.with_features(x)[1] for x in (views.x, views.x_hat))
+        torch.testing.assert_close(terms["feature_matching"], matching(real, fake, [layer], "l2", "", ""))
+    with pytest.raises(OptionError, match="2: the discriminator has 1 layers"):
+        played({"feature_matching": 1.0}, disc_depth=1, fm_layers=[2])
+
+
 def test_a_layer_that_d_does_not_have_is_refused():
     with pytest.raises(OptionError, match=r"9: the discriminator has \d layers"):
         played({"feature_matching": 1.0}, fm_layers=[1, 9])

@@ -16,13 +16,12 @@ from vaegan.objective.views import Views
 from vaegan.pixels import to_unit_range
 from vaegan.quantities import Quantity
 
+USUAL_LAYER = 2
 LEAST = 1e-8  # variance: that of a single vector, or of dead units, is 0
 
-Layers = Annotated[
-    list[Annotated[int, Field(ge=1)]],
-    LISTED,
-    Field(min_length=1, description="layers whose features are matched, from 1, separated by commas"),
-]
+LAYERS = "layers whose features are matched, from 1, separated by commas"
+Layers = Annotated[list[Annotated[int, Field(ge=1)]], LISTED, Field(min_length=1, description=LAYERS)]
+DiscLayers = Annotated[Layers, Field(description=f"{LAYERS}; auto is {USUAL_LAYER}, or the only one")]
 Distance = Annotated[Literal["l2", "l1"], Field(description="squared or absolute differences of features")]
 Network = Annotated[
     str,
@@ -45,7 +44,9 @@ Network = Annotated[
         curve=True,
     ),
 )
-def feature_matching(views: Views, *, fm_layers: Layers = (2,), fm_distance: Distance = "l2") -> Tensor:
+def feature_matching(
+    views: Views, *, fm_layers: DiscLayers | None = None, fm_distance: Distance = "l2"
+) -> Tensor:
     """The distance of D's features of reconstructions to those of their originals, for encoder and decoder.
 
     D is as it is after its own step, and learns nothing from this.
@@ -53,7 +54,8 @@ def feature_matching(views: Views, *, fm_layers: Layers = (2,), fm_distance: Dis
     equation 7: the likelihood of Dis_l(x) under a Gaussian of fixed variance; here that of the features.
     """
     real, fake = views.disc_features_real, views.disc_features_fake
-    return matching(real, fake, fm_layers, fm_distance, "fm_layers", "the discriminator")
+    layers = fm_layers or (min(USUAL_LAYER, len(real)),)
+    return matching(real, fake, layers, fm_distance, "fm_layers", "the discriminator")
 
 
 @register_term(
@@ -69,7 +71,7 @@ def feature_matching(views: Views, *, fm_layers: Layers = (2,), fm_distance: Dis
     ),
 )
 def perceptual(
-    views: Views, *, perceptual_network: Network = "efficientnet", perceptual_layers: Layers = (2,)
+    views: Views, *, perceptual_network: Network = "efficientnet", perceptual_layers: Layers = (USUAL_LAYER,)
 ) -> Tensor:
     """The distance of a frozen network's features of reconstructions to those of their originals.
 
