@@ -60,7 +60,7 @@ class Epochs:
 
 def main() -> None:
     """Trains the main job's VAE alone, whose epochs are short, and prints an epoch's time in each way."""
-    config = make_config({"vae": "conv", "epochs": 2 * PAIRS + 3})
+    config = make_config({"dataset": "digits", "vae": "conv", "epochs": 2 * PAIRS + 3})
     source = datasets.open_source(datasets.Request(config.dataset))
     shape = source.describe().shape
     config = resolved(config, shape[1])

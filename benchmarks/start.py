@@ -21,7 +21,16 @@ COMMANDS = {
     YARDSTICK: ["-c", "import torch"],
     "import vaegan": ["-c", "import vaegan"],
     "train --help": [TRAIN, "--help"],
-    "train --dry-run, digits": [TRAIN, "--vae", "conv", "--disc", "resnet", "--dry-run"],
+    "train --dry-run, digits": [
+        TRAIN,
+        "--vae",
+        "conv",
+        "--disc",
+        "resnet",
+        "--dataset",
+        "digits",
+        "--dry-run",
+    ],
     "train, a typing mistake": [TRAIN, "--disc", "resnt"],
     "python -m vaegan --help": ["-m", "vaegan", "--help"],
 }

@@ -60,7 +60,9 @@ class Epochs:
 
 
 def main() -> None:
-    config = make_config({"vae": "conv", "disc": "resnet", "disc_weight": 10, "epochs": EPOCHS})
+    config = make_config(
+        {"dataset": "digits", "vae": "conv", "disc": "resnet", "disc_weight": 10, "epochs": EPOCHS}
+    )
     source = datasets.open_source(datasets.Request(config.dataset))
     shape = source.describe().shape
     config = resolved(config, shape[1])

@@ -12,6 +12,7 @@ from PIL import Image
 import vaegan
 
 SMALL = {
+    "dataset": "digits",
     "image_size": 16,
     "hidden_dim": 8,
     "latent_dim": 3,

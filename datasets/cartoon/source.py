@@ -25,7 +25,7 @@ from vaegan.errors import OptionError
 
 OWN_COUNT = 10_000
 LARGEST_COUNT = 10_000_000  # their factors take a gigabyte
-OWN_SIZE = 64
+OWN_SIZE = 32  # the smallest at which mouths and glasses are more than a few pixels
 SEED = 0  # of the faces; not the run's seed, so that all runs use the same faces
 AT_ONCE = 64  # faces drawn together
 DRAWN_BY = ("canvas", "drawing", "outlines")  # modules: any change in them makes a new version of the cache

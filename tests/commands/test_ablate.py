@@ -15,7 +15,7 @@ from vaegan.cli import again
 from vaegan.commands import ablate
 
 SPEC = """\
-options: {vae: dense, hidden_dim: 4, latent_dim: 2, image_size: 16, disc: dense,
+options: {dataset: digits, vae: dense, hidden_dim: 4, latent_dim: 2, image_size: 16, disc: dense,
   disc_hidden_dim: 4, epochs: 4}
 grid:
   disc_weight: [0, 10]

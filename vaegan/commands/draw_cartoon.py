@@ -9,11 +9,13 @@ from PIL import Image
 
 from vaegan.cli.parser import whole_number
 from vaegan.datasets.cartoon.drawing import LARGEST_SIZE, SMALLEST_SIZE, sample_factors
-from vaegan.datasets.cartoon.source import LARGEST_COUNT, OWN_COUNT, OWN_SIZE, drawn
+from vaegan.datasets.cartoon.source import LARGEST_COUNT, OWN_COUNT, drawn
 from vaegan.datasets.factors import Factors
 from vaegan.files import new_folder
 from vaegan.progress import with_progress
 from vaegan.seeds import LARGEST_SEED
+
+DRAWN_SIZE = 64  # pixels a side: to be looked at, where the data set is to be trained on in little time
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(
         "--size",
         type=whole_number("size", SMALLEST_SIZE, LARGEST_SIZE),
-        default=OWN_SIZE,
+        default=DRAWN_SIZE,
         help="pixels a side (default: %(default)s)",
     )
     option(

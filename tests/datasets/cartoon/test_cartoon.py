@@ -17,9 +17,9 @@ def cartoon(tmp_path):
     )
 
 
-def test_there_are_10_000_faces_of_64_unless_said_otherwise():
+def test_there_are_10_000_faces_of_32_unless_said_otherwise():
     description = open_source(Request("cartoon")).describe()
-    assert description.shape == (3, 64, 64)
+    assert description.shape == (3, 32, 32)
     assert (description.n_train, description.n_test) == (8000, 2000)
     assert open_source(Request("cartoon:50")).describe().n_train == 40
 
