@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = "--train-images 512 --seed 3 --device cpu --wandb disabled --evaluate false --batch-size 64"
+SHARED = (
+    "--preset none --dataset digits --train-images 512 --seed 3 --device cpu --wandb disabled "
+    "--evaluate false --batch-size 64"
+)
 RUNS = {
     "hybrid": "--vae conv --disc resnet --disc-weight 10 --epochs 3 --solo-epochs 1",
     "gan": "--gan conv --disc conv --epochs 2",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from tiny_runs import changed_since_training, shared_tiny_run
+from tiny_runs import changed_since_training, plain, shared_tiny_run
 
 import train_vaegan
 from vaegan.figures.curves import save_curves
@@ -82,13 +82,13 @@ def shared_run(tmp_path_factory):
 def command(tmp_path, capsys):
     """Runs `train_vaegan.py` with flags given as one string; returns (exit status, output, errors).
 
-    Runs go into `runs` below the test's own folder. They are evaluated where the flags say so: it takes
-    longer than a small run.
+    Runs go into `runs` below the test's own folder. They are on digits and without a preset where the flags
+    name none. They are evaluated where the flags say so: it takes longer than a small run.
     """
 
     def run(flags: str, *more: str) -> tuple[int, str, str]:
         capsys.readouterr()
-        given = [*flags.split(), *more, "--runs-dir", str(tmp_path / "runs")]
+        given = [*plain([*flags.split(), *more]), "--runs-dir", str(tmp_path / "runs")]
         status = train_vaegan.main(given if "--evaluate" in given else [*given, "--evaluate", "false"])
         captured = capsys.readouterr()
         return status, captured.out, captured.err

@@ -5,7 +5,9 @@ import pytest
 from vaegan.ablation.metrics import DEFAULT_METRICS, known_metrics
 from vaegan.ablation.plan import resolve
 from vaegan.ablation.spec import KEYS, read_spec
+from vaegan.config.build import try_parts
 from vaegan.config.make import resolved
+from vaegan.config.presets import read_preset
 from vaegan.config.schema import config_type
 from vaegan.errors import UserError
 
@@ -102,6 +104,48 @@ def test_arms_by_name_follow_the_grid_s(read):
         "plain": {"beta": 2},
         "low": {"beta": 2, "lr": 1},
     }
+
+
+def test_a_preset_goes_below_the_options_of_its_arm(read):
+    spec = read(
+        "options: {preset: steered, r1: 7}\n"
+        "arms: {ours: , as published: {preset: learned_loss}, own D: {disc: conv}, plain: {preset: none}}"
+    )
+    found = options_of(spec)
+    assert found["ours"] == read_preset("steered") | {"r1": 7}
+    assert (found["as published"]["disc"], found["as published"]["r1"]) == ("resnet", 7)
+    assert found["own D"] == found["ours"] | {"disc": "conv"}
+    assert found["plain"] == {"r1": 7}
+    assert options_of(read("arms: {a: {disc: dense}, b: }"))["a"] == {"disc": "dense"}  # there is no default
+
+
+def test_what_an_arm_contradicts_in_its_preset_is_left_out_and_said(read):
+    spec = read("options: {preset: steered}\narms: {ours: , batch norm: {disc: conv, disc_norm: batch}}")
+    said = []
+
+    def complete(config):
+        config = resolved(config, 16)
+        try_parts(config, (1, 16, 16))
+        return config
+
+    ours, batch_norm = (resolve(spec, arm, complete, said.append) for arm in spec.arms)
+    assert (ours.r1 is not None, batch_norm.r1) == (True, None)
+    begins = [line.partition(" --")[0] for line in said]
+    assert begins == ["ours: preset steered:", "batch norm: preset steered:"]
+    assert "without --r1" in said[1]
+
+
+def test_controls_of_an_arm_with_a_preset_have_its_options_and_not_its_d(read):
+    spec = read("options: {preset: steered}\narms: {ours: }\ncontrols: [no_disc, zero_weight]")
+    alone, silent = (resolve(spec, arm, lambda config: resolved(config, 16), print) for arm in spec.arms[1:])
+    assert alone.disc is None
+    assert (silent.disc, silent.disc_weight.value, silent.feature_matching) == ("small_conv", 0, None)
+    assert silent.disc_betas == (0, 0.99)
+
+
+def test_an_unknown_preset_is_refused_with_file_and_arm(read):
+    with pytest.raises(UserError, match=r'a: preset larsn: unknown preset; did you mean "larsen"\?'):
+        read("arms: {a: {preset: larsn}, b: }")
 
 
 def test_none_takes_away_wherever_it_stands(read):

@@ -533,7 +533,7 @@ def test_help_lists_every_option_with_its_meaning_and_default(help_of, option):
 
 @pytest.mark.parametrize(
     ("name", "default"),
-    [("--beta", "1"), ("--disc-weight", "10 with --disc"), ("--gp", "none; 10 with --adv")],
+    [("--beta", "1"), ("--disc-weight", "the preset's, or 10 with --disc"), ("--gp", "none; 10 with --adv")],
 )
 def test_help_says_on_which_part_the_default_of_a_weight_depends(help_of, name, default):
     assert re.search(rf"\(default: {re.escape(default)}[) ]", help_of[name])
@@ -544,6 +544,7 @@ def test_help_lists_no_flag_that_is_no_option(help_of):
         "--config",
         "--dry-run",
         "--plugins",
+        "--preset",
         "--resume",
     }
 

@@ -7,6 +7,7 @@ import pytest
 from vaegan.__main__ import main
 from vaegan.ablation.spec import read_spec
 from vaegan.cli.flags import parse
+from vaegan.config import presets
 from vaegan.config.published import FOLDER, find_config, names
 from vaegan.errors import UserError
 
@@ -26,7 +27,9 @@ def test_all_are_listed_with_their_kind_and_first_line(capsys):
     assert main(["configs"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
     rows = {line.split()[0]: line.split(maxsplit=2)[1:] for line in lines}
-    assert set(names()) == set(rows)
+    assert [name for name in rows if name not in names()] == presets.names()
+    assert set(names()) <= set(rows)
+    assert rows["larsen"][0] == "preset"
     assert rows["learned_loss/conv_resnet"] == [
         "run",
         "Conv VAE on faces beside ResNet-18: the baseline of the ablations.",

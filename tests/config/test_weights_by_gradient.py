@@ -34,7 +34,7 @@ STEERED = "--vae conv --disc small_conv --image-size 16 --base-channels 2 --disc
         ("--fm-layers 1", "--fm-layers 1: there is no such term; add --feature-matching"),
         (
             "--disc-weight share(0.2) --keep-best test/gen/total",
-            "--keep-best test/gen/total: --disc-weight share(0.2)",
+            "--keep-best test/gen/total: a weight by gradients, as share(0.2), is another one",
         ),
     ],
 )

@@ -78,6 +78,7 @@ CONFIG = {
 ENVIRONMENT = {
     "command": "train_vaegan.py --vae conv --latent-dim 4 --run-name '<script>alert(1)</script>'",
     "commit": "0123456789abcdef0123456789abcdef01234567+",
+    "preset": {"name": "steered", "set": {"r1": 0.3}, "left_out": {}},
     "python": "3.11.7",
     "device": "cpu",
     "device_name": "x86_64",

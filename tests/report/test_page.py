@@ -48,6 +48,10 @@ def test_what_there_is_to_know_is_shown(chromium, run_folder):
         assert expected in text
 
 
+def test_the_preset_is_named_where_there_is_one(run_folder):
+    assert "; preset <code>steered</code>." in write_report(run_folder).read_text()
+
+
 @pytest.mark.slow
 def test_options_and_versions_are_there_when_opened(chromium, run_folder):
     with opened(chromium, write_report(run_folder)) as (page, _):

@@ -9,7 +9,7 @@ from typing import Any
 
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.spec import Arm, Spec
-from vaegan.config.make import make_config
+from vaegan.config.presets import completed
 from vaegan.config.schema import ALL, Config, disc_begins, in_percent, options
 from vaegan.config.used_plugins import plugins_of
 from vaegan.errors import OptionError, OptionErrors, UserError
@@ -60,14 +60,18 @@ class Plan:
     jobs: dict[str, Job]
 
 
-def resolve(spec: Spec, arm: Arm, size_of: Callable[[Config], Config]) -> Config:
+def resolve(
+    spec: Spec, arm: Arm, size_of: Callable[[Config], Config], say: Callable[[str], None] = print
+) -> Config:
     """An arm's complete config. size_of: `resolved` for the images that the config requests.
+
+    say: prints what the arm has of its preset, if it names one.
 
     Raises: UserError that names the file and the arm, for options that do not go together, and for a listed
     metric whose section the arm's evaluation leaves out.
     """
     try:
-        config = size_of(make_config(arm.options))
+        config, preset = completed(arm.own, arm.preset, size_of)
     except (OptionError, OptionErrors) as error:
         errors = error.errors if isinstance(error, OptionErrors) else [error]
         lines = []
@@ -82,6 +86,8 @@ def resolve(spec: Spec, arm: Arm, size_of: Callable[[Config], Config]) -> Config
             if section is not None and section not in config.sections:
                 problem = f"the section {section} is not among the `sections` of the arm {arm.label}"
                 raise UserError(f"{spec.path}: metrics: {metric}: {problem}")
+    for line in preset.lines() if arm.control is None else []:
+        say(f"{arm.label}: {line}")
     return config
 
 

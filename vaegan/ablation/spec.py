@@ -11,9 +11,10 @@ from vaegan.ablation.controls import CONTROLS
 from vaegan.ablation.metrics import DEFAULT_METRICS, check_metric
 from vaegan.config.make import unsets
 from vaegan.config.paths import located, named_file
+from vaegan.config.presets import KEY, Preset, fitting
 from vaegan.config.schema import natures
 from vaegan.config.yaml_files import load_yaml, plugins_in, plugins_named, read_config
-from vaegan.errors import UserError, did_you_mean
+from vaegan.errors import OptionError, UserError, did_you_mean
 from vaegan.seeds import LARGEST_SEED
 
 KEYS = (
@@ -25,11 +26,22 @@ NONE = "none"  # as the value of a key, it removes the value set by another file
 
 @dataclass(frozen=True)
 class Arm:
-    """One row of the table. options: of a run, without its seed. control: its key in `CONTROLS`, or None."""
+    """One row of the table.
+
+    options: of a run, without its seed; with those of a preset. control: its key in `CONTROLS`, or None.
+    preset: the one that some of its options are from.
+    """
 
     label: str
     options: dict[str, Any]
     control: str | None = None
+    preset: Preset = Preset()  # noqa: RUF009  frozen
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The options that are not from the preset."""
+        taken = self.preset.taken
+        return {name: value for name, value in self.options.items() if (name, value) not in taken.items()}
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,7 @@ def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ())
     common = _base(path, content) | _mapping(path, "options", content)
     labels = _labels(path, content)
     named = [*_grid(path, content, labels), *_named_arms(path, content)]
-    arms = [Arm(label, _without_none(located(common | own, path) | options)) for label, own in named]
+    arms = [_arm(path, label, _without_none(located(common | own, path) | options)) for label, own in named]
     controls = _controls(path, content)
     for arm in arms:
         _check_options(path, arm.label, arm.options)
@@ -75,7 +87,9 @@ def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ())
     against = next(arm for arm in arms if arm.label == baseline)
     for name in controls:
         try:
-            arms.append(Arm(CONTROLS[name].label, CONTROLS[name].options(against.options), name))
+            controlled = CONTROLS[name].options(against.options)
+            preset = against.preset if controlled.get("disc") else Preset()  # which would bring one back
+            arms.append(Arm(CONTROLS[name].label, controlled, name, preset))
         except ValueError as error:
             raise UserError(f"{path}: controls: {name}: {error}") from None
     labelled = [arm.label for arm in arms]
@@ -231,6 +245,16 @@ def _labels(path: Path, content: Mapping[str, Any]) -> dict[str, str]:
 def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options, with None in place of `none`, as in a config and on a command line."""
     return {name: None if unsets(name, value) else value for name, value in options.items()}
+
+
+def _arm(path: Path, label: str, options: dict[str, Any]) -> Arm:
+    """The arm with the options of the preset that it names. Raises: UserError for an unknown preset."""
+    named = options.pop(KEY, None)
+    try:
+        preset = fitting(named, options)
+    except OptionError as error:
+        raise UserError(f"{path}: {label}: {KEY} {named}: {error.problem}") from None
+    return Arm(label, preset.below(options), preset=preset)
 
 
 def _check_options(path: Path, label: str, options: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""From a command line to a config: defaults, then a YAML file and its bases, then flags."""
+"""From a command line to a config: defaults, a preset, a YAML file and its bases, then flags."""
 
 import argparse
 from collections.abc import Iterable, Mapping
@@ -9,10 +9,12 @@ from typing import Any
 from vaegan import plugins
 from vaegan.cli.parser import Parser
 from vaegan.cli.plugin_flags import add_plugins_argument
+from vaegan.config import presets
 from vaegan.config.knobs import DISC_PREFIX, knobs
 from vaegan.config.make import make_config
 from vaegan.config.option import declared
 from vaegan.config.paths import path_options
+from vaegan.config.presets import Preset, fitting
 from vaegan.config.published import find_config
 from vaegan.config.schema import SECTIONS, Config, config_type, is_listed, literals, options_of
 from vaegan.config.yaml_files import looked_for, read_config
@@ -25,15 +27,18 @@ from vaegan.run.reading import plugin_notes
 class Given:
     """The user's options: values by name, and the origin of each ("--lr", "a.yaml: lr").
 
-    texts: each value as it was typed. files: the YAML files of the values that come from one. dry_run: True
-    to show the run instead of making it. resume: the folder of a run to resume. remarks: lines to print, on
-    plug-ins that differ from the run's.
+    texts: each value as it was typed. files: the YAML files of the values that come from one. preset: the
+    name of the one below these values, and default_preset: True if nobody named it. dry_run: True to show the
+    run instead of making it. resume: the folder of a run to resume. remarks: lines to print, on plug-ins that
+    differ from the run's.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
+    preset: str | None = None
+    default_preset: bool = False
     dry_run: bool = False
     resume: Path | None = None
     remarks: list[str] = field(default_factory=list)
@@ -57,9 +62,13 @@ class Given:
         """The options on the command line itself."""
         return {name for name, origin in self.origins.items() if origin == flag(name)}
 
+    def fitting_preset(self) -> Preset:
+        """The preset below the given options, without what they contradict. Raises: as `fitting`."""
+        return fitting(self.preset, self.values, by_default=self.default_preset)
+
     def config(self) -> Config:
         """The config. Raises: OptionErrors with all errors in the given options."""
-        return make_config(self.values)
+        return make_config(self.fitting_preset().below(self.values))
 
     def explain(self, error: UserError) -> str:
         """The error in lines that begin with the flag or key as the user wrote it."""
@@ -110,6 +119,9 @@ def gather(typed: dict[str, Any]) -> Given:
     if resume is not None:
         if path is not None:
             raise UserError(f"{origin}: --resume takes the run's own config; leave out one of them")
+        if presets.KEY in typed:
+            named = f"{flag(presets.KEY)} {typed[presets.KEY]}"
+            raise UserError(f"{named}: --resume takes the run's own options; leave out one of them")
         path, origin = _config_of_run(resume), f"--resume {resume}"
         given.remarks = plugins.check(plugin_notes(resume), origin, RunPaths(resume).plugins)
     elif path is not None:
@@ -129,7 +141,15 @@ def gather(typed: dict[str, Any]) -> Given:
         for kept in (given.values, given.origins, given.texts, given.files):
             del kept["value_range"]
     given.add(typed)
+    given.preset = given.values.pop(presets.KEY, None)
+    if presets.KEY not in given.origins and path is None and _is_hybrid(given.values):
+        given.preset, given.default_preset = presets.DEFAULT, True
     return given
+
+
+def _is_hybrid(values: Mapping[str, Any]) -> bool:
+    """True for the options of a VAE with a discriminator."""
+    return values.get("disc") not in (None, "none") and values.get("gan") in (None, "none")
 
 
 def _config_of_run(folder: Path) -> Path:
@@ -149,8 +169,9 @@ def _parser(prog: str, registered: Mapping[str, Iterable[str]]) -> Parser:
     parser = Parser(
         prog=prog,
         description="Train a VAE, a VAE with a discriminator that adds a learned loss, or a GAN.",
-        epilog="Flags override the YAML file, which overrides the defaults. For an option that may be unset, "
-        "`none` removes the value of a file: --disc none. Lists are typed with commas or spaces. "
+        epilog="Flags override the YAML file, which overrides the preset, which overrides the defaults. For "
+        "an option that may be unset, `none` removes the value of a file: --disc none. Lists are typed with "
+        "commas or spaces. "
         "FORM stands in quotes: 'linear(0, 1, 10)' rises from 0 to 1 over 10 epochs, 'share(0.2)' holds a "
         "learned term of the VAE at a fifth of the gradient; the forms are in docs/losses.md.",
         argument_default=argparse.SUPPRESS,
@@ -163,6 +184,12 @@ def _parser(prog: str, registered: Mapping[str, Iterable[str]]) -> Parser:
         default=None,
         help="YAML file of options, e.g. a run's config.yaml, or a published config by its name, e.g. "
         "learned_loss/conv_resnet",
+    )
+    command.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=f"options for a learned loss, under those of a file and of flags: {', '.join(presets.names())}, "
+        f"or none (default: {presets.DEFAULT} for a VAE with --disc and without --config)",
     )
     command.add_argument(
         "--resume",

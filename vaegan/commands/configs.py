@@ -1,10 +1,11 @@
-"""List the published configs, which `train --config NAME` and `ablate NAME` find by name."""
+"""List the published configs, which `train --config NAME` and `ablate NAME` find by name, and presets."""
 
 import argparse
 from itertools import groupby
 from pathlib import Path
 
-from vaegan.config.published import FOLDER, names
+from vaegan.config import presets
+from vaegan.config.published import FOLDER, PRESETS, names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print name, kind and first line of each published config, by its folder."""
+    """Print name, kind and first line of each published config, by its folder, and those of presets."""
     width = max(map(len, names())) + 2
     for group, members in groupby(names(), key=lambda name: str(Path(name).parent)):
         print(f"{group}/")
@@ -20,6 +21,9 @@ def run(arguments: argparse.Namespace) -> None:
             comment = heading(FOLDER / f"{name}.yaml")
             print(f"  {name:{width}}{kind(comment):10}{comment[0]}")
         print()
+    print("--preset, options for a learned loss below those of a config and of flags:")
+    for name in presets.names():
+        print(f"  {name:{width}}{'preset':10}{heading(PRESETS / f'{name}.yaml')[0]}")
 
 
 def heading(file: Path) -> list[str]:

@@ -144,7 +144,8 @@ def begin(
     if plan.resumed and last_checkpoint(saved.paths.checkpoints) != plan.last_seen:
         raise OptionError("resume", "another process has continued the run meanwhile; try again")
     records = saved.keep_records(plan.epochs_done)
-    saved.note_start(parts.players, plan.device, command, ranks.size, plan.start and plan.start.note())
+    start = plan.start and plan.start.note()
+    saved.note_start(parts.players, plan.device, command, ranks.size, start, plan.preset.note())
     if list_problems(saved.paths.skipped, parts.splits.skipped):
         console.print(f"all skipped files are named in {saved.paths.skipped}")
     for line in terminal.network_lines(parts.players, network_names(parts.config)):

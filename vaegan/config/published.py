@@ -9,11 +9,13 @@ from vaegan.errors import UserError, did_you_mean
 _PACKAGE = Path(__file__).resolve().parent.parent
 # in the package if installed, next to it in a checkout
 FOLDER = next(filter(Path.is_dir, (_PACKAGE / "configs", _PACKAGE.parent / "configs")), _PACKAGE / "configs")
+PRESETS = FOLDER / "presets"  # no configs: options that a config goes over
 
 
 def names() -> list[str]:
     """The names of all published configs, such as "learned_loss/conv_resnet"."""
-    return sorted(file.relative_to(FOLDER).with_suffix("").as_posix() for file in FOLDER.rglob("*.yaml"))
+    files = (file for file in FOLDER.rglob("*.yaml") if file.parent != PRESETS)
+    return sorted(file.relative_to(FOLDER).with_suffix("").as_posix() for file in files)
 
 
 def published(name: str, group: str = "") -> Path | None:

@@ -150,7 +150,13 @@ class AdversarialLoss:
 @register_term(
     "gen/adv",
     needs=("disc",),
-    weight=WeightOption("disc_weight", "weight of the learned loss", default=10.0, needs=("vae",)),
+    weight=WeightOption(
+        "disc_weight",
+        "weight of the learned loss",
+        default=10.0,
+        shown="the preset's, or 10 with --disc",
+        needs=("vae",),
+    ),
     quantity=Quantity(
         "adversarial loss, unweighted",
         text="the generator's side of the game",

@@ -101,7 +101,7 @@ def check_keep_best(config: Config, players: Players, schedule: Schedule, images
     ]
     if by_gradient and best.key.startswith("test/gen/") and best.key.endswith(("total", "_weighted")):
         problem = (
-            f"{flag(by_gradient[0])} {getattr(config, by_gradient[0])} has another weight in each epoch, so "
+            f"a weight by gradients, as {getattr(config, by_gradient[0])}, is another one in each epoch, so "
             "that no two compare; take a figure without weights, such as test/gen/pbp"
         )
         raise OptionError("keep_best", problem)

@@ -94,10 +94,12 @@ class Run:
         command: list[str],
         n_ranks: int,
         init_from: dict[str, Any] | None = None,
+        preset: dict[str, Any] | None = None,
     ) -> None:
         """Write environment.json; a resumed run adds its present environment.
 
-        init_from: origin of the initial weights, if they are another run's.
+        init_from: origin of the initial weights, if they are another run's. preset: the one that some of its
+        options are from; config.yaml has these options and no preset.
         """
         setting = environment(device, command) | {"processes": n_ranks}
         if used := plugins_of(self.config):
@@ -110,6 +112,8 @@ class Run:
             setting["parameters"] = {name: parameter_count(net) for name, net in players.networks().items()}
             if init_from is not None:
                 setting["init_from"] = init_from
+            if preset is not None:
+                setting["preset"] = preset
         self._write_environment(setting)
 
     def tracker_notes(self) -> dict[str, Any]:

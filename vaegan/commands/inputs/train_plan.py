@@ -10,7 +10,8 @@ from vaegan import datasets
 from vaegan.cli.flags import Given
 from vaegan.cli.plan import say_fitted, show_plan
 from vaegan.config.build import try_parts
-from vaegan.config.make import resolved
+from vaegan.config.make import make_config, resolved
+from vaegan.config.presets import Preset, completed
 from vaegan.config.schema import ALL, Config
 from vaegan.devices import pick_device
 from vaegan.errors import OptionError
@@ -32,7 +33,7 @@ class Plan:
     config: resolved. fits: True if its batch size follows from the number of images. folder: of the run;
     known only to the first process. last_seen: the newest checkpoint of a resumed run. found: the checkpoint
     to resume from. start: initial weights that are another run's. tried: the networks that were tried, to be
-    shown by a dry run; None in a training.
+    shown by a dry run; None in a training. preset: the one below the given options, as far as it was used.
     """
 
     given: Given
@@ -46,6 +47,7 @@ class Plan:
     found: Found | None
     start: Start | None
     tried: Players | None
+    preset: Preset
 
     @property
     def resumed(self) -> bool:
@@ -65,7 +67,8 @@ def make_plan(given: Given, ranks: Ranks, console: Console) -> Plan:
 
     Raises: UserError.
     """
-    config = given.config()
+    preset = given.fitting_preset()
+    config = make_config(preset.below(given.values))
     check_trackers(config.tracker)
     if config.features != "auto":
         from vaegan.evals.features import check_features  # half a second of imports
@@ -79,11 +82,17 @@ def make_plan(given: Given, ranks: Ranks, console: Console) -> Plan:
         console.print(remark)
     source, description = describe_data(config, console)
     fits = config.batch_size is None  # it then follows from the number of images
-    config = resolved(config, description.shape[1], description.n_train, description.value_range)
-    tried = try_parts(config, description.shape)
-    check_size(given.origins, config, description.shape, description.n_train, ranks)
-    if description.n_train is not None:
-        check_shares(config, -(-description.n_train // config.batch_size))
+
+    def complete(config: Config) -> tuple[Config, Players]:
+        """The config with all that depends on its images, and its networks, tried."""
+        config = resolved(config, description.shape[1], description.n_train, description.value_range)
+        tried = try_parts(config, description.shape)
+        check_size(given.origins, config, description.shape, description.n_train, ranks)
+        n_train = description.n_train or 1  # of unknown many images as of one step an epoch
+        check_shares(config, -(-n_train // config.batch_size))
+        return config, tried
+
+    (config, tried), preset = completed(given.values, preset, complete)
     device = pick_device(config.device)
     folder, last_seen, found = Path(), None, None
     if ranks.first and given.resume:
@@ -100,7 +109,11 @@ def make_plan(given: Given, ranks: Ranks, console: Console) -> Plan:
     if start is not None:
         config = config.model_copy(update={"init_from": start.name})
     tried = tried if given.dry_run else None  # else of no more use, and large
-    return Plan(given, config, fits, source, description, device, folder, last_seen, found, start, tried)
+    for line in preset.lines():
+        console.print(line)
+    return Plan(
+        given, config, fits, source, description, device, folder, last_seen, found, start, tried, preset
+    )
 
 
 def describe_data(config: Config, console: Console) -> tuple[datasets.Source, datasets.Description]:
