@@ -295,6 +295,15 @@ def test_the_control_of_weight_0_keeps_the_rest_of_the_baseline(read):
     assert control.options == spec.arms[1].options | {"disc_weight": 0}
 
 
+def test_fronts_are_groups_of_arms_of_any_kind(read):
+    groups = "fronts: {alone: [no discriminator], D: [disc weight 10, more]}"
+    text = f"{DISC}{WEIGHTS}arms: {{more: {{beta: 2}}}}\ncontrols: no_disc\n"
+    fronts = {"alone": ["no discriminator"], "D": ["disc weight 10", "more"]}
+    assert read(text + groups).fronts == fronts
+    assert read("extends: a.yaml", a=text + groups).fronts == fronts
+    assert read("extends: a.yaml\nfronts: none", a=text + groups).fronts == read(text).fronts == {}
+
+
 ALL_KEYS = ", ".join(KEYS)
 MISTAKES = {
     "sees: [0]": f'spec.yaml: sees: unknown key; did you mean "seeds"? Known: {ALL_KEYS}.',
@@ -409,6 +418,30 @@ MISTAKES = {
     ),
     f"{WEIGHTS}metrics: [[3]]": (
         f"spec.yaml: metrics: [3]: unknown metric; Known: {', '.join(known_metrics())}."
+    ),
+    "arms: {a: , b: }\nfronts: [a, b]": f"spec.yaml: fronts: {LINES} `name: value`",
+    "arms: {a: , b: }\nfronts: {one: [a, b]}": (
+        "spec.yaml: fronts: fewer than two groups; add one to compare with"
+    ),
+    **{
+        f"arms: {{a: , b: }}\nfronts: {{one: {given}, two: [b]}}": (
+            "spec.yaml: fronts: one: expected a list of arms"
+        )
+        for given in ("a", "[]", "", "{a: b}")
+    },
+    f"{WEIGHTS}arms: {{3: }}\nfronts: {{one: [disc weight 0, 3], two: [disc wieght 10]}}": (
+        'spec.yaml: fronts: two: disc wieght 10: no such arm; did you mean "disc weight 10"? '
+        "Known: disc weight 0; disc weight 10; 3."
+    ),
+    "arms: {a: , b: }\nfronts: {one: [a, b], two: [b]}": (
+        "spec.yaml: fronts: two: b: also in one; name each arm once"
+    ),
+    "arms: {a: , b: }\nfronts: {one: [a, a], two: [b]}": (
+        "spec.yaml: fronts: one: a: in this group twice; name each arm once"
+    ),
+    "arms: {a: , b: }\nfronts: {one: [a], two: [b]}\nmetrics: [reconstruction/psnr, test/gen/kl]": (
+        "spec.yaml: fronts: the metrics make no plane; add one of reconstruction/psnr, reconstruction/ssim, "
+        "reconstruction/edge_correlation and a distance such as distances/samples/frechet"
     ),
     "extends: no.yaml": "spec.yaml: extends: no.yaml: cannot read the file (No such file or directory)",
     "extends: [1]": "spec.yaml: extends: [1]: cannot read the file (No such file or directory)",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from vaegan.ablation.statistics import bootstrap_interval, mean_and_deviation, pareto_front
+from vaegan.ablation.statistics import bootstrap_interval, hypervolume, mean_and_deviation, pareto_front
 
 
 def test_the_mean_and_the_deviation_of_a_sample():
@@ -63,3 +63,19 @@ def test_the_front_of_many_points_with_ties_is_that_of_the_definition():
     found = pareto_front(points)
     assert sorted(found) == best
     assert [points[i] for i in found] == sorted(points[i] for i in best)
+
+
+@pytest.mark.parametrize(
+    ("points", "area"),
+    [
+        ([], 0),
+        ([(0, 1), (1, 0)], 0),  # as bad as the reference point in one coordinate
+        ([(1, 1)], 1),
+        ([(0.5, 0.25)], 0.125),
+        ([(1, 0.5), (0.5, 1)], 0.75),  # two halves that share a quarter
+        ([(0.5, 1), (0.25, 0.5), (1, 0.5), (0.5, 1)], 0.75),  # one behind them, and one twice
+        ([(0.25, 1), (0.5, 0.75), (1, 0.25)], 0.25 + 0.25 * 0.75 + 0.5 * 0.25),
+    ],
+)
+def test_a_hypervolume_is_the_area_of_a_staircase(points, area):
+    assert hypervolume(points) == pytest.approx(area)

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ import yaml
 
 from vaegan.__main__ import main
 from vaegan.ablation.plan import digest
-from vaegan.ablation.table import Table
+from vaegan.ablation.table import ArmRuns, Table
 from vaegan.cli import again
 from vaegan.commands import ablate
+from vaegan.run.reading import RunFiles
 
 SPEC = """\
 options: {dataset: digits, vae: dense, hidden_dim: 4, latent_dim: 2, image_size: 16, disc: dense,
@@ -310,3 +312,47 @@ def test_what_evaluations_take_is_checked_before_anything_begins(typed, begun, g
     status, _, errors = typed("spec.yaml", "--set", given, "--out", "here")
     assert status == 2 and errors.startswith(error) and errors.count("\n") == 1
     assert files() == ["spec.yaml"] and not begun
+
+
+def test_the_fronts_of_the_spec_are_in_the_tables_and_on_the_page(typed, monkeypatch):
+    def made(psnr, distance):
+        sections = {
+            "reconstruction": {"protocol": {}, "values": {"psnr": psnr}},
+            "distances": {"protocol": {}, "values": {"samples/frechet": distance}},
+        }
+        return RunFiles(Path("run"), {"seed": 0}, {}, [], {"sections": sections})
+
+    class Runner:
+        reasons: ClassVar = {}
+
+        def __init__(self, plan, pool, group):
+            self.plan = plan
+
+        def run(self, show, stopped):
+            return True
+
+        def arms(self):
+            figures = ((20, 10), (25, 1), (24, 100))
+            labels = [arm.label for arm in self.plan.arms]
+            return [ArmRuns(label, {0: made(*each)}) for label, each in zip(labels, figures, strict=True)]
+
+    monkeypatch.setattr(ablate, "Runner", Runner)
+    fronts = "fronts: {alone: [no discriminator], with D: [disc weight 0, disc weight 10]}\n"
+    wanted = "metrics: [reconstruction/psnr, distances/samples/frechet]\n"
+    Path("spec.yaml").write_text(SPEC + fronts + wanted)
+    assert typed("spec.yaml", "--seeds", "0", "--set", "wandb=disabled", "--out", "out")[0] == 0
+    row = ["PSNR × Fréchet distance of samples", "0.000", "1.000", "+1.000", "+1.000"]
+    assert f"| {' | '.join(row)} |" in Path("out/table.md").read_text()
+    assert (
+        "with D,area gained in reconstruction/psnr x distances/samples/frechet,,higher,1,1.0"
+        in Path("out/table.csv").read_text()
+    )
+    assert r"\label{tab:spec-fronts}" in Path("out/table.tex").read_text()
+    page = Path("out/report.html").read_text()
+    assert '<h2 id="fronts">Fronts</h2>' in page and "Fronts of the groups" in page
+    assert all(cell in page for cell in row)
+    assert Path("out/figures/fronts.png").is_file()
+    Path("spec.yaml").write_text(SPEC + wanted)
+    typed("spec.yaml", "--seeds", "0", "--set", "wandb=disabled", "--out", "out")
+    assert "Fronts" not in Path("out/table.md").read_text() + Path("out/report.html").read_text()
+    assert not Path("out/figures/fronts.png").exists()

@@ -109,14 +109,14 @@ def latex(table: Table) -> str:
     They need \usepackage{booktabs, graphicx}, and are shrunk if they are wider than the text. A comment
     lists the letters that LaTeX cannot print, and how they are spelled.
     """
-    label = "".join(letter if letter.isalnum() else "-" for letter in in_ascii(table.name))
+    label = latex_label(table)
     results = _tabular(table, table.rows, lambda entry: _bold(measured(entry), entry))
     differences = _tabular(table, others(table), lambda entry: escaped(differing(entry)))
     return "\n\n".join(
         [
             "\n".join([r"% \usepackage{booktabs, graphicx}", *_spelled(table)]),
-            _float(results, f"{table.name}. {PROTOCOL}", label),
-            _float(
+            latex_float(results, f"{table.name}. {PROTOCOL}", label),
+            latex_float(
                 differences,
                 f"{table.name}: differences to {table.baseline}. {DIFFERENCES}",
                 f"{label}-differences",
@@ -124,6 +124,11 @@ def latex(table: Table) -> str:
             "",
         ]
     )
+
+
+def latex_label(table: Table) -> str:
+    """The name of the table's float, without `tab:`."""
+    return "".join(letter if letter.isalnum() else "-" for letter in in_ascii(table.name))
 
 
 def _spelled(table: Table) -> list[str]:
@@ -156,7 +161,8 @@ def _tabular(table: Table, rows: Sequence[Row], cell: Callable[[Entry | None], s
     ]
 
 
-def _float(tabular: list[str], caption: str, label: str) -> str:
+def latex_float(tabular: list[str], caption: str, label: str) -> str:
+    r"""A table of LaTeX around a tabular, shrunk if it is wider than the text."""
     lines = [
         r"\begin{table}",
         r"  \centering",

@@ -2,7 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
+from vaegan.ablation import front_formats
 from vaegan.ablation.formats import (
     DIFFERENCES,
     PROTOCOL,
@@ -11,10 +13,13 @@ from vaegan.ablation.formats import (
     explained,
     head,
     latex,
+    latex_label,
     markdown,
     measured,
     others,
 )
+from vaegan.ablation.front_picture import save_fronts
+from vaegan.ablation.fronts import Fronts
 from vaegan.ablation.pictures import save_arm_curves, save_arm_samples, save_plane, save_strips, shown
 from vaegan.ablation.table import ArmRuns, Table, figures_of
 from vaegan.files import write_whole
@@ -23,13 +28,18 @@ from vaegan.report.rendering import ABSENT, Inlined, figure, inlined, words, wri
 from vaegan.run.reading import RunFiles, read_origin
 
 
-def write_table(folder: Path, table: Table, command: str, place: Path) -> Path:
+def write_table(folder: Path, table: Table, command: str, place: Path, fronts: Fronts | None = None) -> Path:
     """Writes table.md, table.tex, table.csv, figures/*.png and report.html; returns the page's path.
 
     folder: must exist. command: the command that makes the table again. place: the final path of the folder,
-    from which the page links to the runs.
+    from which the page links to the runs. fronts: of groups of the arms, if there are any.
     """
-    for name, text in (("md", markdown(table)), ("tex", latex(table)), ("csv", csv(table))):
+    texts = {"md": markdown(table), "tex": latex(table), "csv": csv(table)}
+    if fronts is not None:
+        texts["md"] += front_formats.markdown(fronts)
+        texts["tex"] += front_formats.latex(fronts, table.name, latex_label(table))
+        texts["csv"] += front_formats.csv(fronts)
+    for name, text in texts.items():
         write_whole(folder / f"table.{name}", lambda path, text=text: path.write_text(text, encoding="utf-8"))
     arms = [row.arm for row in table.rows]
     page = folder / "report.html"
@@ -51,7 +61,8 @@ def write_table(folder: Path, table: Table, command: str, place: Path) -> Path:
         of_differences=DIFFERENCES,
         explained=list(map(explained, table.columns)),
         remarks=table.remarks,
-        pictures=_pictures(folder / "figures", arms),
+        fronts=_fronts(fronts),
+        pictures=_pictures(folder / "figures", arms, fronts),
         runs=[
             (arm.label, seed, run.name, os.path.relpath(run.folder.resolve(), place.resolve()), *_facts(run))
             for arm in arms
@@ -61,7 +72,23 @@ def write_table(folder: Path, table: Table, command: str, place: Path) -> Path:
     return page
 
 
-def _pictures(folder: Path, arms: list[ArmRuns]) -> list[tuple[str, Inlined, str, str]]:
+def _fronts(fronts: Fronts | None) -> dict[str, Any] | None:
+    """The page's part on fronts."""
+    if fronts is None:
+        return None
+    return {
+        "groups": {group: "; ".join(labels) for group, labels in fronts.groups.items()},
+        "heads": front_formats.heads(fronts),
+        "rows": front_formats.rows(fronts),
+        "explanation": front_formats.explanation(fronts),
+        "ends": front_formats.ends(fronts),
+        "remarks": fronts.remarks,
+    }
+
+
+def _pictures(
+    folder: Path, arms: list[ArmRuns], fronts: Fronts | None
+) -> list[tuple[str, Inlined, str, str]]:
     """Title, picture, alternative text and caption of all that can be drawn; old pictures are removed."""
     folder.mkdir(exist_ok=True)
     for path in folder.glob("*.png"):
@@ -72,6 +99,20 @@ def _pictures(folder: Path, arms: list[ArmRuns]) -> list[tuple[str, Inlined, str
         if drawn:
             found.append((title, inlined(folder / name), alt, caption))
 
+    if fronts is not None:
+        planes = save_fronts(folder / "fronts.png", fronts)
+        add(
+            "fronts.png",
+            planes,
+            "Fronts of the groups",
+            f"Scatter plots with a stepped line for each of {', '.join(fronts.groups)}: {'; '.join(planes)}.",
+            "Each large marker is an arm's mean over the seeds, each small one a run. A group has one "
+            "colour: its line is the Pareto front of its means, means off the front are hollow, and the "
+            "shaded area is what the front dominates. Grey markers are arms in none of the groups. "
+            "Distances are on a logarithmic scale. A group that moves the front has a line below or to the "
+            f"right of that of {fronts.first}; one that continues the same line trades distortion for "
+            "perception.",
+        )
     front = save_plane(folder / "plane.png", arms)
     add(
         "plane.png",

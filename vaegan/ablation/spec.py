@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vaegan import plugins
 from vaegan.ablation.controls import CONTROLS
+from vaegan.ablation.fronts import DISTORTIONS, makes_a_plane
 from vaegan.ablation.metrics import DEFAULT_METRICS, check_metric
 from vaegan.config.make import unsets
 from vaegan.config.paths import located, named_file
@@ -19,7 +20,7 @@ from vaegan.seeds import LARGEST_SEED
 
 KEYS = (
     *("extends", "base", "options", "grid", "arms", "controls", "seeds", "metrics", "baseline", "labels"),
-    "plugins",
+    *("fronts", "plugins"),
 )
 NONE = "none"  # as the value of a key, it removes the value set by another file; an arm may have this name
 
@@ -48,7 +49,8 @@ class Arm:
 class Spec:
     """An ablation. arms: of the grid, then the named ones, then the controls. baseline: an arm's label.
 
-    given: True if the file lists the metrics; otherwise they are the usual ones.
+    given: True if the file lists the metrics; otherwise they are the usual ones. fronts: groups of arms whose
+    fronts are compared, by their labels; the first group is what the others are compared with.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Spec:
     metrics: list[str]
     given: bool
     baseline: str
+    fronts: dict[str, list[str]] = field(default_factory=dict)
 
 
 def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ()) -> Spec:
@@ -95,15 +98,16 @@ def read_spec(path: Path, options: Mapping[str, Any], seeds: Sequence[int] = ())
     labelled = [arm.label for arm in arms]
     if twice := next((label for label in labelled if labelled.count(label) > 1), None):
         raise UserError(f"{path}: two arms are called {twice!r}; give one of them another name")
-    metrics = _metrics(path, content)
+    metrics = _metrics(path, content) or list(DEFAULT_METRICS)
     return Spec(
         path.stem,
         path,
         arms,
         list(seeds) or _seeds(path, content),
-        metrics or list(DEFAULT_METRICS),
-        bool(metrics),
+        metrics,
+        bool(content.get("metrics")),
         baseline,
+        _fronts(path, content, labelled, metrics),
     )
 
 
@@ -229,6 +233,34 @@ def _metrics(path: Path, content: Mapping[str, Any]) -> list[str]:
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"{path}: metrics: {twice}: named twice")
     return names
+
+
+def _fronts(
+    path: Path, content: Mapping[str, Any], arms: Sequence[str], metrics: Sequence[str]
+) -> dict[str, list[str]]:
+    """The groups of arms. arms: the labels of all of them."""
+    groups = _mapping(path, "fronts", content)
+    if not groups:
+        return {}
+    if len(groups) < 2:
+        raise UserError(f"{path}: fronts: fewer than two groups; add one to compare with")
+    group_of: dict[str, str] = {}
+    for group, labels in groups.items():
+        if not isinstance(labels, list) or not labels:
+            raise UserError(f"{path}: fronts: {group}: expected a list of arms")
+        for label in map(str, labels):
+            if label not in arms:
+                hint = did_you_mean(label, arms)
+                known = f"Known: {'; '.join(arms)}."
+                raise UserError(f"{path}: fronts: {group}: {label}: no such arm; {hint}{known}")
+            if label in group_of:
+                where = "in this group twice" if group_of[label] == group else f"also in {group_of[label]}"
+                raise UserError(f"{path}: fronts: {group}: {label}: {where}; name each arm once")
+            group_of[label] = group
+    if not makes_a_plane(metrics):
+        wanted = f"one of {', '.join(DISTORTIONS)} and a distance such as distances/samples/frechet"
+        raise UserError(f"{path}: fronts: the metrics make no plane; add {wanted}")
+    return {group: [str(label) for label in labels] for group, labels in groups.items()}
 
 
 def _labels(path: Path, content: Mapping[str, Any]) -> dict[str, str]:

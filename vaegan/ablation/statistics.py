@@ -41,3 +41,20 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
         if not dominated:
             front.append(i)
     return front
+
+
+def hypervolume(points: Sequence[tuple[float, float]]) -> float:
+    """The area that is dominated by points in the unit square; larger is better in both coordinates.
+
+    A place is dominated if a point is no worse in both coordinates. The reference point is (0, 0).
+    Source: Zitzler & Thiele, Multiobjective Evolutionary Algorithms: A Comparative Case Study and the
+    Strength Pareto Approach (IEEE Transactions on Evolutionary Computation 3, 1999).
+    """
+    area, height = 0.0, 0.0
+    for i in pareto_front(
+        [(-x, -y) for x, y in points]
+    ):  # from the right; each is higher than the one before
+        x, y = points[i]
+        area += x * (y - height)
+        height = y
+    return area

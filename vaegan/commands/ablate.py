@@ -20,6 +20,7 @@ from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.cost import Timed, epoch_seconds, equal_time_epochs, run_seconds
 from vaegan.ablation.folder import Folder
 from vaegan.ablation.from_runs import arms_of
+from vaegan.ablation.fronts import Fronts, make_fronts
 from vaegan.ablation.metrics import DEFAULT_METRICS
 from vaegan.ablation.outputs import write_table
 from vaegan.ablation.plan import Plan, digest, make_plan, resolve
@@ -157,7 +158,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"stopped; to continue: {again.command(*typed)}")
         return 128 + signals.number
     table = make_table(spec.name, runner.arms(), spec.metrics, spec.baseline, spec.given)
-    write_and_track(folder, table, shlex.join(["python", "-m", "vaegan", *typed]), baseline)
+    command = shlex.join(["python", "-m", "vaegan", *typed])
+    fronts = make_fronts(runner.arms(), table.columns, spec.fronts) if spec.fronts else None
+    write_and_track(folder, table, command, baseline, fronts)
     for name, reason in runner.reasons.items():
         print(f"failed: {name}: {reason} (see {log_of(plan.jobs[name].folder)})")
     if runner.reasons:
@@ -321,7 +324,9 @@ def make_pool(arguments: argparse.Namespace, folder: Path, config: Config) -> Po
     return RayPool(arguments.cluster, arguments.workers, config.device != "cpu")
 
 
-def write_and_track(folder: Folder, table: Table, command: str, config: Config) -> None:
+def write_and_track(
+    folder: Folder, table: Table, command: str, config: Config, fronts: Fronts | None = None
+) -> None:
     """Writes the table and its page, and logs them to Weights & Biases, in the group of the runs."""
     trackers = open_trackers(
         config.tracker,
@@ -333,7 +338,7 @@ def write_and_track(folder: Folder, table: Table, command: str, config: Config) 
         ablation=table.name,
     )
     with trackers:
-        page = write_table(folder.path, table, command, folder.path)
+        page = write_table(folder.path, table, command, folder.path, fronts)
         trackers.on_table(*as_rows(table), page)
     for name in ("table.md", "table.tex", "table.csv"):
         print(f"table: {folder.path / name}")

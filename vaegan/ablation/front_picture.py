@@ -1,0 +1,143 @@
+"""The picture of the fronts: planes of distortion and perception, with the area that each group dominates."""
+
+import itertools
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+from vaegan.ablation.fronts import DISTORTIONS, Fronts, Plane
+from vaegan.ablation.statistics import pareto_front
+from vaegan.marks import save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ACROSS = DISTORTIONS[:2]  # those that have a column; the third is in the tables
+MOST_ROWS = 4
+MARKERS = ("s", "^", "D", "v", "P", "X", "*", "<", ">")  # of arms outside of groups
+SINGLE = ("0.15", "0.45", "0.65")  # their greys
+WIDE, HIGH = 5.6, 4.4  # inches a panel
+LABEL_WIDTH = 45  # letters in a line of an axis label
+SMALL = 6.5  # points
+
+
+def save_fronts(path: Path, fronts: Fronts) -> list[str]:
+    """Draws the planes, a row for each perception and a column for each distortion; returns their titles.
+
+    Nothing is drawn if there are no such planes.
+    """
+    columns = [key for key in ACROSS if any(plane.distortion.column.key == key for plane in fronts.planes)]
+    by_place = {
+        (plane.perception.column.key, plane.distortion.column.key): plane
+        for plane in fronts.planes
+        if plane.distortion.column.key in columns
+    }
+    rows = list(dict.fromkeys(perception for perception, _ in by_place))[:MOST_ROWS]
+    if not rows:
+        return []
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    singles = _singles(fronts)
+    entries = len(fronts.groups) + len(singles)
+    size = (max(7.5, WIDE * len(columns)), HIGH * len(rows) + 0.3 + 0.13 * entries)
+    figure = Figure(figsize=size, layout="constrained")
+    colours = dict(zip(fronts.groups, itertools.cycle(colormaps["tab10"].colors), strict=False))
+    drawn, handles = [], {}
+    for place, (row, column) in enumerate(itertools.product(rows, columns), start=1):
+        plane = by_place.get((row, column))
+        if plane is not None:
+            axes = figure.add_subplot(len(rows), len(columns), place)
+            _draw(axes, plane, fronts, colours, singles)
+            handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+            drawn.append(plane.title)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+    save_figure(path, figure)
+    return drawn
+
+
+def _singles(fronts: Fronts) -> dict[str, dict[str, Any]]:
+    """The looks of the arms that are in none of the groups."""
+    grouped = {label for labels in fronts.groups.values() for label in labels}
+    labels = dict.fromkeys(label for plane in fronts.planes for label in plane.points if label not in grouped)
+    looks = ((grey, marker) for grey in SINGLE for marker in MARKERS)
+    return {
+        label: {"color": grey, "marker": marker}
+        for label, (grey, marker) in zip(labels, itertools.cycle(looks), strict=False)
+    }
+
+
+def _draw(
+    axes: "Axes",
+    plane: Plane,
+    fronts: Fronts,
+    colours: Mapping[str, Any],
+    singles: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """One panel. Better is to the right and below."""
+    for group, labels in fronts.groups.items():
+        there = [label for label in labels if label in plane.points]
+        if there:
+            _draw_group(axes, plane, group, there, colours[group])
+    for label, look in singles.items():
+        if label in plane.points:
+            _draw_runs(axes, plane, label, look)
+            axes.scatter(*_middle(plane, label), s=70, label=label, zorder=4, **look)
+    for axis, name in ((plane.distortion, "x"), (plane.perception, "y")):
+        unit = f", {axis.column.unit}" if axis.column.unit else ""
+        where = {"x": "better to the right", "y": "better below"}[name]
+        axes.set(**{f"{name}label": textwrap.fill(f"{axis.column.title}{unit}: {where}", LABEL_WIDTH)})
+    axes.set_yscale("log")
+    _label_ticks(axes)
+
+
+def _draw_group(axes: "Axes", plane: Plane, group: str, labels: Sequence[str], colour: Any) -> None:
+    """The arms' means with their front as a step and the area behind it; means off the front are hollow."""
+    for label in labels:
+        _draw_runs(axes, plane, label, {"color": colour, "marker": "o"})
+    means = [_middle(plane, label) for label in labels]
+    front = pareto_front([(-x, y) for x, y in means])  # the least distortion first
+    xs, ys = zip(*(means[i] for i in front), strict=True)
+    worst_x, worst_y = plane.distortion.worst, plane.perception.worst
+    # from the worst corner's height at the least distortion to its distortion at the best perception
+    steps = ([xs[0], *xs, worst_x], [worst_y, *ys, ys[-1]])
+    axes.fill_between(*steps, worst_y, step="post", color=colour, alpha=0.07, linewidth=0, zorder=0)
+    axes.step(*steps, where="post", color=colour, linewidth=1.6, zorder=2)
+    inside = [i for i in range(len(means)) if i not in front]
+    look = {"s": 70, "edgecolors": [colour], "linewidths": 1.5, "zorder": 3}
+    axes.scatter(xs, ys, facecolors=[colour], label=group, **look)
+    for label, point in zip(labels, means, strict=True):
+        _name(axes, label, point, colour, leftward=plane.distortion.scaled(point[0]) > 0.4)
+    if inside:
+        axes.scatter(*zip(*(means[i] for i in inside), strict=True), facecolors="white", **look)
+
+
+def _name(axes: "Axes", label: str, point: tuple[float, float], colour: Any, *, leftward: bool) -> None:
+    """An arm's name below its mean, on the side where the panel has room."""
+    offset, side = ((-6, -9), "right") if leftward else ((6, -9), "left")
+    look = {"fontsize": SMALL, "color": colour, "ha": side}
+    axes.annotate(label, point, offset, textcoords="offset points", **look).set_in_layout(False)
+
+
+def _draw_runs(axes: "Axes", plane: Plane, label: str, look: Mapping[str, Any]) -> None:
+    """The single runs of an arm, if it has several."""
+    points = list(plane.points[label].values())
+    if len(points) > 1:
+        axes.scatter(*zip(*points, strict=True), s=12, alpha=0.6, linewidths=0, zorder=1, **look)
+
+
+def _middle(plane: Plane, label: str) -> tuple[float, float]:
+    """The mean of an arm over the seeds."""
+    xs, ys = zip(*plane.points[label].values(), strict=True)
+    return mean(xs), mean(ys)
+
+
+def _label_ticks(axes: "Axes") -> None:
+    """Plain numbers on the logarithmic axis, also where it spans less than a factor of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
