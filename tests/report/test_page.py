@@ -50,6 +50,10 @@ def test_what_there_is_to_know_is_shown(chromium, run_folder):
 
 def test_the_preset_is_named_where_there_is_one(run_folder):
     assert "; preset <code>steered</code>." in write_report(run_folder).read_text()
+    facts = json.loads((run_folder / "environment.json").read_text())
+    del facts["preset"]
+    (run_folder / "environment.json").write_text(json.dumps(facts))
+    assert "preset" not in write_report(run_folder).read_text()
 
 
 @pytest.mark.slow
