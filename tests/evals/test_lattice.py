@@ -7,7 +7,7 @@ from sklearn.datasets import load_sample_images
 from torch import nn
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from vaegan.evals.lattice import lattice_figures, lattice_power, line_excess
+from vaegan.evals.lattice import lattice_figures, lattice_power, line_excess, line_levels
 from vaegan.pixels import to_uint8
 
 SIDE = 32
@@ -118,3 +118,16 @@ def test_the_strides_follow_from_the_size(side, strides):
     assert list(line_excess(torch.ones(side, side))) == strides
     pixels = torch.randint(0, 256, (5, 1, side, side), dtype=torch.uint8)
     assert bool(lattice_figures(material(pixels, hidden_dim=4))) == bool(strides)
+
+
+def test_the_amplitude_is_in_grey_levels():
+    """Of stripes and of a checkerboard of 5 levels on grey, and of nothing."""
+
+    def levels(change: torch.Tensor) -> float:
+        images = (128 + change).round().byte().expand(4, 3, SIDE, SIDE)
+        return line_levels(lattice_power(images), 12)
+
+    stripes = 5.0 * (1 - 2 * (torch.arange(SIDE) % 2))
+    assert levels(stripes) == pytest.approx(5 * (2 / 3) ** 0.5, rel=0.01)
+    assert levels(stripes * stripes[:, None] / 5) == pytest.approx(5 * (4 / 3) ** 0.5, rel=0.01)
+    assert levels(torch.zeros(SIDE)) == 0

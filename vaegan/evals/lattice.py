@@ -28,6 +28,13 @@ add_all(
             "by the same ratio of originals: about 1 without a lattice, above 1 with one, such as a "
             "checkerboard; sharpness does not raise it",
         ),
+        "lattice_levels": Quantity(
+            "lattice in grey levels",
+            "of 255",
+            better="lower",
+            text="amplitude, about, of what reconstructions have at the highest frequency beyond that two "
+            "bins below it: stripes or a checkerboard; from 1 on the eye finds it",
+        ),
         "lattice_flat": Quantity(
             "lattice of flat images",
             better="lower",
@@ -53,7 +60,8 @@ def lattice_figures(material: Material) -> dict[str, Any]:
         return {}
     levels = torch.linspace(0, 255, LEVELS).round().byte()
     flat = levels[:, None, None, None].expand(-1, *material.originals.shape[1:])
-    found = line_excess(lattice_power(material.reconstructions))
+    power = lattice_power(material.reconstructions)
+    found = line_excess(power)
     of_flat = line_excess(lattice_power(material.decode(material.encode(flat)[0])))
 
     def ratio(excess: dict[int, float | None], stride: int) -> float | None:
@@ -62,6 +70,7 @@ def lattice_figures(material: Material) -> dict[str, Any]:
 
     return {
         "lattice": ratio(found, 2),
+        "lattice_levels": line_levels(power, material.reconstructions.shape[:2].numel()),
         "lattice_flat": ratio(of_flat, 2),
         "lattice_by_stride": {f"1/{stride}": ratio(found, stride) for stride in found},
     }
@@ -81,6 +90,20 @@ def lattice_power(images: Tensor) -> Tensor:
         mean = (x * window).sum((2, 3), keepdim=True) / window.sum()
         power += torch.fft.fft2((x - mean) * window).abs().square().sum((0, 1))
     return power
+
+
+def line_levels(power: Tensor, n_channels: int) -> float:
+    """The power at the highest frequency beyond that beside it, as a root mean square in grey levels of 255.
+
+    power: [H, W], as of `lattice_power`. n_channels: images times channels in it. 0 if there is less than
+    beside it. Stripes of +a and -a have 0.8 a, a checkerboard, which is in both directions, 1.15 a.
+    """
+    side = len(power)
+    of_lines, line = power.sum(0) + power.sum(1), side // 2
+    beside = (of_lines[line - APART] * of_lines[(line + APART) % side]).sqrt()
+    of_window = torch.hann_window(side, dtype=torch.float64).square().sum() ** 2
+    mean_square = (of_lines[line] - beside) / (n_channels * of_window * side**2)
+    return 255 * mean_square.clamp(min=0).sqrt().item()
 
 
 def line_excess(power: Tensor) -> dict[int, float | None]:
