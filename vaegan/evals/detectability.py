@@ -1,6 +1,7 @@
 """Trains a fresh discriminator to test whether a run's images can be told from originals."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from vaegan.evals.material import Material
 from vaegan.evals.section import Section
 from vaegan.nets.discriminators import DISCRIMINATORS
-from vaegan.pixels import from_uint8
+from vaegan.pixels import to_model_range
 from vaegan.quantities import Quantity, add_all
 from vaegan.run.trained import BATCH
 from vaegan.seeds import generator_for, seed_for, seed_torch
@@ -44,13 +45,15 @@ FIGURES = add_all(
 )
 
 
-def evaluate_detectability(material: Material) -> Section:
+def evaluate_detectability(
+    material: Material, fresh: Callable[[], nn.Module | None] | None = None
+) -> Section:
     """A fresh discriminator's accuracy on the second half of the held-out images, trained on the first half.
 
-    Fakes are the reconstructions of these images, or a GAN's samples.
+    Fakes are the reconstructions of these images, or a GAN's samples. fresh: gives that discriminator; None
+    for one that is trained here.
     """
-    originals = material.originals
-    fakes = material.reconstructions if material.reconstructs else material.samples
+    originals, fakes = material.originals, _fakes(material)
     half = len(originals) // 2
     protocol = material.protocol(
         fakes="reconstructions" if material.reconstructs else "samples from the prior",
@@ -59,11 +62,11 @@ def evaluate_detectability(material: Material) -> Section:
         tested_on=f"the other {len(originals) - half:,} originals and their fakes",
         pixels="8 bits each, of originals and fakes alike",
     )
-    if half < FEWEST:
+    disc = fresh_discriminator(material) if fresh is None else fresh()
+    if disc is None:
         values = dict.fromkeys(FIGURES)
         warning = f"{len(originals):,} held-out images are too few to train a discriminator"
         return Section("detectability", "Detectability", protocol, values, [warning])
-    disc = train_discriminator(originals[:half], fakes[:half], material.seed, material.device)
     on_originals = (logits_of(disc, originals[half:]) > 0).double()
     on_fakes = (logits_of(disc, fakes[half:]) <= 0).double()
     accuracy = torch.cat([on_originals, on_fakes]).mean().item()
@@ -81,6 +84,19 @@ def evaluate_detectability(material: Material) -> Section:
             f"The discriminator has learned from {half:,} originals only; more might tell it more"
         )
     return Section("detectability", "Detectability", protocol, values, warnings)
+
+
+def fresh_discriminator(material: Material) -> nn.Module | None:
+    """A discriminator trained on the first half of the held-out images; None if they are too few."""
+    half = len(material.originals) // 2
+    if half < FEWEST:
+        return None
+    fakes = _fakes(material)
+    return train_discriminator(material.originals[:half], fakes[:half], material.seed, material.device)
+
+
+def _fakes(material: Material) -> Tensor:
+    return material.reconstructions if material.reconstructs else material.samples
 
 
 def train_discriminator(originals: Tensor, fakes: Tensor, seed: int, device: torch.device) -> nn.Module:
@@ -112,13 +128,16 @@ def train_discriminator(originals: Tensor, fakes: Tensor, seed: int, device: tor
 
 @torch.no_grad()
 def logits_of(disc: nn.Module, images: Tensor) -> Tensor:
-    """D's logits [N] of uint8 images, on the CPU; above 0 means "an original"."""
+    """D's logits [N] of images, uint8 or in [0, 1], on the CPU; above 0 means "an original"."""
     device = next(disc.parameters()).device
     return torch.cat(list(Portions(BATCH).of(lambda batch: disc(_shown(batch, device)).cpu(), images)))
 
 
 def _shown(images: Tensor, device: torch.device) -> Tensor:
-    """uint8 [B, C, H, W] -> [-1, 1] on the device, padded if the size is not a multiple of 4."""
-    x = from_uint8(images.to(device)).mul_(2).sub_(1)
+    """Images [B, C, H, W] -> [-1, 1] on the device, padded if the size is not a multiple of 4.
+
+    images: uint8, or in [0, 1].
+    """
+    x = to_model_range(images.to(device), "pm1")
     margin = -x.shape[-1] % 4
     return F.pad(x, (0, margin, 0, margin)) if margin else x
