@@ -20,7 +20,7 @@ from vaegan.evals.evaluate import headline_lines
 from vaegan.quantities import is_known
 
 TINY = "--vae dense --hidden-dim 16 --latent-dim 2 --image-size 16 --train-images 300 --epochs 2"
-EVERY = {"reconstruction", "likelihood", "latents", "distances", "gan_figures", "detectability"}
+EVERY = {"reconstruction", "likelihood", "latents", "distances", "gan_figures", "detectability", "health"}
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +62,26 @@ def test_a_run_is_evaluated_after_its_last_epoch(made, capsys):
         "classifier trained on 300 images of digits (seed 0), "
         in evaluation["sections"]["distances"]["protocol"]["features"]
     )
+    verdict = evaluation["sections"]["health"]["values"]["verdict"]
+    assert verdict.startswith("posterior collapse; ")  # after so few steps
+    assert f"verdict: {verdict}" in headline_lines(evaluation)
     drawn = {picture["file"] for picture in evaluation["pictures"]}
     there = {path.name for path in (folder / "figures").glob("*.png")}
     assert drawn <= there and {"prior_samples_plain.png", "manifold.png", "tsne.png"} <= drawn
     assert (folder / "report.html").stat().st_size > 100_000
+
+
+@pytest.mark.slow
+def test_a_vae_with_a_d_has_gradients_and_a_picture_of_where_d_looks(made):
+    folder = made(f"{TINY} --preset none --disc patch --disc-base-channels 4 --features random --ema 0.9")
+    evaluation = evaluation_of(folder)
+    assert set(evaluation["sections"]) == EVERY | {"gradients"}
+    shares = evaluation["sections"]["gradients"]["values"]
+    assert shares["pbp/share"] + shares["adv/share"] == pytest.approx(1)
+    (looks,) = [each for each in evaluation["pictures"] if each["file"] == "where_d_looks.png"]
+    assert "D's map of logits" in looks["caption"] and (folder / "figures" / looks["file"]).is_file()
+    page = (folder / "report.html").read_text()
+    assert page.index("Verdict: ") < page.index("Where D looks") < page.index('id="gradients"')
 
 
 @pytest.mark.slow

@@ -9,8 +9,10 @@ from vaegan.config.schema import ALL
 from vaegan.evals.material import MOST_IMAGES, ImageSet, Material
 from vaegan.evals.pictures import draw_pictures, drawn_in_training
 from vaegan.evals.sections import NAMES, PICTURES, Bench, check_sections, evaluated
+from vaegan.evals.where_d_looks import draw_where_d_looks
 from vaegan.files import link_or_copy, new_files_in, new_folder, write_text
 from vaegan.report.page import write_report
+from vaegan.report.verdict import verdict_lines
 from vaegan.run.environment import package_versions
 from vaegan.run.layout import RunPaths
 from vaegan.run.reading import copy_report_files
@@ -72,6 +74,9 @@ def _written(
     if PICTURES in names:
         say(f"evaluating: {PICTURES}")
         pictures = draw_pictures(material, paths.figures)
+        if looks := draw_where_d_looks(material, trained.records(), paths.figures):
+            errors = next(i for i, each in enumerate(pictures) if each.file == "errors.png")
+            pictures.insert(errors + 1, looks)
     else:
         pictures = drawn_in_training(paths.figures)
     evaluation = {
@@ -102,7 +107,7 @@ def flat_values(evaluation: dict[str, Any]) -> dict[str, float]:
 
 
 def headline_lines(evaluation: dict[str, Any]) -> list[str]:
-    """The main figures for the terminal, the reasons to doubt some of them, and the sections left out."""
+    """The main figures for the terminal, reasons to doubt some of them, what was left out, the verdict."""
     shown = evaluation["headlines"]
     width = max([41, *(len(each["label"]) for each in shown)]) + 1
     figures = [f"  {each['label']:{width}}{each['value']:>10} {each['unit']}".rstrip() for each in shown]
@@ -112,4 +117,5 @@ def headline_lines(evaluation: dict[str, Any]) -> list[str]:
         for warning in section["warnings"]
     ]
     left_out = ", ".join(evaluation["left_out"])
-    return figures + doubts + ([f"  left out by --sections: {left_out}"] if left_out else [])
+    left_out = [f"  left out by --sections: {left_out}"] if left_out else []
+    return [*figures, *doubts, *left_out, *verdict_lines(evaluation)]

@@ -1,16 +1,21 @@
 """The sections of an evaluation by their names, and what they share."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from vaegan.config.schema import ALL
 from vaegan.errors import OptionError, did_you_mean
 from vaegan.evals.classifier import find_classifier
-from vaegan.evals.detectability import evaluate_detectability
+from vaegan.evals.detectability import evaluate_detectability, fresh_discriminator
 from vaegan.evals.distances import evaluate_distances
 from vaegan.evals.features import find_features, takes_classifier
 from vaegan.evals.gan_figures import evaluate_gan_figures
+from vaegan.evals.gradients import evaluate_gradients
+from vaegan.evals.health import evaluate_health
 from vaegan.evals.latents import evaluate_latents
 from vaegan.evals.likelihood import evaluate_likelihood
 from vaegan.evals.lpips import evaluate_perceptual, find_lpips
@@ -18,6 +23,7 @@ from vaegan.evals.material import Material
 from vaegan.evals.own_judge import mark_own_judge
 from vaegan.evals.reconstruction import evaluate_reconstruction
 from vaegan.evals.section import Section
+from vaegan.report.verdict import HEALTH
 
 DISTANCES = "distances"  # in all feature networks, each with a section of its own: "distances_random"
 PICTURES = "pictures"  # the drawn ones; the only name here without figures
@@ -47,6 +53,11 @@ class Bench:
         self.lpips = find_lpips(lpips, say) if "perceptual" in names else None
         self.done: dict[str, Section] = {}
 
+    @cached_property
+    def fresh(self) -> nn.Module | None:
+        """The fresh discriminator of detectability, which judges the run's own in other sections, too."""
+        return fresh_discriminator(self.material)
+
 
 def _distances(bench: Bench) -> Iterator[Section]:
     """One section for each feature network."""
@@ -66,6 +77,19 @@ def _gan_figures(bench: Bench) -> Section | None:
     return evaluate_gan_figures(bench.material, bench.records, bench.classifier)
 
 
+def _detectability(bench: Bench) -> Section:
+    return evaluate_detectability(bench.material, lambda: bench.fresh)
+
+
+def _gradients(bench: Bench) -> Section | None:
+    return evaluate_gradients(bench.material, bench.records, lambda: bench.fresh)
+
+
+def _health(bench: Bench) -> Section:
+    values = {name: section.values for name, section in bench.done.items()}
+    return evaluate_health(bench.material, values, bench.records)
+
+
 def _of(evaluate: Callable[[Material], Section | None]) -> Callable[[Bench], Section | None]:
     """An evaluation of the material alone."""
     return lambda bench: evaluate(bench.material)
@@ -79,7 +103,9 @@ SECTIONS: Mapping[str, Callable[[Bench], Section | Iterable[Section] | None]] = 
     "latents": _of(evaluate_latents),
     DISTANCES: _distances,
     "gan_figures": _gan_figures,
-    "detectability": _of(evaluate_detectability),
+    "detectability": _detectability,
+    "gradients": _gradients,
+    HEALTH: _health,  # a verdict on those before it
 }
 NAMES = (*SECTIONS, PICTURES)
 

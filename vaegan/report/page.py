@@ -9,6 +9,7 @@ from vaegan import quantities
 from vaegan.errors import UserError
 from vaegan.report.rendering import ABSENT, duration, figure, inlined, words, write_page
 from vaegan.report.tables import view
+from vaegan.report.verdict import HEALTH, reasons, verdict_of
 from vaegan.run.layout import EVALUATION, RunPaths
 from vaegan.run.reading import RunFiles, read_run
 
@@ -34,6 +35,9 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         name=run.evaluation["run"],
         what=describe(run),
         environment=run.environment,
+        verdict=verdict_of(run.evaluation),
+        reasons=reasons(run.evaluation),
+        rules=HEALTH,
         headlines=run.evaluation["headlines"],
         left_out=run.evaluation.get("left_out", []),
         pictures=[(each, inlined(place)) for each, place in places if place is not None],

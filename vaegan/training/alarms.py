@@ -38,7 +38,7 @@ add(
     _alarm(
         "D is nearly always right",
         text=f"D has been right over {WINNING:.0%} of the time for {LASTING} epochs; "
-        "it has little left to teach",
+        "whether it still teaches is in the verdict after training",
     ),
 )
 add(
