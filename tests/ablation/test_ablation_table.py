@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vaegan.ablation.formats import differing, measured
+from vaegan.ablation.formats import csv, differing, latex, markdown, measured
 from vaegan.ablation.table import ArmRuns, as_rows, figures_of, make_table
 from vaegan.run.reading import RunFiles
 
@@ -390,3 +390,40 @@ def test_plain_rows_have_three_cells_for_each_figure():
             ["c", "0/0", None, None, None],
         ],
     )
+
+
+def with_verdicts(label, *verdicts):
+    """An arm of runs with these verdicts; None for a run without one."""
+    sections = [
+        {}
+        if verdict is None
+        else {"health": {"protocol": {}, "values": {"verdict": verdict}, "meanings": {}}}
+        for verdict in verdicts
+    ]
+    return ArmRuns(label, {seed: made(psnr=20.0, sections=each) for seed, each in enumerate(sections)})
+
+
+def test_verdicts_have_a_column_of_text():
+    arms = (
+        with_verdicts("a", "all well", "D has won; lattice", "all well"),
+        with_verdicts("b", "all well", None),
+    )
+    table = table_of(*arms, with_verdicts("c", None), metrics=(PSNR, "health/verdict"))
+    assert [row.verdict for row in table.rows] == ["2 all well, 1 D has won; lattice", "all well", ""]
+    assert table.remarks == [] and [column.key for column in table.columns] == [PSNR]
+    assert [cells[-1] for cells in as_rows(table)[1]] == [row.verdict for row in table.rows]
+    text = markdown(table)
+    assert "| verdict | seeds |" in text and "| 2 all well, 1 D has won; lattice | 3/3 |" in text
+    assert "| – | 1/1 |" in text
+    assert "    verdict & 2 all well, 1 D has won; lattice & all well & " in latex(table)
+    lines = csv(table).splitlines()
+    assert "a,health/verdict,,,3,,,,,,,0:all well | 1:D has won; lattice | 2:all well" in lines
+    assert not any(line.startswith("c,health") for line in lines)
+
+
+def test_without_verdicts_there_is_no_column():
+    """Runs of an older version, and a table that does not ask for them."""
+    old = table_of(arm("a", 20.0), metrics=(PSNR, "health/verdict"))
+    assert not old.verdicts and "verdict" not in markdown(old).partition("##")[0]
+    assert old.remarks == ["No run has health/verdict."]
+    assert not table_of(with_verdicts("a", "all well")).verdicts

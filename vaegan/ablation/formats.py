@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from vaegan.ablation.letters import escaped, in_ascii, spelled
+from vaegan.ablation.metrics import VERDICT
 from vaegan.ablation.table import Column, Entry, Row, Table
 from vaegan.report.comparable import OWN_JUDGE
 from vaegan.report.comparison import markdown_table
@@ -78,6 +79,19 @@ def explained(column: Column) -> str:
     return f"{column.title}: {', '.join(filter(None, parts))} ({column.key}){doubt}"
 
 
+def explanations(table: Table) -> list[str]:
+    """A line that explains each column."""
+    of_verdicts = (
+        [f"verdict: the rules for it are in docs/evaluation.md ({VERDICT})"] if table.verdicts else []
+    )
+    return [*map(explained, table.columns), *of_verdicts]
+
+
+def verdict_cells(table: Table, row: Row) -> list[str]:
+    """The cell with an arm's verdicts, if the table has that column."""
+    return [row.verdict or ABSENT] if table.verdicts else []
+
+
 def markdown(table: Table) -> str:
     """The content of table.md."""
 
@@ -86,17 +100,20 @@ def markdown(table: Table) -> str:
         return f"**{text}**" if entry is not None and entry.best else text
 
     titles = list(map(head, table.columns))
-    rows = [[row.label, *map(cell, row.entries), row.survived] for row in table.rows]
+    verdict = ["verdict"] if table.verdicts else []
+    rows = [
+        [row.label, *map(cell, row.entries), *verdict_cells(table, row), row.survived] for row in table.rows
+    ]
     differences = [[row.label, *map(differing, row.entries)] for row in others(table)]
     lines = [
         f"# {table.name}\n",
-        *markdown_table(["arm", *titles, "seeds"], rows),
+        *markdown_table(["arm", *titles, *verdict, "seeds"], rows),
         f"\n{PROTOCOL}",
         f"\n## Differences to {table.baseline}\n",
         *markdown_table(["arm", *titles], differences),
         f"\n{DIFFERENCES}",
         "\n## Figures\n",
-        *(f"- {explained(column)}" for column in table.columns),
+        *(f"- {line}" for line in explanations(table)),
     ]
     if table.remarks:
         lines += ["\n## Remarks\n", *(f"- {remark}" for remark in table.remarks)]
@@ -110,7 +127,7 @@ def latex(table: Table) -> str:
     lists the letters that LaTeX cannot print, and how they are spelled.
     """
     label = latex_label(table)
-    results = _tabular(table, table.rows, lambda entry: _bold(measured(entry), entry))
+    results = _tabular(table, table.rows, lambda entry: _bold(measured(entry), entry), table.verdicts)
     differences = _tabular(table, others(table), lambda entry: escaped(differing(entry)))
     return "\n\n".join(
         [
@@ -143,10 +160,14 @@ def _bold(text: str, entry: Entry | None) -> str:
     return rf"\textbf{{{escaped(text)}}}" if entry is not None and entry.best else escaped(text)
 
 
-def _tabular(table: Table, rows: Sequence[Row], cell: Callable[[Entry | None], str]) -> list[str]:
+def _tabular(
+    table: Table, rows: Sequence[Row], cell: Callable[[Entry | None], str], verdicts: bool = False
+) -> list[str]:
     lines = [["", *(escaped(row.label) for row in rows)]]
     for i, column in enumerate(table.columns):
         lines.append([escaped(head(column)), *(cell(row.entries[i]) for row in rows)])
+    if verdicts:
+        lines.append(["verdict", *(escaped(row.verdict or ABSENT) for row in rows)])
     lines.append(["seeds", *(row.survived for row in rows)])
     first, *rest = (f"    {' & '.join(line)} \\\\" for line in lines)
     columns = f"l{'r' * len(rows)}"
@@ -187,4 +208,9 @@ def csv(table: Table) -> str:
                 what = [row.label, column.key, column.unit, column.better, len(entry.values)]
                 values = ";".join(f"{seed}:{value!r}" for seed, value in entry.values.items())
                 writer.writerow([*what, *(getattr(entry, each) for each in numbers), int(entry.best), values])
+        if table.verdicts and row.verdicts:
+            values = " | ".join(f"{seed}:{verdict}" for seed, verdict in row.verdicts.items())
+            writer.writerow(
+                [row.label, VERDICT, "", "", len(row.verdicts), *[""] * (len(numbers) + 1), values]
+            )
     return output.getvalue()

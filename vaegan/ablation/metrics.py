@@ -7,8 +7,10 @@ import vaegan.losses  # noqa: F401  its terms bring their entries
 from vaegan import quantities
 from vaegan.errors import did_you_mean
 from vaegan.quantities import Quantity, add
+from vaegan.report import verdict
 
 ACCURACY = "disc_accuracy"
+VERDICT = f"{verdict.HEALTH}/{verdict.VERDICT}"  # a text, in a column of its own
 OF_RUNS = {
     "wall_s": add(
         "wall_s",
@@ -41,6 +43,7 @@ DEFAULT_METRICS = (
     ),
     "detectability/accuracy",
     "test/gen/kl",
+    VERDICT,
 )
 LISTS = ("kl_per_dim", "mig_per_factor", "class_shares", "lattice_by_stride")  # no single figures
 # by the network that the distances were taken in, the same figure has two names
@@ -67,6 +70,8 @@ def known_metrics() -> dict[str, Quantity]:
     for key, each in quantities.entries():
         if each.section in quantities.LOSSES and each.splits and not key.endswith("/total"):
             terms[key] = each
+        elif key.startswith(f"{verdict.HEALTH}/") and key != VERDICT:
+            continue  # the words of one rule
         elif not each.section and key not in OF_RUNS and not key.rpartition("/")[2].startswith(LISTS):
             evaluated[key] = each
     return (

@@ -10,7 +10,7 @@ from vaegan.ablation.formats import (
     PROTOCOL,
     csv,
     differing,
-    explained,
+    explanations,
     head,
     latex,
     latex_label,
@@ -51,6 +51,7 @@ def write_table(folder: Path, table: Table, command: str, place: Path, fronts: F
         options=_options(arms),
         labels=[row.label for row in table.rows],
         heads=[(head(column), column.key) for column in table.columns],
+        verdicts={row.label: row.verdict or ABSENT for row in table.rows} if table.verdicts else None,
         rows=[
             (row.label, [(measured(e), e is not None and e.best) for e in row.entries], row.survived)
             for row in table.rows
@@ -59,7 +60,7 @@ def write_table(folder: Path, table: Table, command: str, place: Path, fronts: F
         differences=[(row.label, list(map(differing, row.entries))) for row in others(table)],
         protocol=PROTOCOL,
         of_differences=DIFFERENCES,
-        explained=list(map(explained, table.columns)),
+        explained=explanations(table),
         remarks=table.remarks,
         fronts=_fronts(fronts),
         pictures=_pictures(folder / "figures", arms, fronts),

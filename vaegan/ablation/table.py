@@ -1,12 +1,13 @@
 """The table of an ablation: a row per arm and a column per figure, each over the seeds."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import Any
 
-from vaegan.ablation.metrics import ACCURACY, OF_RUNS, OTHER_NAMES, known_metrics
+from vaegan.ablation.metrics import ACCURACY, OF_RUNS, OTHER_NAMES, VERDICT, known_metrics
 from vaegan.ablation.statistics import bootstrap_interval, mean_and_deviation
 from vaegan.quantities import find
 from vaegan.report.comparable import (
@@ -19,6 +20,7 @@ from vaegan.report.comparable import (
     sections_of,
     unlike,
 )
+from vaegan.report.verdict import verdict_of
 from vaegan.run.reading import RunFiles
 
 Found = Mapping[str, Mapping[str, dict[int, float]]]  # values by seed, by key, by an arm's label
@@ -88,12 +90,26 @@ class Row:
         """The share of the seeds whose runs finished: "2/3"."""
         return f"{len(self.arm.runs)}/{self.n_seeds}"
 
+    @property
+    def verdicts(self) -> dict[int, str]:
+        """The verdicts of the runs that have one, by seed."""
+        found = {seed: verdict_of(run.evaluation or {"sections": {}}) for seed, run in self.arm.runs.items()}
+        return {seed: verdict for seed, verdict in sorted(found.items()) if verdict is not None}
+
+    @property
+    def verdict(self) -> str:
+        """The verdicts, with numbers of seeds if they differ: "2 all well, 1 D has won"; "" for none."""
+        counts = Counter(self.verdicts.values())
+        if len(counts) < 2:
+            return next(iter(counts), "")
+        return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+
 
 @dataclass(frozen=True)
 class Table:
     """An ablation's table. baseline: the label of the arm that the others are compared with.
 
-    remarks: sentences that are needed to read the figures.
+    remarks: sentences that are needed to read the figures. verdicts: True for a column of the runs' verdicts.
     """
 
     name: str
@@ -101,6 +117,7 @@ class Table:
     rows: list[Row]
     baseline: str
     remarks: list[str]
+    verdicts: bool = False
 
 
 def make_table(
@@ -111,11 +128,15 @@ def make_table(
     given: True if the user chose the metrics; a remark then lists those that no run has.
     """
     runs = by_name(arms)
-    keys = list(dict.fromkeys([*metrics, *OF_RUNS]))
+    keys = [key for key in dict.fromkeys([*metrics, *OF_RUNS]) if key != VERDICT]
     found = {arm.label: _values_by_key(arm, keys) for arm in arms}
     present = [key for key in keys if any(found[arm.label][key] for arm in arms)]
     remarks = list(_remarks(arms, runs))
-    if given and (missing := [key for key in metrics if key not in present]):
+    judged = VERDICT in metrics and any(
+        run.evaluation and verdict_of(run.evaluation) for run in runs.values()
+    )
+    there = [*present, VERDICT] if judged else present
+    if given and (missing := [key for key in metrics if key not in there]):
         remarks.append(f"No run has {', '.join(missing)}.")
     columns = [_column(key, having(arms, key, found)) for key in present]
     remarks += [*_doubts(columns, runs), *_lacking(arms, columns, found)]
@@ -128,7 +149,7 @@ def make_table(
             _entry(found, arm, None if arm is against else against, key, bests[key]) for key in present
         ]
         rows.append(Row(arm, entries, len(arm.runs) + len(arm.failures)))
-    return Table(name, columns, rows, baseline, remarks)
+    return Table(name, columns, rows, baseline, remarks, judged)
 
 
 def as_rows(table: Table) -> tuple[list[str], list[list[Any]]]:
@@ -139,6 +160,9 @@ def as_rows(table: Table) -> tuple[list[str], list[list[Any]]]:
         [row.label, row.survived, *(getattr(entry, part, None) for entry in row.entries for part in parts)]
         for row in table.rows
     ]
+    if table.verdicts:
+        titles.append("verdict")
+        rows = [[*cells, row.verdict] for cells, row in zip(rows, table.rows, strict=True)]
     return ["arm", "seeds", *titles], rows
 
 
