@@ -285,6 +285,11 @@ def test_what_is_wrong_by_itself_names_nothing_that_was_not_typed():
     assert "--feature-matching" not in str(error.value)
 
 
+def test_the_d_of_a_preset_is_there_whatever_else_is_wrong():
+    with pytest.raises(UserError, match=r"^--solo-epochs: more than the 16 epochs in all; [^\n]*$"):
+        given("--preset", "vqgan", "--solo-epochs", "17").config()
+
+
 WEIGHTS = [0, 3, "linear(0, 10, 50%)", "share(0.3)", "adaptive(0.8)"]
 LARGE = [RESNET, "projected"]  # take seconds to build
 ROUNDS = [
@@ -323,13 +328,13 @@ def outcome(own, name, size):
 
 
 def test_a_run_keeps_the_options_and_the_name_and_goes_on(command, tmp_path):
-    flags = "--vae dense --hidden-dim 4 --latent-dim 2 --image-size 16 --train-images 128 --run-name a"
+    flags = "--vae dense --hidden-dim 4 --latent-dim 2 --image-size 16 --train-images 64 --run-name a"
     status, out, errors = command(f"{flags} --preset larsen --disc dense --epochs 2")
     assert status == 0, errors
-    assert out.count("preset larsen: --feature-matching 2000") == 1
+    assert out.count("preset larsen: --feature-matching 600") == 1
     folder = tmp_path / "runs" / "a"
     text = (folder / "config.yaml").read_text()
-    assert "preset" not in text and "feature_matching: 2000" in text
+    assert "preset" not in text and "feature_matching: 600" in text
     assert '"name": "larsen"' in (folder / "environment.json").read_text()
     again = command(f"--config {folder / 'config.yaml'} --run-name b --epochs 2 --evaluate false --dry-run")[
         1

@@ -91,11 +91,12 @@ def fitting(
     options = read_preset(name)
     if own.get("gan") not in (None, NONE):
         raise OptionError(KEY, "is for a VAE with a learned loss; leave out this, or --gan")
-    taken: dict[str, Any] = {}
+    # what else is wrong is told of the options beside a D
+    taken = {} if "disc" in own else {"disc": options["disc"]}
     left_out: dict[str, str] = {}
     wrong = _problems(own, taken, None, complete)
     for option, value in options.items():
-        if option in own:
+        if option in own or option in taken:
             continue
         for tried in (value, *_instead(option, value)):
             found = _problems(own, taken | {option: tried}, option, complete)

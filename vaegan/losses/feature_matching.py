@@ -20,8 +20,10 @@ USUAL_LAYER = 2
 LEAST = 1e-8  # variance: that of a single vector, or of dead units, is 0
 
 LAYERS = "layers whose features are matched, from 1, separated by commas"
-Layers = Annotated[list[Annotated[int, Field(ge=1)]], LISTED, Field(min_length=1, description=LAYERS)]
-DiscLayers = Annotated[Layers, Field(description=f"{LAYERS}; auto is {USUAL_LAYER}, or the only one")]
+Numbers = list[Annotated[int, Field(ge=1)]]
+Layers = Annotated[Numbers, LISTED, Field(min_length=1, description=LAYERS)]
+OR_ONLY = f"; auto is {USUAL_LAYER}, or the only one"
+DiscLayers = Annotated[Numbers, LISTED, Field(min_length=1, description=LAYERS + OR_ONLY)]
 Distance = Annotated[Literal["l2", "l1"], Field(description="squared or absolute differences of features")]
 Network = Annotated[
     str,
