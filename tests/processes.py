@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 import yaml
+from tiny_runs import plain
 
 import train_vaegan
 import vaegan.run.folder
@@ -69,7 +70,7 @@ def start(arguments: Iterable[str], log: Path, prepare: Callable[[], None] | Non
         forkserver.ensure_running()
     finally:
         os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
-    process = _processes.Process(target=_main, args=([*arguments], log, prepare), daemon=True)
+    process = _processes.Process(target=_main, args=(plain([*arguments]), log, prepare), daemon=True)
     process.start()
     _started.append(process)
     return process

@@ -21,6 +21,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import yaml
+from tiny_runs import plain
 
 import train_vaegan
 from vaegan.config.build import build_players, build_schedule
@@ -472,7 +473,7 @@ def command_line(flags, folder, dies=None):
             play(self, images, batch_size, phase, step, *more, **options)
 
         Step.__call__ = dying
-    return train_vaegan.main([*flags.split(), "--runs-dir", folder])
+    return train_vaegan.main([*plain(flags.split()), "--runs-dir", folder])
 
 
 def in_processes(size, flags, runs, folder, dies=None):
@@ -672,7 +673,11 @@ def torchrun(flags, *, script=ROOT / "train_vaegan.py"):
     ]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [*line, *flags.split()], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*line, *plain(flags.split())],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from tiny_runs import plain
 
 import train_vaegan
 from vaegan.__main__ import main
@@ -32,7 +33,7 @@ def photos(tmp_path, monkeypatch) -> Path:
 def trained(flags: str, capsys) -> str:
     """The output of a run of a few steps."""
     capsys.readouterr()
-    assert train_vaegan.main(f"{TINY} --evaluate false {flags}".split()) == 0
+    assert train_vaegan.main(plain(f"{TINY} --evaluate false {flags}".split())) == 0
     return capsys.readouterr().out
 
 

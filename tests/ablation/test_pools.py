@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 300  # seconds
 SPEC = """
 options:
+  dataset: digits
   vae: dense
   hidden_dim: 32
   image_size: 16

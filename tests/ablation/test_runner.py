@@ -169,7 +169,8 @@ def test_a_run_whose_leader_left_no_checkpoint_begins_alone(tmp_path, reason):
 
 
 def work_of(folder, *flags, epochs=1):
-    given = ["--vae", "dense", "--hidden-dim", "4", "--image-size", "16", "--batch-size", "256", *flags]
+    given = ["--vae", "dense", "--hidden-dim", "4", "--image-size", "16", "--batch-size", "256"]
+    given += ["--dataset", "digits", *flags]
     places = ["--runs-dir", str(folder.parent), "--run-name", folder.name, "--epochs", str(epochs)]
     return Work(folder, (*given, *places), (), epochs, threads=1)
 
@@ -237,8 +238,8 @@ def test_work_waits_for_a_run_that_another_process_is_at(tmp_path):
 # A runner that is killed
 
 SPEC = """
-options: {vae: dense, hidden_dim: 8, image_size: 16, latent_dim: 2, batch_size: 128, epochs: 6, disc: dense,
-          disc_hidden_dim: 4, solo_epochs: 3, wandb: disabled, figure_epochs: 6}
+options: {dataset: digits, vae: dense, hidden_dim: 8, image_size: 16, latent_dim: 2, batch_size: 128,
+          epochs: 6, disc: dense, disc_hidden_dim: 4, solo_epochs: 3, wandb: disabled, figure_epochs: 6}
 grid: {disc_weight: [1, 10]}
 arms: {later: {solo_epochs: 2}}
 """

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tiny_runs import plain
 
 import train_vaegan
 from vaegan.__main__ import main
@@ -31,7 +32,7 @@ def made(tmp_path_factory):
     def make(flags: str) -> Path:
         if flags not in folders:
             folder = tmp_path_factory.mktemp("runs")
-            given = [*flags.split(), "--runs-dir", str(folder), "--run-name", "run"]
+            given = [*plain(flags.split()), "--runs-dir", str(folder), "--run-name", "run"]
             assert train_vaegan.main([*given, "--cache-dir", str(folder / "cache")]) == 0
             folders[flags] = folder / "run"
         return folders[flags]
@@ -235,7 +236,7 @@ def test_a_run_whose_evaluation_fails_is_a_run_that_went_well(monkeypatch, comma
 
 
 def test_the_runs_own_features_are_checked_before_it_trains(capsys, tmp_path):
-    given = [*TINY.split(), "--runs-dir", str(tmp_path), "--features", "random,incepton"]
+    given = [*plain(TINY.split()), "--runs-dir", str(tmp_path), "--features", "random,incepton"]
     assert train_vaegan.main(given) == 2
     captured = capsys.readouterr().err
     assert captured.startswith("--features random,incepton: no such feature network; did you mean")

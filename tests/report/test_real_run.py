@@ -4,6 +4,7 @@ import json
 
 import pytest
 from browser import problems
+from tiny_runs import plain
 
 import train_vaegan
 
@@ -15,7 +16,7 @@ def test_a_browser_finds_nothing_wrong_and_all_that_was_evaluated(tmp_path, chro
     )
     flags += " --disc dense --disc-hidden-dim 8"
     places = ["--runs-dir", str(tmp_path), "--run-name", "run", "--cache-dir", str(tmp_path / "cache")]
-    assert train_vaegan.main([*flags.split(), *places]) == 0
+    assert train_vaegan.main([*plain(flags.split()), *places]) == 0
     report = tmp_path / "run" / "report.html"
     assert problems(chromium, report) == []
     evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())

@@ -2,6 +2,7 @@
 
 import pytest
 from processes import outcome, plain_curves
+from tiny_runs import plain
 
 import train_vaegan
 import vaegan.run.folder
@@ -49,7 +50,7 @@ CASES = {
 def trained(folder, flags):
     """The folder of a run with these flags."""
     places = ["--runs-dir", str(folder.parent), "--run-name", folder.name]
-    assert train_vaegan.main([*flags.split(), *places]) == 0
+    assert train_vaegan.main([*plain(flags.split()), *places]) == 0
     return folder
 
 

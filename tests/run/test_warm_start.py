@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 import yaml
-from tiny_runs import tiny_run
+from tiny_runs import plain, tiny_run
 
 import train_vaegan
 from vaegan.commands.ablate import complete
@@ -29,7 +29,7 @@ def say(capsys):
 
     def run(flags, *more):
         capsys.readouterr()
-        status = train_vaegan.main([*flags.split(), *map(str, more)])
+        status = train_vaegan.main(plain([*flags.split(), *map(str, more)]))
         return status, *capsys.readouterr()
 
     return run
@@ -120,7 +120,14 @@ def test_parts_without_a_run_are_refused(say):
 
 
 def test_arms_of_an_ablation_begin_with_one_checkpoint(source):
-    options = {"image_size": 16, "latent_dim": 3, "vae": "conv", "base_channels": 4, "ema": 0.9}
+    options = {
+        "dataset": "digits",
+        "image_size": 16,
+        "latent_dim": 3,
+        "vae": "conv",
+        "base_channels": 4,
+        "ema": 0.9,
+    }
     config = complete(make_config(options | {"init_from": str(source)}))
     assert config.init_from == f"{source}:{last_checkpoint(source / 'checkpoints').stem}"
     assert complete(make_config(options | {"init_from": config.init_from})) == config

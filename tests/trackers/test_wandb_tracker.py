@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from fake_wandb import KEY, FakeWandb, transaction_log
 from PIL import Image
+from tiny_runs import plain
 
 from vaegan.evals.evaluate import flat_values
 from vaegan.trackers.tracker import Tracked as Subject
@@ -572,7 +573,7 @@ def test_the_program_tracks_what_it_writes_down(tmp_path):
     flags += " --train-images 300"
     flags += " --wandb-group sweep --wandb-tags a,b --wandb-project faces"
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(ROOT / "train_vaegan.py"), *flags.split(), "--runs-dir", "runs"]
+    command = [sys.executable, str(ROOT / "train_vaegan.py"), *plain(flags.split()), "--runs-dir", "runs"]
     command += ["--wandb-notes", "a first try"]
     done = subprocess.run(
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=2 * HANG_S
@@ -613,7 +614,7 @@ def test_a_resumed_run_is_the_same_one_offline_too(tmp_path):
         "--vae dense --hidden-dim 8 --image-size 16 --epochs 2 --run-name r --runs-dir runs --evaluate false"
     )
     for part in (flags, "--resume runs/r --epochs 3"):
-        command = [sys.executable, str(ROOT / "train_vaegan.py"), *part.split()]
+        command = [sys.executable, str(ROOT / "train_vaegan.py"), *plain(part.split())]
         done = subprocess.run(
             command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=2 * HANG_S
         )
@@ -631,7 +632,7 @@ def test_a_resumed_run_is_the_same_one_offline_too(tmp_path):
 def test_a_run_that_fails_is_tracked_as_failed(tmp_path):
     flags = "--vae dense --hidden-dim 8 --image-size 16 --epochs 2 --lr 1e30 --run-name r --runs-dir runs"
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(ROOT / "train_vaegan.py"), *flags.split()]
+    command = [sys.executable, str(ROOT / "train_vaegan.py"), *plain(flags.split())]
     done = subprocess.run(
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=2 * HANG_S
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 import processes
 import pytest
 from processes import HYBRID, PATIENCE, differences, ended, go_on, outcome
+from tiny_runs import plain
 
 import train_vaegan
 import vaegan.training.loop
@@ -28,7 +29,8 @@ def expected(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vaegan.run.folder.save_curves", processes.plain_curves)
         assert (
-            train_vaegan.main([*HYBRID.split(), "--runs-dir", str(folder.parent), "--run-name", "run"]) == 0
+            train_vaegan.main([*plain(HYBRID.split()), "--runs-dir", str(folder.parent), "--run-name", "run"])
+            == 0
         )
     return outcome(folder)
 
