@@ -307,7 +307,7 @@ ROUNDS = [
 @pytest.mark.parametrize("own", ROUNDS, ids=str)
 @pytest.mark.parametrize("name", names())
 def test_no_option_of_a_preset_is_in_the_way(name, own):
-    """What can be typed without a preset can be typed with one, and no error names what was not typed."""
+    """All that can be typed without a preset can be typed with one; errors name only what was typed."""
     size = own.get("image_size", 16)
     alone, wrong = outcome(own, "none", size)
     config, wrong_below = outcome(own, name, size)

@@ -51,12 +51,14 @@ def test_a_run_is_evaluated_after_its_last_epoch(made, capsys):
     assert (evaluation["run"], evaluation["epochs"]) == ("run", 2)
     assert set(evaluation["sections"]) == EVERY
     for name, section in evaluation["sections"].items():
+        assert section["values"].keys() == section["meanings"].keys()
+        assert all(is_known(f"{name}/{key}") for key in section["values"])  # has an entry of its own
+        if name == "health":  # a text on the figures of the others
+            continue
         protocol = section["protocol"]
         assert protocol["images"] == "all 360 held-out ones"
         assert protocol["weights"] == "as trained, the decoder's averaged (decay 0.9 a step)"
         assert protocol["seed"] == 0
-        assert section["values"].keys() == section["meanings"].keys()
-        assert all(is_known(f"{name}/{key}") for key in section["values"])  # has an entry of its own
         numbers = [value for value in section["values"].values() if isinstance(value, float)]
         assert numbers and all(map(math.isfinite, numbers))
     assert (
