@@ -1,8 +1,14 @@
 """Parts of residual networks: ResNet-18's blocks and a trunk of four stages that adapts to the image size.
 
 Source: He et al., Deep Residual Learning for Image Recognition (arXiv 1512.03385), table 1.
+Without normalisation the branches begin at 0, or their sum would grow with the depth: Zhang et al., Fixup
+Initialization (arXiv 1901.09321), section 3, and, for discriminators under R1, Huang et al., The GAN is dead;
+long live the GAN! (arXiv 2501.05441).
 """
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 
 from vaegan.nets.blocks import activation, conv, norm, widths
@@ -81,4 +87,22 @@ def residual_stages(
         blocks += [ResidualBlock(out_channels, out_channels, **options) for _ in range(BLOCKS_PER_STAGE - 1)]
         stages.append(nn.Sequential(*blocks))
         in_channels = out_channels
+    if norm_name == "none":
+        scale_branches([block for stage in stages[1:] for block in stage])
     return stages
+
+
+@torch.no_grad()
+def scale_branches(blocks: Sequence[ResidualBlock]) -> None:
+    """Initial weights for blocks without normalisation: each residual branch begins at 0.
+
+    The last layer of a branch is 0, the first one He's divided by the square root of the number of blocks.
+    Source: Fixup's rule for branches of two layers, without its scalar biases and multipliers.
+    """
+    for block in blocks:
+        first, last = (layer for layer in block.residual if isinstance(layer, nn.Conv2d))
+        nn.init.kaiming_normal_(first.weight)
+        first.weight.mul_(len(blocks) ** -0.5)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(first.bias)
+        nn.init.zeros_(last.bias)

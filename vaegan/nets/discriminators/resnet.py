@@ -22,9 +22,11 @@ class ResNetDiscriminator(StagedDiscriminator):
         activation: Activation = "relu",
         norm: Norm = "auto",
     ):
+        self.slope_in_one_pass = norm == "none"
         base_channels = base_channels or default_base_channels(image_shape[1])
         stages = residual_stages(
             image_shape, base_channels, depth, norm_name=norm, activation_name=activation
         )
         features = widths(base_channels, depth)[-1]
         super().__init__(stages, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, 1)))
+        self.slope_in_one_pass = norm == "none"
