@@ -11,12 +11,15 @@ from vaegan.config.build import build_players, build_schedule
 from vaegan.config.make import make_config, resolved
 from vaegan.errors import OptionError, OptionErrors
 from vaegan.losses.penalties import gradient
-from vaegan.nets.blocks import is_norm, parameter_count
+from vaegan.nets.blocks import conv, is_norm, parameter_count
 from vaegan.nets.discriminators.conv import ConvDiscriminator
 from vaegan.nets.discriminators.patch import HALVINGS, PatchDiscriminator
 from vaegan.nets.discriminators.projected import LOGITS, SCALES, ProjectedDiscriminator
+from vaegan.nets.discriminators.resnet import ResNetDiscriminator
 from vaegan.nets.discriminators.small_conv import SmallConvDiscriminator
+from vaegan.nets.discriminators.smooth_conv import BoxBlur, SmoothConvDiscriminator
 from vaegan.nets.pretrained import frozen_network, has_efficientnet
+from vaegan.nets.residual import ResidualBlock
 from vaegan.nets.signed_pixels import SignedPixels
 from vaegan.training.finite import FiniteCheck
 from vaegan.training.meters import Meter
@@ -210,3 +213,56 @@ def test_the_frozen_network_goes_where_its_d_goes():
 def test_networks_that_cannot_be_had_are_refused():
     with pytest.raises(OptionError, match=r"^--disc-network: no such network: resnet"):
         disc_of(disc="projected", disc_network="resnet")
+
+
+def test_resnet_without_norm_begins_as_its_shortcuts_and_all_branches_learn():
+    disc = ResNetDiscriminator(SHAPE, norm="none")
+    blocks = [block for block in disc.modules() if isinstance(block, ResidualBlock)]
+    assert len(blocks) == 8
+    seen = []
+    for block in blocks:
+        block.register_forward_hook(lambda block, given, out: seen.append((block, given[0], out)))
+    disc(torch.rand(4, *SHAPE)).sum().backward()
+    for block, given, out in seen:
+        torch.testing.assert_close(out, torch.relu(block.shortcut(given)))
+        assert block.residual[3].weight.grad.abs().max() > 0
+    firsts = torch.stack(
+        [
+            block.residual[0].weight.std() * (block.residual[0].weight[0].numel() / 2) ** 0.5
+            for block in blocks
+        ]
+    )
+    torch.testing.assert_close(firsts, torch.full((8,), 8**-0.5), rtol=0.1, atol=0)
+
+
+def test_resnet_with_norm_keeps_pytorchs_initial_weights():
+    torch.manual_seed(0)
+    disc = ResNetDiscriminator(SHAPE)
+    torch.manual_seed(0)
+    first = conv(3, 16, 7, stride=2, bias=False)
+    torch.testing.assert_close(disc.stages[0][0].weight, first.weight)
+    assert all(
+        block.residual[3].weight.abs().min() > 0
+        for block in disc.modules()
+        if isinstance(block, ResidualBlock)
+    )
+
+
+def test_a_smooth_discriminator_gives_hardly_any_gradient_at_the_finest_grid():
+    """The window takes the border out, where the last pixels are repeated."""
+    x = torch.rand(1, *SHAPE)
+    columns = (-1.0) ** torch.arange(SHAPE[2]) * torch.hann_window(SHAPE[2], periodic=False)
+    strength = {}
+    for network in (SmallConvDiscriminator, SmoothConvDiscriminator):
+        torch.manual_seed(0)
+        slope = gradient(network(SHAPE), x)
+        finest = (slope * columns).sum(-1).abs().mean()
+        strength[network] = finest / slope.abs().sum(-1).mean()
+    assert strength[SmoothConvDiscriminator] < 0.25 * strength[SmallConvDiscriminator]
+
+
+def test_box_blur_is_the_mean_of_neighbours():
+    x = torch.tensor([[1.0, 3.0], [5.0, 7.0]]).expand(1, 1, 2, 2)
+    torch.testing.assert_close(BoxBlur()(x), torch.tensor([[[[4.0, 5.0], [6.0, 7.0]]]]))
+    chessboard = ((torch.arange(6)[:, None] + torch.arange(6)) % 2).float().expand(1, 1, 6, 6)
+    assert BoxBlur()(chessboard)[..., :5, :5].eq(0.5).all()

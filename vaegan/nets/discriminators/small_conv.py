@@ -15,6 +15,7 @@ class SmallConvDiscriminator(StagedDiscriminator):
     """
 
     slope_in_one_pass = True
+    before_stage: type[nn.Module] | None = None  # a layer before each stage, of a variant
 
     def __init__(
         self,
@@ -27,5 +28,7 @@ class SmallConvDiscriminator(StagedDiscriminator):
         norm: Norm = "none",
     ):
         stages, features = conv_trunk(image_shape, base_channels, depth, kernel_size, activation, norm)
+        if self.before_stage is not None:
+            stages = [nn.Sequential(self.before_stage(), *stage) for stage in stages]
         stages[0] = nn.Sequential(SignedPixels(), *stages[0])
         super().__init__(stages, nn.Sequential(nn.Flatten(), nn.Linear(features, 1)))
