@@ -116,7 +116,7 @@ RULES = (  # in order of gravity
         ("auc", "fresh"),
         lambda auc, fresh: auc < CANNOT_TELL and fresh >= CAN_BE_TOLD,
         "D's AUC {:.3f}, a fresh D is right on {:.1%}",
-        "a higher --disc-lr, --disc-norm none with --r1 0.3, or another --disc",
+        "a higher --disc-lr, --disc-norm none with --r1 0.1, or another --disc",
         needs=("disc",),
     ),
     Rule(
@@ -149,7 +149,7 @@ RULES = (  # in order of gravity
         ("auc", "agreeing", "step"),
         lambda auc, agreeing, step: auc >= SURE and agreeing < AGREES and step < CONVINCES,
         "D's AUC {:.3f}, agreeing part {:.3f}, step before a fresh D {:.2f}",
-        "--r1 0.3 --disc-norm none --feature-matching 'share(0.2)'",
+        "--diffaug translation --r1 0.1 --disc-norm none --feature-matching 'share(0.2)'",
         needs=("vae", "disc"),
     ),
     Rule(
@@ -160,7 +160,7 @@ RULES = (  # in order of gravity
         ("lattice", "lattice_levels"),
         lambda lattice, levels: lattice > LATTICE and levels >= VISIBLE,
         "lattice {:.2f}, {:.2f} grey levels",
-        "--ema 0.99, and with a D a lower --disc-weight, such as 'share(0.1)'",
+        "--ema 0.99, and with a D --disc smooth_conv or a lower --disc-weight, such as 'share(0.1)'",
         needs=("vae",),
     ),
 )
