@@ -17,9 +17,8 @@ from vaegan.training.loop import train
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"
-FILES = sorted(
-    file for file in CONFIGS.glob("*/*.yaml") if file.parent.name != "ablations"
-)  # those are no runs
+NO_RUNS = ("ablations", "presets")
+FILES = sorted(file for file in CONFIGS.glob("*/*.yaml") if file.parent.name not in NO_RUNS)
 SYSTEMS = [file for file in FILES if not file.name.startswith("base")]
 EPOCHS = {"mnist": 25, "cifar10": 50}  # where the published ones have no epochs in their names
 GRIDS = {25: [1, 10, 15, 25], 50: [20, 30, 40, 50], 100: [40, 60, 80, 100]}  # by epochs

@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from processes import CONV, GAN, HYBRID, STEERED, TINY, differences, ended, go_on, outcome, unfinished
 from safetensors.torch import load_file
+from tiny_runs import plain
 
 import train_vaegan
 import vaegan.run.folder
@@ -47,11 +48,11 @@ def plain_curves():
 
 @pytest.fixture
 def say(capsys):
-    """Runs `train_vaegan.py` with flags as given; returns (exit status, output, errors)."""
+    """Runs `train_vaegan.py` with these flags; returns (exit status, output, errors)."""
 
     def run(*flags):
         capsys.readouterr()
-        status = train_vaegan.main([str(flag) for flag in flags])
+        status = train_vaegan.main(plain([str(flag) for flag in flags]))
         captured = capsys.readouterr()
         return status, captured.out, captured.err
 
@@ -74,7 +75,7 @@ class Made:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Checkpoints, "_write", write_and_copy)
-            whole = [*flags.split(), "--runs-dir", str(folder.parent), "--run-name", folder.name]
+            whole = [*plain(flags.split()), "--runs-dir", str(folder.parent), "--run-name", folder.name]
             started = time.monotonic()
             assert train_vaegan.main(whole) == 0
             self.seconds = time.monotonic() - started
@@ -187,7 +188,7 @@ SCHEDULED = f"{PLAIN} --lr-schedule"
 def scheduled(tmp_path_factory, plain_curves):
     """The folder of a run of two epochs under a cosine."""
     folder = tmp_path_factory.mktemp("scheduled") / "run"
-    flags = [*SCHEDULED.split(), "cosine", "--runs-dir", str(folder.parent), "--run-name", folder.name]
+    flags = [*plain(SCHEDULED.split()), "cosine", "--runs-dir", str(folder.parent), "--run-name", folder.name]
     assert train_vaegan.main(flags) == 0
     return folder
 

@@ -145,7 +145,7 @@ def test_a_disk_that_fills_up_on_the_way_leaves_what_was_there(made, tmp_path, c
     def full(*_, **more):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a picture")
 
-    monkeypatch.setattr(vaegan.evals.evaluate, "_sections", lambda *_: iter(()))
+    monkeypatch.setattr(vaegan.evals.evaluate, "evaluated", lambda *_: {})
     monkeypatch.setattr("vaegan.evals.pictures.save_errors", full)
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path != run}
     given = ("--out", tmp_path / "out") if elsewhere else ()

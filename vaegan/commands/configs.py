@@ -1,4 +1,4 @@
-"""List the published configs, which `train --config NAME` and `ablate NAME` find by name, and presets."""
+"""List published configs, which `train --config NAME` and `ablate NAME` find, and presets."""
 
 import argparse
 from itertools import groupby
