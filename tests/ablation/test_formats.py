@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from vaegan.ablation.formats import csv, differing, explained, head, latex, markdown, measured
+from vaegan.ablation.formats import csv, differing, explained, for_terminal, head, latex, markdown, measured
 from vaegan.ablation.table import ArmRuns, Column, Entry, Row, Table
 
 PSNR = Column("reconstruction/psnr", "PSNR", "peak signal-to-noise ratio", "dB", "higher")
@@ -150,3 +150,20 @@ def test_csv_is_read_back(table):
     assert (first["difference"], first["low"], single["deviation"]) == ("", "", "")
     assert (other["difference"], other["low"], other["high"], other["best"]) == ("-0.9", "-1.0", "-0.8", "0")
     assert (other["values"], other["unit"], other["better"]) == ("0:19.0;1:19.7", "dB", "higher")
+
+
+def test_the_terminal_has_a_figure_a_line_and_an_arm_a_column(table):
+    lines = for_terminal(table, 100)
+    assert lines == [
+        "              w 10 | 5%     other_one     lost",
+        "PSNR, dB ↑    20.25 ± 0.35  19.35 ± 0.49  –",
+        "KL, held out  3.142         –             –",
+    ]
+    assert for_terminal(table, max(map(len, lines)) + 3) == lines
+    assert for_terminal(table, 40) == []
+
+
+def test_the_terminals_verdicts_come_last(table, monkeypatch):
+    monkeypatch.setattr(Row, "verdict", "all well")
+    last = for_terminal(replace(table, verdicts=True), 100)[-1]
+    assert last.split() == ["verdict", *["all", "well"] * 3]

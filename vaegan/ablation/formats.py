@@ -120,6 +120,19 @@ def markdown(table: Table) -> str:
     return "\n".join([*lines, ""])
 
 
+def for_terminal(table: Table, widest: int) -> list[str]:
+    """The table in lines of text, a figure a line and an arm a column; none if it is wider than `widest`."""
+    titles = ["", *map(head, table.columns), *(["verdict"] if table.verdicts else [])]
+    columns = [titles] + [
+        [row.label, *map(measured, row.entries), *verdict_cells(table, row)] for row in table.rows
+    ]
+    widths = [max(map(len, column)) for column in columns]
+    if sum(widths) + 2 * (len(widths) - 1) > widest:
+        return []
+    lines = zip(*columns, strict=True)
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+
+
 def latex(table: Table) -> str:
     r"""The content of table.tex: a line per figure and a column per arm, in two floats.
 

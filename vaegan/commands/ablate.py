@@ -6,6 +6,7 @@ stopped, repeat the same command to continue.
 
 import argparse
 import shlex
+import shutil
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from vaegan.ablation.board import Board
 from vaegan.ablation.controls import EQUAL_TIME
 from vaegan.ablation.cost import Timed, epoch_seconds, equal_time_epochs, run_seconds
 from vaegan.ablation.folder import Folder
+from vaegan.ablation.formats import for_terminal
 from vaegan.ablation.from_runs import arms_of
 from vaegan.ablation.fronts import Fronts, make_fronts
 from vaegan.ablation.metrics import DEFAULT_METRICS
@@ -340,6 +342,9 @@ def write_and_track(
     with trackers:
         page = write_table(folder.path, table, command, folder.path, fronts)
         trackers.on_table(*as_rows(table), page)
+    for line in for_terminal(table, shutil.get_terminal_size((100, 24)).columns):
+        print(line)
     for name in ("table.md", "table.tex", "table.csv"):
         print(f"table: {folder.path / name}")
+    print(f"pictures: {folder.path / 'figures'}")
     print(f"report: {page}")
