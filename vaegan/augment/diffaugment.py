@@ -12,6 +12,7 @@ DiffAugment_pytorch.py (mit-han-lab/data-efficient-gans); strengths and rounding
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vaegan.registry import Registry
@@ -53,17 +54,20 @@ def _spread(x: Tensor, centre: Tensor, factor: Tensor) -> Tensor:
 class Translation(nn.Module):
     """Shifts by whole pixels, up to about an eighth of the side along each axis; empty areas become 0.
 
-    It is a random crop of the padded image. Slicing does not interpolate, and its gradients can be
+    It picks rows and columns of the padded image, so nothing is interpolated, and its gradients can be
     differentiated again, as gradient penalties need. For grid_sample, which kornia's translate uses, not
-    every version of torch can do this.
+    every version of torch can do this; its crop by slices goes through the images one by one.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        from kornia.augmentation import RandomCrop
-
-        height, width = x.shape[2:]
-        padding = (width + 4) // 8, (height + 4) // 8  # left and right, top and bottom
-        return RandomCrop((height, width), padding=padding, cropping_mode="slice", p=1.0)(x)
+        n, channels, height, width = x.shape
+        across, down = (width + 4) // 8, (height + 4) // 8
+        rows = torch.randint(2 * down + 1, (n, 1)) + torch.arange(height)
+        columns = torch.randint(2 * across + 1, (n, 1)) + torch.arange(width)
+        padded = F.pad(x, (across, across, down, down))
+        rows = rows.to(x.device)[:, None, :, None].expand(-1, channels, -1, padded.shape[3])
+        columns = columns.to(x.device)[:, None, None, :].expand(-1, channels, height, -1)
+        return padded.gather(2, rows).gather(3, columns)
 
 
 @register_diffaugment("cutout")
