@@ -17,7 +17,7 @@ from vaegan.nets.discriminators.patch import HALVINGS, PatchDiscriminator
 from vaegan.nets.discriminators.projected import LOGITS, SCALES, ProjectedDiscriminator
 from vaegan.nets.discriminators.resnet import ResNetDiscriminator
 from vaegan.nets.discriminators.small_conv import SmallConvDiscriminator
-from vaegan.nets.discriminators.smooth_conv import BoxBlur, SmoothConvDiscriminator
+from vaegan.nets.discriminators.smooth_conv import BlurredConv, SmoothConvDiscriminator
 from vaegan.nets.pretrained import frozen_network, has_efficientnet
 from vaegan.nets.residual import ResidualBlock
 from vaegan.nets.signed_pixels import SignedPixels
@@ -261,8 +261,16 @@ def test_a_smooth_discriminator_gives_hardly_any_gradient_at_the_finest_grid():
     assert strength[SmoothConvDiscriminator] < 0.25 * strength[SmallConvDiscriminator]
 
 
-def test_box_blur_is_the_mean_of_neighbours():
-    x = torch.tensor([[1.0, 3.0], [5.0, 7.0]]).expand(1, 1, 2, 2)
-    torch.testing.assert_close(BoxBlur()(x), torch.tensor([[[[4.0, 5.0], [6.0, 7.0]]]]))
-    chessboard = ((torch.arange(6)[:, None] + torch.arange(6)) % 2).float().expand(1, 1, 6, 6)
-    assert BoxBlur()(chessboard)[..., :5, :5].eq(0.5).all()
+@pytest.mark.parametrize("kernel_size", [3, 4, 5])
+def test_a_blurred_convolution_sees_means_of_2_x_2_pixels(kernel_size):
+    layer = BlurredConv(3, 4, kernel_size, stride=2)
+    x = torch.rand(2, 3, 16, 16)
+    means = torch.nn.functional.avg_pool2d(x, 2, 1)
+    expected = torch.nn.functional.conv2d(means, layer.weight, layer.bias, stride=2)
+    found = layer(x)
+    assert found.shape[2:] == (8, 8)
+    margin = kernel_size // 2  # of the padding
+    inside = layer(torch.nn.functional.pad(x, (margin, margin, margin, margin)))[
+        ..., margin:-margin, margin:-margin
+    ]
+    torch.testing.assert_close(inside[..., : expected.shape[2], : expected.shape[3]], expected)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -103,10 +104,12 @@ def conv_trunk(
     norm_name: str,
     *,
     norm_first: bool = True,
+    convolution: Callable[..., nn.Module] = conv,
 ) -> tuple[list[nn.Module], int]:
     """Stages of stride-2 convolution, normalisation and activation, and the number of output features.
 
-    norm_first: True if the first stage normalises; that of DCGAN's discriminator does not.
+    norm_first: True if the first stage normalises; that of DCGAN's discriminator does not. convolution:
+    makes the layer from channels in and out, kernel size, stride and bias.
     """
     in_channels, size, _ = image_shape
     depth = halvings(size, depth)
@@ -115,7 +118,7 @@ def conv_trunk(
         name = norm_name if index > 0 or norm_first else "none"
         stages.append(
             nn.Sequential(
-                conv(in_channels, out_channels, kernel_size, stride=2, bias=name == "none"),
+                convolution(in_channels, out_channels, kernel_size, stride=2, bias=name == "none"),
                 norm(name, out_channels),
                 activation(activation_name),
             )

@@ -1,6 +1,6 @@
 from torch import nn
 
-from vaegan.nets.blocks import StagedDiscriminator, conv_trunk
+from vaegan.nets.blocks import StagedDiscriminator, conv, conv_trunk
 from vaegan.nets.discriminators import register_discriminator
 from vaegan.nets.knob_types import Activation, BaseChannels, Depth, KernelSize, Norm
 from vaegan.nets.signed_pixels import SignedPixels
@@ -15,7 +15,7 @@ class SmallConvDiscriminator(StagedDiscriminator):
     """
 
     slope_in_one_pass = True
-    before_stage: type[nn.Module] | None = None  # a layer before each stage, of a variant
+    convolution = staticmethod(conv)
 
     def __init__(
         self,
@@ -27,8 +27,14 @@ class SmallConvDiscriminator(StagedDiscriminator):
         activation: Activation = "leaky_relu",
         norm: Norm = "none",
     ):
-        stages, features = conv_trunk(image_shape, base_channels, depth, kernel_size, activation, norm)
-        if self.before_stage is not None:
-            stages = [nn.Sequential(self.before_stage(), *stage) for stage in stages]
+        stages, features = conv_trunk(
+            image_shape,
+            base_channels,
+            depth,
+            kernel_size,
+            activation,
+            norm,
+            convolution=self.convolution,
+        )
         stages[0] = nn.Sequential(SignedPixels(), *stages[0])
         super().__init__(stages, nn.Sequential(nn.Flatten(), nn.Linear(features, 1)))

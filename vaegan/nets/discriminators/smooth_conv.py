@@ -5,15 +5,17 @@ from vaegan.nets.discriminators import register_discriminator
 from vaegan.nets.discriminators.small_conv import SmallConvDiscriminator
 
 
-class BoxBlur(nn.Module):
-    """The mean of 2 x 2 neighbours: [B, C, H, W] -> the same shape; a chessboard becomes grey.
+class BlurredConv(nn.Conv2d):
+    """A convolution with stride 2 of its input's 2 x 2 means, as one with the blurred kernel.
 
-    Before a strided convolution it is as good as after it, where Zhang, Making Convolutional Networks
-    Shift-Invariant Again (arXiv 1904.11486), has it: both are linear.
+    Convolutions commute, so it is also the blur after the convolution that Zhang, Making Convolutional
+    Networks Shift-Invariant Again (arXiv 1904.11486), puts before subsampling. Kernels are K x K, and
+    (K + 1) x (K + 1) when blurred.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.avg_pool2d(F.pad(x, (0, 1, 0, 1), mode="replicate"), 2, 1)
+        kernel = F.avg_pool2d(F.pad(self.weight, (1, 1, 1, 1)), 2, 1)
+        return F.conv2d(x, kernel, self.bias, self.stride, self.kernel_size[0] // 2)
 
 
 @register_discriminator("smooth_conv")
@@ -23,4 +25,4 @@ class SmoothConvDiscriminator(SmallConvDiscriminator):
     Its gradient has hardly anything at the finest grid, where it would draw a lattice into the decoder.
     """
 
-    before_stage = BoxBlur
+    convolution = BlurredConv
