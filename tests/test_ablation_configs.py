@@ -21,7 +21,7 @@ CONFIGS = ROOT / "configs"
 ABLATIONS = CONFIGS / "ablations"
 PUBLISHED = sorted(ABLATIONS.glob("*.yaml"))
 SMALL = sorted((ABLATIONS / "small").glob("*.yaml"))
-STEERED = sorted((ABLATIONS / "steered").glob("*.yaml"))
+STEERED = sorted(file for folder in ("steered", "front") for file in (ABLATIONS / folder).glob("*.yaml"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.yaml"))
 SYSTEMS = [
     file
