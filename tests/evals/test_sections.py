@@ -27,6 +27,7 @@ def test_names_are_taken_in_their_own_order_each_once():
         (["none"], "--sections: no such section of an evaluation; Known: all, reconstruction, "),
         (["all", "latents"], "--sections: all stands alone"),
         ([], "--sections: names none; Known: all, "),
+        ([""], "--sections: names none; Known: all, "),
     ],
 )  # fmt: skip
 def test_other_names_are_refused(asked, error):
@@ -129,3 +130,12 @@ def test_the_runs_own_are_checked_before_it_trains_and_taken_after_it(command, t
     status, _, _ = command(f"{FLAGS} --sections likelihood,latents --run-name r --evaluate true")
     evaluation = json.loads((tmp_path / "runs" / "r" / "evaluation.json").read_text())
     assert status == 0 and list(evaluation["sections"]) == ["likelihood", "latents"]
+
+
+def test_a_network_for_a_section_that_the_run_leaves_out_is_refused_by_the_runs_name(tmp_path, capsys):
+    short = shared_tiny_run(tmp_path, f"{FLAGS} --sections latents")
+    assert main(["evaluate", str(short), "--features", "random"]) == 2
+    assert capsys.readouterr().err == (
+        "--features random: for the section distances, which the run's own `sections` leave out; "
+        "add --sections all\n"
+    )

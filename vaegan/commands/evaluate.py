@@ -130,9 +130,12 @@ def _sections(arguments: argparse.Namespace, trained: Trained) -> list[str]:
     if arguments.sections is not None:
         asked = [name.strip() for name in arguments.sections.split(",")]
     names = check_sections(asked)
+    left_out = f"{flag('sections')} leaves out"
+    if arguments.sections is None:
+        left_out = f"the run's own `sections` leave out; add {flag('sections')} {ALL}"
     for option, section in (("features", DISTANCES), ("lpips", "perceptual")):
         if getattr(arguments, option) is not None and section not in names:
-            raise OptionError(option, f"for the section {section}, which {flag('sections')} leaves out")
+            raise OptionError(option, f"for the section {section}, which {left_out}")
     return names
 
 

@@ -118,7 +118,7 @@ def check_sections(asked: Sequence[str]) -> list[str]:
     if list(asked) == [ALL]:
         return list(NAMES)
     known = f"Known: {ALL}, {', '.join(NAMES)}."
-    if not asked:
+    if not any(asked):
         raise OptionError("sections", f"names none; {known}")
     for name in asked:
         if name == ALL:
