@@ -22,7 +22,6 @@ class ResNetDiscriminator(StagedDiscriminator):
         activation: Activation = "relu",
         norm: Norm = "auto",
     ):
-        self.slope_in_one_pass = norm == "none"
         base_channels = base_channels or default_base_channels(image_shape[1])
         stages = residual_stages(
             image_shape, base_channels, depth, norm_name=norm, activation_name=activation
