@@ -42,7 +42,10 @@ class Preset:
         return {**self.taken, **own}
 
     def lines(self) -> list[str]:
-        """Everything that is to be said of it at the start of a run, in a line; none without a preset."""
+        """Everything that is to be said of it at the start of a run, in a line; none without a preset.
+
+        The flag against it is for those who did not name it.
+        """
         if self.name is None:
             return []
         said = f"preset {self.name}{' (by default)' if self.by_default else ''}: "
@@ -52,7 +55,7 @@ class Preset:
             reasons.setdefault(reason, []).append(option)
         for reason, options in reasons.items():
             said += f"; without {' '.join(options)} ({reason})"
-        return [f"{said}; --preset none leaves it out"]
+        return [f"{said}; {flag(KEY)} {NONE} leaves it out" if self.by_default else said]
 
     def note(self) -> dict[str, Any] | None:
         """The facts that a run keeps of it; None without a preset."""
