@@ -139,7 +139,7 @@ def test_controls_of_an_arm_with_a_preset_have_its_options_and_not_its_d(read):
     spec = read("options: {preset: steered}\narms: {ours: }\ncontrols: [no_disc, zero_weight]")
     alone, silent = (resolve(spec, arm, lambda config: resolved(config, 16), print) for arm in spec.arms[1:])
     assert alone.disc is None
-    assert (silent.disc, silent.disc_weight.value, silent.feature_matching) == ("small_conv", 0, None)
+    assert (silent.disc, silent.disc_weight.value, silent.feature_matching) == ("smooth_conv", 0, None)
     assert silent.disc_betas == (0, 0.99)
 
 
