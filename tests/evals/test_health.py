@@ -57,6 +57,27 @@ def test_each_rule_at_its_border(rule, border, beyond):
     assert "; try " in held.said and "; try " not in clear.said
 
 
+def test_flags_that_the_run_has_are_not_named_to_be_tried():
+    won = {"auc": 1.0, "agreeing": 0.0, "step": 0.0}
+    assert "; try --diffaug translation, or --r1 0.1 with --disc-norm none, or " in (
+        RULE["disc_has_won"].judge(won).said
+    )
+    steered = ["--diffaug", "--r1", "--disc-norm", "--feature-matching"]
+    assert (
+        RULE["disc_has_won"]
+        .judge(won, steered)
+        .said.endswith("; try --disc-sees-8bit true, or a lower --disc-lr")
+    )
+    silent = hybrid(disc_weight=1e-6)  # its weight can be another one
+    section = evaluate_health(silent, {"gradients": {"learned/share": 0.0}}, [])
+    assert section.values["learned_silent"].endswith("; try --disc-weight 'share(0.2)'")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
+def test_a_run_with_every_flag_is_left_something_to_try(rule):
+    assert any(each.split()[0] in ("--disc-weight", "a", "lower", "with") for each in rule.remedies)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
 def test_a_rule_without_one_of_its_figures_is_not_judged(rule):
     for missing in rule.figures:

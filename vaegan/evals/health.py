@@ -3,10 +3,11 @@
 docs/evaluation.md lists the rules, and the runs that their thresholds come from.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from vaegan.errors import flag
 from vaegan.evals.gradients import LastWeights
 from vaegan.evals.material import Material
 from vaegan.evals.section import Section
@@ -62,7 +63,8 @@ class Rule:
     """One rule. name: the verdict if it holds. text: the condition in words.
 
     holds: from the figures that `shown` names, none of which is missing. shown: a format of these figures.
-    remedy: the flag to try next. needs: the parts of a run to which it applies, "vae" and "disc".
+    remedies: flags to try next, of which those that the run has are not named, and words.
+    needs: the parts of a run to which it applies, "vae" and "disc".
     """
 
     key: str
@@ -71,11 +73,14 @@ class Rule:
     figures: tuple[str, ...]
     holds: Callable[..., bool]
     shown: str
-    remedy: str
+    remedies: tuple[str, ...]
     needs: tuple[str, ...] = ()
 
-    def judge(self, facts: Mapping[str, Fact]) -> Finding:
-        """The finding on a run's figures, by key of FIGURES; a figure that is absent was not taken."""
+    def judge(self, facts: Mapping[str, Fact], tried: Collection[str] = ()) -> Finding:
+        """The finding on a run's figures, by key of FIGURES; a figure that is absent was not taken.
+
+        tried: the flags that the run has.
+        """
         found = [facts.get(figure) for figure in self.figures]
         for figure, value in zip(self.figures, found, strict=True):
             if value is None or isinstance(value, str):
@@ -83,7 +88,8 @@ class Rule:
                 return Finding(self.key, self.name, NOT_JUDGED, why)
         said = self.shown.format(*found)
         if self.holds(*found):
-            return Finding(self.key, self.name, YES, f"{said}; try {self.remedy}")
+            left = [each for each in self.remedies if each.split()[0] not in tried]
+            return Finding(self.key, self.name, YES, f"{said}; try {', or '.join(left)}")
         return Finding(self.key, self.name, "no", said)
 
 
@@ -96,7 +102,7 @@ RULES = (  # in order of gravity
         ("kl", "active_units"),
         lambda kl, active: kl < LEAST_KL or active < 1,
         "KL divergence {:.3g} nats, {:.0f} active latents",
-        "a lower --beta",
+        ("a lower --beta", "more --epochs"),
         needs=("vae",),
     ),
     Rule(
@@ -106,7 +112,7 @@ RULES = (  # in order of gravity
         ("diversity",),
         lambda diversity: diversity < LOWEST,
         "diversity of samples {:.3g} of the originals'",
-        "a lower --lr; for a GAN, --adv wgan-gp; for a VAE, a lower --beta or more --epochs",
+        ("a lower --lr", "for a GAN, --adv wgan-gp", "for a VAE, a lower --beta or more --epochs"),
     ),
     Rule(
         "disc_never_learned",
@@ -116,7 +122,7 @@ RULES = (  # in order of gravity
         ("auc", "fresh"),
         lambda auc, fresh: auc < CANNOT_TELL and fresh >= CAN_BE_TOLD,
         "D's AUC {:.3f}, a fresh D is right on {:.1%}",
-        "a higher --disc-lr, --disc-norm none with --r1 0.1, or another --disc",
+        ("--r1 0.1 with --disc-norm none", "a higher --disc-lr", "another --disc"),
         needs=("disc",),
     ),
     Rule(
@@ -126,7 +132,7 @@ RULES = (  # in order of gravity
         ("learned_share",),
         lambda share: share < SILENT,
         "share of the learned loss {:.2%}",
-        "--disc-weight 'share(0.2)'",
+        ("--disc-weight 'share(0.2)'",),
         needs=("vae", "disc"),
     ),
     Rule(
@@ -137,7 +143,7 @@ RULES = (  # in order of gravity
         ("other_share",),
         lambda share: share > DROWNING,
         "share of all but the PBP loss {:.1%}",
-        "--disc-weight 'share(0.2)'",
+        ("lower weights of these terms, such as --disc-weight 'share(0.1)'",),
         needs=("vae", "disc"),
     ),
     Rule(
@@ -149,7 +155,13 @@ RULES = (  # in order of gravity
         ("auc", "agreeing", "step"),
         lambda auc, agreeing, step: auc >= SURE and agreeing < AGREES and step < CONVINCES,
         "D's AUC {:.3f}, agreeing part {:.3f}, step before a fresh D {:.2f}",
-        "--diffaug translation --r1 0.1 --disc-norm none --feature-matching 'share(0.2)'",
+        (
+            "--diffaug translation",
+            "--r1 0.1 with --disc-norm none",
+            "--feature-matching 'share(0.2)'",
+            "--disc-sees-8bit true",
+            "a lower --disc-lr",
+        ),
         needs=("vae", "disc"),
     ),
     Rule(
@@ -160,7 +172,7 @@ RULES = (  # in order of gravity
         ("lattice", "lattice_levels"),
         lambda lattice, levels: lattice > LATTICE and levels >= VISIBLE,
         "lattice {:.2f}, {:.2f} grey levels",
-        "--ema 0.99, and with a D --disc smooth_conv or a lower --disc-weight, such as 'share(0.1)'",
+        ("--ema 0.99", "with a D, --disc smooth_conv or a lower --disc-weight, such as 'share(0.1)'"),
         needs=("vae",),
     ),
 )
@@ -183,7 +195,9 @@ def evaluate_health(
     """
     there = {"vae": material.reconstructs, "disc": material.players.disc is not None}
     facts = facts_of(material, sections, records)
-    findings = [rule.judge(facts) for rule in RULES if all(there[part] for part in rule.needs)]
+    # the weight can be another one still
+    tried = {flag(name) for name in material.trained.config.to_dict()} - {flag("disc_weight")}
+    findings = [rule.judge(facts, tried) for rule in RULES if all(there[part] for part in rule.needs)]
     values = {VERDICT: verdict_of(findings), **{each.key: str(each) for each in findings}}
     protocol = {"rules": "docs/evaluation.md explains them, and says where the thresholds come from"}
     return Section(HEALTH, "Health", protocol, values)
