@@ -256,6 +256,12 @@ def test_what_contradicts_the_users_options_is_left_out_and_said(own, left_out, 
     assert config.disc == own["disc"]
 
 
+def test_a_fault_that_an_option_of_the_preset_brings_to_light_is_the_users():
+    with pytest.raises(OptionError, match="9: the discriminator has 3 layers"):
+        fitted({"disc": "conv", "fm_layers": [9]})
+    assert fitted({"disc": "conv", "fm_layers": [3]})[1].left_out == {}
+
+
 def test_a_short_run_has_a_shorter_warm_up():
     config, preset = fitted({"disc": "conv", "epochs": 3})
     assert (config.solo_epochs, config.disc_warmup_epochs) == (1, 1)

@@ -103,7 +103,10 @@ def fitting(
             continue
         for tried in (value, *_instead(option, value)):
             found = _problems(own, taken | {option: tried}, option, complete)
-            if new := found - wrong:
+            # another fault of an option that is at fault anyway, such as the number of a layer, is the user's
+            faulty = {name for name, _ in wrong}
+            new = {each for each in found - wrong if each[0] not in faulty or flag(option) in each[1]}
+            if new:
                 left_out.setdefault(_typed(option, value), min(new)[1].partition(";")[0])
             else:
                 taken[option], wrong = tried, found
