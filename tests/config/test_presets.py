@@ -225,6 +225,8 @@ TYPED = [
     ({"disc": "dense"}, ["--disc-norm none"], "changes nothing here"),
     pytest.param({"disc": RESNET}, ["--disc-norm none", "--r1 0.1"], BATCH_NORM, marks=pytest.mark.slow),
     ({"disc": "conv", "disc_norm": "batch"}, ["--r1 0.1"], BATCH_NORM),
+    ({"disc": "conv", "lr": 1e-4}, [f"--disc-lr {OURS['disc_lr']}"], "D takes --lr"),
+    ({"disc": "conv", "betas": [0.5, 0.9]}, ["--disc-betas 0,0.99"], "D takes --betas"),
     ({"disc": "conv", "gp": 10}, ["--r1 0.1"], "--gp bounds D's slope already"),
     ({"disc": "conv", "adv": "wgan-gp"}, ["--r1 0.1"], "--adv wgan-gp bounds D's slope already"),
     ({"disc": "conv", "adv": "wgan", "weight_clip": 0.01}, ["--r1 0.1"], "--weight-clip bounds D's slope"),

@@ -20,6 +20,7 @@ KEY = "preset"  # in YAML files
 NONE = "none"
 DEFAULT = "steered"  # of a VAE with a discriminator that no file describes
 WARMUP = "disc_warmup_epochs"
+FOLLOWED = {"disc_lr": "lr", "disc_betas": "betas"}  # D's options that follow the user's for both players
 
 T = TypeVar("T")
 
@@ -100,6 +101,9 @@ def fitting(
     wrong = _problems(own, taken, None, complete)
     for option, value in options.items():
         if option in own or option in taken:
+            continue
+        if (typed := FOLLOWED.get(option)) and own.get(typed) not in (None, NONE):
+            left_out[_typed(option, value)] = f"D takes {flag(typed)}"
             continue
         for tried in (value, *_instead(option, value)):
             found = _problems(own, taken | {option: tried}, option, complete)
