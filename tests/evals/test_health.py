@@ -95,7 +95,9 @@ def finding(state: str, name: str) -> Finding:
 def test_a_verdict_names_what_holds_and_what_was_not_judged():
     assert verdict_of([finding("no", "a"), finding("no", "b")]) == "all well"
     assert verdict_of([finding("yes", "a"), finding("no", "b"), finding("yes", "c")]) == "a; c"
-    assert verdict_of([finding("no", "a"), finding("not judged", "b")]) == "all well (not judged: b)"
+    assert (
+        verdict_of([finding("no", "a"), finding("not judged", "b")]) == "nothing wrong found (not judged: b)"
+    )
     assert verdict_of([finding("yes", "a"), finding("not judged", "b")]) == "a (not judged: b)"
     assert verdict_of([finding("not judged", "a")]) == "not judged"
 

@@ -16,6 +16,7 @@ from vaegan.report.verdict import HEALTH, NOT_JUDGED, VERDICT, YES
 from vaegan.training.alarms import LEAST_KL, LOWEST
 
 ALL_WELL = "all well"
+NOTHING_FOUND = "nothing wrong found"  # by some of the rules
 FEWEST_IMAGES = 20  # held-out ones; with fewer, nearly every figure is noise
 
 CANNOT_TELL = 0.6  # the AUC up to which D ranks hardly better than chance
@@ -204,11 +205,14 @@ def evaluate_health(
 
 
 def verdict_of(findings: Sequence[Finding]) -> str:
-    """The names of the rules that hold, the gravest first, or "all well"; then those that were not judged."""
+    """The names of the rules that hold, the gravest first, or "all well"; then those that were not judged.
+
+    With rules that were not judged nothing is known to be well: nothing wrong was found.
+    """
     held, left = ([each.name for each in findings if each.state == state] for state in (YES, NOT_JUDGED))
     if len(left) == len(findings):
         return NOT_JUDGED
-    verdict = "; ".join(held) or ALL_WELL
+    verdict = "; ".join(held) or (NOTHING_FOUND if left else ALL_WELL)
     return f"{verdict} ({NOT_JUDGED}: {'; '.join(left)})" if left else verdict
 
 
