@@ -210,7 +210,8 @@ def test_installed_it_is_a_program_with_the_published_configs(environment, wheel
 PYTHON_LINES = """
 import numpy, vaegan
 run = vaegan.train(
-    vae="dense", hidden_dim=8, image_size=16, latent_dim=3, epochs=1, train_images=128, device="cpu",
+    vae="dense", hidden_dim=8, dataset="digits", image_size=16, latent_dim=3, epochs=1, train_images=128,
+    device="cpu",
     evaluate=False, tracker="none", run_name="b",
 )
 opened = vaegan.load("runs/b")
