@@ -203,6 +203,7 @@ WITHOUT_D = (
     ("disc_lr", None),
     ("disc_betas", None),
     ("disc_base_channels", None),
+    ("disc_norm", None),
 )
 
 
