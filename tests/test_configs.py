@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_runs import Records
 
 from vaegan import datasets
 from vaegan.cli.flags import parse
@@ -209,19 +210,6 @@ def test_dense_does_what_its_name_says(name):
 
 
 # Training
-
-
-class Records:
-    """A watcher that keeps the records."""
-
-    def __init__(self):
-        self.records = []
-
-    def on_step(self, *_):
-        pass
-
-    def on_epoch(self, record, pictures):
-        self.records.append(record)
 
 
 @pytest.mark.slow

@@ -18,6 +18,19 @@ HYBRID = (
 GAN = f"{TINY} --gan dense --hidden-dim 32 --disc dense --disc-hidden-dim 8"
 
 
+class Records:
+    """A watcher of a training that keeps the records."""
+
+    def __init__(self):
+        self.records = []
+
+    def on_step(self, *_):
+        pass
+
+    def on_epoch(self, record, pictures):
+        self.records.append(record)
+
+
 def plain(given: list[str]) -> list[str]:
     """The arguments of a training on digits without a preset, where they do not say otherwise.
 

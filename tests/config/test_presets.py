@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_runs import Records
 
 import train_vaegan
 from vaegan.cli.flags import gather, parse
@@ -83,19 +84,6 @@ def test_a_preset_alone_is_a_whole_command(name):
     assert {option: getattr(config, option) for option in read_preset(name)} == {
         option: getattr(preset, option) for option in read_preset(name)
     }
-
-
-class Records:
-    """A watcher that keeps the records."""
-
-    def __init__(self):
-        self.records = []
-
-    def on_step(self, *_):
-        pass
-
-    def on_epoch(self, record, pictures):
-        self.records.append(record)
 
 
 @pytest.mark.parametrize("name", names())
