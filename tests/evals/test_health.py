@@ -246,4 +246,5 @@ def test_lines_for_the_terminal():
         "verdict: all well",
         "  3; 4",
     ]
+    assert verdict_lines(evaluation(verdict="all well", a="no: 3, x 4", b="no: 3, 5"))[1] == "  3; x 4; 5"
     assert verdict_lines({"sections": {}}) == [] and reasons({"sections": {}}) == []

@@ -89,7 +89,6 @@ class Pulls:
     """Each term's gradient on a batch of images.
 
     pixel_logits, x_hat: of their reconstructions, [B, C, H, W], x_hat in the model's range.
-
     gradients: by term, of each image's own loss at the pixel logits, unweighted: [B, C, H, W], or
     [2B, C, H, W] if terms also act on samples, which come last. logits: D's of the originals and of the
     fakes, [B] or [B, h, w]; None without a D.
@@ -282,8 +281,8 @@ def step_before(
     """The rise of a fresh D's logits by a step along the learned loss, over that by one to the originals.
 
     All steps change each reconstruction by as much. The rise by noise, which has detail, too, is taken off.
-    originals: uint8, in the order of `found`. None without a
-    fresh D or without a learned gradient, and if a step to the originals does not raise the logits.
+    originals: uint8 [N, C, H, W], in the order of `found`. None without a fresh D or without a learned
+    gradient, and if a step to the originals does not raise the logits.
     """
     of_d = {name: weights[name] for name in learned_terms(list(found[0].gradients))}
     slopes = torch.cat([activation_slope(each.pixel_logits, material.players.pixel_range) for each in found])

@@ -17,14 +17,14 @@ def verdict_of(evaluation: Mapping[str, Any]) -> str | None:
 def reasons(evaluation: Mapping[str, Any]) -> list[str]:
     """A sentence on each rule that holds, with its figures and the flag to try, or that was not judged.
 
-    If none holds, the figures of all rules that were judged come first.
+    If none holds, the figures of all rules that were judged come first, each once.
     """
     section = evaluation["sections"].get(HEALTH, {"values": {}})
     rules = {key: value for key, value in section["values"].items() if key != VERDICT}
     clear = [value.removeprefix(f"{NO}: ") for value in rules.values() if value.startswith(f"{NO}: ")]
     found = []
     if clear and not any(value.startswith(f"{YES}: ") for value in rules.values()):
-        found.append("; ".join(dict.fromkeys(clear)))
+        found.append("; ".join(dict.fromkeys(figure for value in clear for figure in value.split(", "))))
     for state, note in ((YES, ""), (NOT_JUDGED, f", {NOT_JUDGED}")):
         for key, value in rules.items():
             if value.startswith(f"{state}: "):
