@@ -219,6 +219,8 @@ def test_figures_that_were_not_taken_alike_have_no_best():
         "These figures do not compare, since they were not taken alike; network: inception (a, "
         "seed 0), our own (b, seed 0)."
     ]
+    # no remark on figures that are not in the table
+    assert table_of(*pair(sections=sections("inception", "our own")), metrics=(PSNR,)).remarks == []
 
 
 def test_a_distance_goes_by_the_name_of_any_network():

@@ -131,7 +131,7 @@ def make_table(
     keys = [key for key in dict.fromkeys([*metrics, *OF_RUNS]) if key != VERDICT]
     found = {arm.label: _values_by_key(arm, keys) for arm in arms}
     present = [key for key in keys if any(found[arm.label][key] for arm in arms)]
-    remarks = list(_remarks(arms, runs))
+    remarks = list(_remarks(arms, runs, metrics))
     judged = VERDICT in metrics and any(
         run.evaluation and verdict_of(run.evaluation) for run in runs.values()
     )
@@ -311,15 +311,17 @@ def _lacking(arms: Sequence[ArmRuns], columns: Sequence[Column], found: Found) -
                 yield f"{arm.label} has no finite {column.title} with seed {seeds}."
 
 
-def _remarks(arms: Sequence[ArmRuns], runs: Mapping[str, RunFiles]) -> Iterable[str]:
-    """Sentences that apply to all figures, and on anything missing."""
+def _remarks(arms: Sequence[ArmRuns], runs: Mapping[str, RunFiles], metrics: Sequence[str]) -> Iterable[str]:
+    """Sentences that apply to all figures or to all of a section in the table, and on anything missing."""
     for arm in arms:
         for seed, reason in arm.failures.items():
             yield f"{arm.label}, seed {seed}, failed: {reason}"
     if data := differences_in_data(list(runs.values())):
         yield f"The runs do not share their held-out images: they differ in {', '.join(data)}."
-    for _, sentence in differing_protocols(runs):
-        yield sentence
+    shown = {key.partition("/")[0] for key in metrics}
+    for section, sentence in differing_protocols(runs):
+        if section in shown:
+            yield sentence
     for what, key in (("commits", "commit"), ("devices", "device_name"), ("threads", "threads")):
         values = sorted({str(run.environment.get(key)) for run in runs.values()})
         if len(values) > 1:
