@@ -119,7 +119,7 @@ def test_a_run_s_name_hangs_on_all_that_changes_it(options):
 
 def test_names_say_what_a_run_is():
     plan = plan_of(DISC, seeds=(5,))
-    assert list(plan.jobs) == [f"cartoon-2500_dense_dense_w10-s5-{digest(config(**DISC))}"]
+    assert list(plan.jobs) == [f"cartoon-2000_dense_dense_w10-s5-{digest(config(**DISC))}"]
     (job,) = plan.jobs.values()
     assert (job.name, job.config, job.keep_epochs) == (plan.arms[0].jobs[0], config(**DISC, seed=5), ())
 

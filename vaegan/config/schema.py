@@ -376,7 +376,7 @@ class Data(Section):
     """Data"""
 
     dataset: str = option(
-        "cartoon:2500",
+        "cartoon:2000",
         "data set, or the path of a folder, an archive, an array or parquet files of images",
         changeable=True,
         is_path=True,
