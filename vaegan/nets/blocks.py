@@ -104,18 +104,19 @@ def conv_trunk(
     norm_name: str,
     *,
     norm_first: bool = True,
-    convolution: Callable[..., nn.Module] = conv,
+    first_convolution: Callable[..., nn.Module] = conv,
 ) -> tuple[list[nn.Module], int]:
     """Stages of stride-2 convolution, normalisation and activation, and the number of output features.
 
-    norm_first: True if the first stage normalises; that of DCGAN's discriminator does not. convolution:
-    makes the layer from channels in and out, kernel size, stride and bias.
+    norm_first: True if the first stage normalises; that of DCGAN's discriminator does not. first_convolution:
+    makes the layer on the image from channels in and out, kernel size, stride and bias.
     """
     in_channels, size, _ = image_shape
     depth = halvings(size, depth)
     stages = []
     for index, out_channels in enumerate(widths(base_channels, depth)):
         name = norm_name if index > 0 or norm_first else "none"
+        convolution = first_convolution if index == 0 else conv
         stages.append(
             nn.Sequential(
                 convolution(in_channels, out_channels, kernel_size, stride=2, bias=name == "none"),

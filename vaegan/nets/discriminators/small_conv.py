@@ -15,7 +15,7 @@ class SmallConvDiscriminator(StagedDiscriminator):
     """
 
     slope_in_one_pass = True
-    convolution = staticmethod(conv)
+    first_convolution = staticmethod(conv)
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class SmallConvDiscriminator(StagedDiscriminator):
             kernel_size,
             activation,
             norm,
-            convolution=self.convolution,
+            first_convolution=self.first_convolution,
         )
         stages[0] = nn.Sequential(SignedPixels(), *stages[0])
         super().__init__(stages, nn.Sequential(nn.Flatten(), nn.Linear(features, 1)))

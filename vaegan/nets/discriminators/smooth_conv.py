@@ -20,9 +20,9 @@ class BlurredConv(nn.Conv2d):
 
 @register_discriminator("smooth_conv")
 class SmoothConvDiscriminator(SmallConvDiscriminator):
-    """`small_conv` with a blur before each halving.
+    """`small_conv` with a blur before its first halving.
 
     Its gradient has hardly anything at the finest grid, where it would draw a lattice into the decoder.
     """
 
-    convolution = BlurredConv
+    first_convolution = BlurredConv
