@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from vaegan.ablation import front_formats
-from vaegan.ablation.front_picture import save_fronts
+from vaegan.ablation.front_picture import APART, save_fronts, spread
 from vaegan.ablation.fronts import is_perception, make_fronts, makes_a_plane
 from vaegan.ablation.table import ArmRuns, make_table
 from vaegan.run.reading import RunFiles
@@ -227,3 +227,11 @@ def test_nothing_is_drawn_without_psnr_and_ssim(tmp_path):
     assert len(fronts.planes) == 1
     assert save_fronts(tmp_path / "fronts.png", fronts) == []
     assert not (tmp_path / "fronts.png").exists()
+
+
+def test_names_of_arms_keep_their_order_and_distance_and_stay_above_the_bottom():
+    heights = {"far": 200.0, "close": 101.0, "closer": 100.0, "closest": 99.5}
+    placed = spread(heights, 0)
+    assert placed == {"far": 200, "close": 101, "closer": 101 - APART, "closest": 101 - 2 * APART}
+    risen = spread(heights, 99)
+    assert risen == {"far": 200, "close": 99 + 2 * APART, "closer": 99 + APART, "closest": 99}

@@ -21,6 +21,7 @@ SINGLE = ("0.15", "0.45", "0.65")  # their greys
 WIDE, HIGH = 5.6, 4.4  # inches a panel
 LABEL_WIDTH = 45  # letters in a line of an axis label
 SMALL = 6.5  # points
+APART = 8  # points between the names of two arms
 
 
 def save_fronts(path: Path, fronts: Fronts) -> list[str]:
@@ -45,15 +46,19 @@ def save_fronts(path: Path, fronts: Fronts) -> list[str]:
     size = (max(7.5, WIDE * len(columns)), HIGH * len(rows) + 0.3 + 0.13 * entries)
     figure = Figure(figsize=size, layout="constrained")
     colours = dict(zip(fronts.groups, itertools.cycle(colormaps["tab10"].colors), strict=False))
-    drawn, handles = [], {}
+    drawn, panels, handles = [], [], {}
     for place, (row, column) in enumerate(itertools.product(rows, columns), start=1):
         plane = by_place.get((row, column))
         if plane is not None:
             axes = figure.add_subplot(len(rows), len(columns), place)
             _draw(axes, plane, fronts, colours, singles)
+            panels.append((axes, plane))
             handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
             drawn.append(plane.title)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+    figure.draw_without_rendering()  # names are placed by points on the page, which the layout decides
+    for axes, plane in panels:
+        _name_arms(axes, plane, fronts, colours)
     save_figure(path, figure)
     return drawn
 
@@ -108,17 +113,49 @@ def _draw_group(axes: "Axes", plane: Plane, group: str, labels: Sequence[str], c
     inside = [i for i in range(len(means)) if i not in front]
     look = {"s": 70, "edgecolors": [colour], "linewidths": 1.5, "zorder": 3}
     axes.scatter(xs, ys, facecolors=[colour], label=group, **look)
-    for label, point in zip(labels, means, strict=True):
-        _name(axes, label, point, colour, leftward=plane.distortion.scaled(point[0]) > 0.4)
     if inside:
         axes.scatter(*zip(*(means[i] for i in inside), strict=True), facecolors="white", **look)
 
 
-def _name(axes: "Axes", label: str, point: tuple[float, float], colour: Any, *, leftward: bool) -> None:
-    """An arm's name below its mean, on the side where the panel has room."""
-    offset, side = ((-6, -9), "right") if leftward else ((6, -9), "left")
-    look = {"fontsize": SMALL, "color": colour, "ha": side}
-    axes.annotate(label, point, offset, textcoords="offset points", **look).set_in_layout(False)
+def _name_arms(axes: "Axes", plane: Plane, fronts: Fronts, colours: Mapping[str, Any]) -> None:
+    """The names of the groups' arms beside their means, where the panel has room, and none over another."""
+    arms = [(label, group) for group, labels in fronts.groups.items() for label in labels]
+    named = {label: (group, _middle(plane, label)) for label, group in arms if label in plane.points}
+    scale = 72 / axes.figure.dpi
+    heights = {label: axes.transData.transform(point)[1] * scale for label, (_, point) in named.items()}
+    bottom = axes.bbox.y0 * scale
+    below = {label: height - APART for label, height in heights.items()}  # off the front's lines
+    for label, height in spread(below, bottom + APART / 2).items():
+        group, point = named[label]
+        leftward = plane.distortion.scaled(point[0]) > 0.4
+        axes.annotate(
+            label,
+            point,
+            (-14 if leftward else 14, height - heights[label]),
+            textcoords="offset points",
+            ha="right" if leftward else "left",
+            va="center",
+            fontsize=SMALL,
+            color=colours[group],
+            bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5},
+            arrowprops={"arrowstyle": "-", "color": colours[group], "linewidth": 0.4, "shrinkA": 0},
+        ).set_in_layout(False)
+
+
+def spread(heights: Mapping[str, float], bottom: float) -> dict[str, float]:
+    """Heights in the same order, `APART` or more from one another: lower ones where they are too close.
+
+    Those that would go below the bottom, and as many above them as it takes, go up instead.
+    """
+    order = sorted(heights, key=heights.__getitem__, reverse=True)
+    placed: dict[str, float] = {}
+    lowest = float("inf")
+    for label in order:
+        placed[label] = lowest = min(heights[label], lowest - APART)
+    for label in reversed(order):
+        placed[label] = bottom = max(placed[label], bottom)
+        bottom += APART
+    return placed
 
 
 def _draw_runs(axes: "Axes", plane: Plane, label: str, look: Mapping[str, Any]) -> None:
