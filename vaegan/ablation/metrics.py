@@ -1,5 +1,6 @@
 """The figures that a table can contain: those of evaluations, and the unweighted terms of metrics.jsonl."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -57,7 +58,15 @@ def check_metric(name: str) -> str | None:
     known = known_metrics()
     if name in known:
         return None
-    return f"unknown metric; {did_you_mean(name, known)}Known: {', '.join(known)}."
+    return f"unknown metric; {did_you_mean(name, known)}Known: {', '.join(near(name, known))}."
+
+
+def near(name: str, known: Iterable[str]) -> list[str]:
+    """The known metrics beside a name, or else where there are any: the list of all fills a screen."""
+    group = name.rpartition("/")[0]
+    beside = [each for each in known if group and each.rpartition("/")[0] == group]
+    starts = (each.partition("/") for each in known)
+    return beside or list(dict.fromkeys(f"{start}{slash and '/...'}" for start, slash, _ in starts))
 
 
 @cache
