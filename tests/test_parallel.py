@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
+import tiny_runs
 import torch
 import torch.nn.functional as F
 import yaml
@@ -267,18 +268,12 @@ CASES_AND_BATCH_NORM = CASES | BATCH_NORM
 LINEAR = ("hinge", "wgan", "wgan-gp")
 
 
-class Records:
-    """A watcher that keeps the records."""
+class Records(tiny_runs.Records):
+    """A watcher that keeps the records without times and memory, which differ from run to run."""
 
-    def __init__(self):
-        self.records = []
-
-    def on_step(self, *_):
-        pass
-
-    def on_epoch(self, record, players):
+    def on_epoch(self, record, pictures):
         kept = {k: v for k, v in record.items() if not k.startswith(("time/", "memory/"))}
-        self.records.append(kept)
+        super().on_epoch(kept, pictures)
 
 
 def blobs(n, seed=0):

@@ -261,6 +261,13 @@ def test_a_smooth_discriminator_gives_hardly_any_gradient_at_the_finest_grid():
     assert strength[SmoothConvDiscriminator] < 0.25 * strength[SmallConvDiscriminator]
 
 
+def test_smooth_conv_blurs_before_its_first_halving_alone():
+    convolutions = [
+        layer for layer in SmoothConvDiscriminator(SHAPE).modules() if isinstance(layer, nn.Conv2d)
+    ]
+    assert [isinstance(layer, BlurredConv) for layer in convolutions] == [True, False, False]
+
+
 @pytest.mark.parametrize("kernel_size", [3, 4, 5])
 def test_a_blurred_convolution_sees_means_of_2_x_2_pixels(kernel_size):
     layer = BlurredConv(3, 4, kernel_size, stride=2)
