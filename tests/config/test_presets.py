@@ -104,6 +104,13 @@ def test_each_builds_and_trains_a_solo_and_a_combo_epoch(name):
         assert 0 < watcher.records[-1]["weight/gen/adv"] < 1e4
 
 
+@pytest.mark.parametrize("name", [name for name in configs() if name.startswith("learned_loss/")])
+def test_a_published_system_leaves_nothing_to_a_preset(name):
+    if given("--config", name).config().disc is not None:
+        preset = given("--config", name, "--preset", "steered").fitting_preset()
+        assert preset.name == "steered" and not preset.taken
+
+
 def test_presets_are_no_configs():
     assert not [name for name in configs() if name.startswith("presets")]
 
