@@ -419,6 +419,10 @@ MISTAKES = {
         'spec.yaml: metrics: reconstruction/pnsr: unknown metric; did you mean "reconstruction/psnr"? '
         f"Known: {', '.join(name for name in known_metrics() if name.startswith('reconstruction/'))}."
     ),
+    f"{WEIGHTS}metrics: gradients/share": (
+        'spec.yaml: metrics: gradients/share: unknown metric; did you mean "gradients/adv/share"? '
+        f"Known: {', '.join(name for name in known_metrics() if name.startswith('gradients/'))}."
+    ),
     f"{WEIGHTS}metrics: [[3]]": f"spec.yaml: metrics: [3]: unknown metric; Known: {ALL_METRICS}.",
     "arms: {a: , b: }\nfronts: [a, b]": f"spec.yaml: fronts: {LINES} `name: value`",
     "arms: {a: , b: }\nfronts: {one: [a, b]}": (

@@ -63,8 +63,8 @@ def check_metric(name: str) -> str | None:
 
 def near(name: str, known: Iterable[str]) -> list[str]:
     """The known metrics beside a name, or else where there are any: the list of all fills a screen."""
-    group = name.rpartition("/")[0]
-    beside = [each for each in known if group and each.rpartition("/")[0] == group]
+    group = name.rpartition("/")[0] + "/"
+    beside = [each for each in known if each.startswith(group)]
     starts = (each.partition("/") for each in known)
     return beside or list(dict.fromkeys(f"{start}{slash and '/...'}" for start, slash, _ in starts))
 
