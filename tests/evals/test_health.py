@@ -145,8 +145,15 @@ def test_real_runs_get_their_verdict(judged, shared_run, flags, verdict):
     assert set(verdict.split("; ")) <= set(section.values["verdict"].split("; "))  # more may hold
     needs = {part for part, flag in (("vae", "--vae"), ("disc", "--disc ")) if flag in flags}
     assert [key for key in section.values if key != "verdict"] == [
-        rule.key for rule in RULES if set(rule.needs) <= needs
+        rule.key for rule in RULES if set(rule.needs) <= needs | {"pbp"}
     ]
+
+
+def test_a_pbp_loss_without_weight_cannot_drown():
+    def rules(**options) -> set[str]:
+        return set(evaluate_health(hybrid(**options), {}, []).values)
+
+    assert rules() - rules(pbp_weight=0, feature_matching=1) == {"learned_drowning"}
 
 
 class SeesLevels(nn.Module):

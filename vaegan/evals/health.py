@@ -11,6 +11,7 @@ from vaegan.errors import flag
 from vaegan.evals.gradients import LastWeights
 from vaegan.evals.material import Material
 from vaegan.evals.section import Section
+from vaegan.objective.weights.constant import Constant
 from vaegan.quantities import Quantity, add_all
 from vaegan.report.verdict import HEALTH, NOT_JUDGED, VERDICT, YES
 from vaegan.training.alarms import LEAST_KL, LOWEST
@@ -63,9 +64,10 @@ class Finding:
 class Rule:
     """One rule. name: the verdict if it holds. text: the condition in words.
 
-    holds: from the figures that `shown` names, none of which is missing. shown: a format of these figures.
+    holds: from the figures that `shown` names, none of which is missing.
+    shown: a format of these figures, ", " between those that stand by themselves.
     remedies: flags to try next, of which those that the run has are not named, and words.
-    needs: the parts of a run to which it applies, "vae" and "disc".
+    needs: the parts of a run to which it applies: "vae", "disc", and "pbp" for a PBP loss with a weight.
     """
 
     key: str
@@ -145,7 +147,7 @@ RULES = (  # in order of gravity
         lambda share: share > DROWNING,
         "share of all but the PBP loss {:.1%}",
         ("lower weights of these terms, such as --disc-weight 'share(0.1)'",),
-        needs=("vae", "disc"),
+        needs=("vae", "disc", "pbp"),
     ),
     Rule(
         "disc_has_won",
@@ -172,8 +174,11 @@ RULES = (  # in order of gravity
         f"amplitude of {VISIBLE:g} grey level or more",
         ("lattice", "lattice_levels"),
         lambda lattice, levels: lattice > LATTICE and levels >= VISIBLE,
-        "lattice {:.2f}, {:.2f} grey levels",
-        ("--ema 0.99", "with a D, --disc smooth_conv or a lower --disc-weight, such as 'share(0.1)'"),
+        "lattice {:.2f} ({:.2f} grey levels)",
+        (
+            "--ema 0.99",
+            "with a D, another --disc (smooth_conv blurs) or a lower --disc-weight, such as 'share(0.1)'",
+        ),
         needs=("vae",),
     ),
 )
@@ -194,10 +199,15 @@ def evaluate_health(
 
     sections: the figures of the evaluation's other sections. records: of the epochs, as in metrics.jsonl.
     """
-    there = {"vae": material.reconstructs, "disc": material.players.disc is not None}
+    config = material.trained.config
+    there = {
+        "vae": material.reconstructs,
+        "disc": material.players.disc is not None,
+        "pbp": config.pbp_weight != Constant(0.0),
+    }
     facts = facts_of(material, sections, records)
     # the weight can be another one still
-    tried = {flag(name) for name in material.trained.config.to_dict()} - {flag("disc_weight")}
+    tried = {flag(name) for name in config.to_dict()} - {flag("disc_weight")}
     findings = [rule.judge(facts, tried) for rule in RULES if all(there[part] for part in rule.needs)]
     values = {VERDICT: verdict_of(findings), **{each.key: str(each) for each in findings}}
     protocol = {"rules": "docs/evaluation.md explains them, and says where the thresholds come from"}
