@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from vaegan.ablation import front_formats
-from vaegan.ablation.front_picture import APART, save_fronts, spread
+from vaegan.ablation.front_picture import APART, save_fronts, spread, width
 from vaegan.ablation.fronts import is_perception, make_fronts, makes_a_plane
 from vaegan.ablation.table import ArmRuns, make_table
 from vaegan.run.reading import RunFiles
@@ -227,6 +227,14 @@ def test_nothing_is_drawn_without_psnr_and_ssim(tmp_path):
     assert len(fronts.planes) == 1
     assert save_fronts(tmp_path / "fronts.png", fronts) == []
     assert not (tmp_path / "fronts.png").exists()
+
+
+def test_a_panel_is_as_wide_as_the_groups():
+    arms = [arm("beta 1", (25, 10), (30, 10)), arm("share 0.1", (20, 50)), arm("published", (5, 30))]
+    fronts = fronts_of(*arms, metrics=(PSNR, OF_SAMPLES))
+    assert width(fronts.planes[0], fronts) == (19.5, 30.5)
+    alone = fronts_of(*arms[1:], metrics=(PSNR, OF_SAMPLES))
+    assert width(alone.planes[0], alone) == (19.95, 20.05)
 
 
 def test_names_of_arms_keep_their_order_and_distance_and_stay_above_the_bottom():

@@ -81,21 +81,36 @@ def _draw(
     colours: Mapping[str, Any],
     singles: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """One panel. Better is to the right and below."""
+    """One panel. Better is to the right and below; it is as wide as the groups are, and arms of none of them
+    that are further left stand at its edge."""
     for group, labels in fronts.groups.items():
         there = [label for label in labels if label in plane.points]
         if there:
             _draw_group(axes, plane, group, there, colours[group])
+    left, right = width(plane, fronts)
     for label, look in singles.items():
         if label in plane.points:
+            x, y = _middle(plane, label)
             _draw_runs(axes, plane, label, look)
-            axes.scatter(*_middle(plane, label), s=70, label=label, zorder=4, **look)
+            axes.scatter(max(x, left), y, s=70, label=label, zorder=4, clip_on=False, **look)
+            if x < left:
+                place = {"textcoords": "offset points", "va": "center"}
+                axes.annotate("\N{LEFTWARDS ARROW}", (left, y), (7, 0), **place)
+    axes.set_xlim(left, right)
     for axis, name in ((plane.distortion, "x"), (plane.perception, "y")):
         unit = f", {axis.column.unit}" if axis.column.unit else ""
         where = {"x": "better to the right", "y": "better below"}[name]
         axes.set(**{f"{name}label": textwrap.fill(f"{axis.column.title}{unit}: {where}", LABEL_WIDTH)})
     axes.set_yscale("log")
     _label_ticks(axes)
+
+
+def width(plane: Plane, fronts: Fronts) -> tuple[float, float]:
+    """The ends of the axis of distortion: all runs of the groups, and a little room on both sides."""
+    grouped = [plane.points.get(label, {}) for labels in fronts.groups.values() for label in labels]
+    xs = [x for runs in grouped for x, _ in runs.values()] or [plane.distortion.worst, plane.distortion.best]
+    room = 0.05 * (max(xs) - min(xs) or 1)
+    return min(xs) - room, max(xs) + room
 
 
 def _draw_group(axes: "Axes", plane: Plane, group: str, labels: Sequence[str], colour: Any) -> None:
@@ -124,10 +139,11 @@ def _name_arms(axes: "Axes", plane: Plane, fronts: Fronts, colours: Mapping[str,
     scale = 72 / axes.figure.dpi
     heights = {label: axes.transData.transform(point)[1] * scale for label, (_, point) in named.items()}
     bottom = axes.bbox.y0 * scale
+    left, right = axes.get_xlim()
     below = {label: height - APART for label, height in heights.items()}  # off the front's lines
     for label, height in spread(below, bottom + APART / 2).items():
         group, point = named[label]
-        leftward = plane.distortion.scaled(point[0]) > 0.4
+        leftward = (point[0] - left) / (right - left) > 0.4
         axes.annotate(
             label,
             point,

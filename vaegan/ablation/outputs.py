@@ -109,10 +109,10 @@ def _pictures(
             f"Scatter plots with a stepped line for each of {', '.join(fronts.groups)}: {'; '.join(planes)}.",
             "Each large marker is an arm's mean over the seeds, each small one a run. A group has one "
             "colour: its line is the Pareto front of its means, means off the front are hollow, and the "
-            "shaded area is what the front dominates. Grey markers are arms in none of the groups. "
-            "Distances are on a logarithmic scale. A group that moves the front has a line below or to the "
-            f"right of that of {fronts.first}; one that continues the same line trades distortion for "
-            "perception.",
+            "shaded area is what the front dominates. Grey markers are arms in none of the groups, those "
+            "with an arrow further left. Distances are on a logarithmic scale. A group that moves the front "
+            f"has a line below or to the right of that of {fronts.first}; one that continues the same line "
+            "trades distortion for perception.",
         )
     front = save_plane(folder / "plane.png", arms)
     add(
