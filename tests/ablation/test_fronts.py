@@ -237,9 +237,10 @@ def test_a_panel_is_as_wide_as_the_groups():
     assert width(alone.planes[0], alone) == (19.95, 20.05)
 
 
-def test_names_of_arms_keep_their_order_and_distance_and_stay_above_the_bottom():
-    heights = {"far": 200.0, "close": 101.0, "closer": 100.0, "closest": 99.5}
-    placed = spread(heights, 0)
+def test_names_of_arms_that_would_overlap_are_below_each_other_and_above_the_bottom():
+    wanted = {"far": (0, 9, 200.0), "close": (0, 9, 101.0), "closer": (5, 20, 100.0), "closest": (0, 9, 99.5)}
+    placed = spread(wanted, 0)
     assert placed == {"far": 200, "close": 101, "closer": 101 - APART, "closest": 101 - 2 * APART}
-    risen = spread(heights, 99)
-    assert risen == {"far": 200, "close": 99 + 2 * APART, "closer": 99 + APART, "closest": 99}
+    risen = spread(wanted, 99)
+    assert risen == {"far": 200, "close": 101, "closer": 101 + APART, "closest": 101 + 2 * APART}
+    assert spread({"left": (0, 9, 50.0), "right": (10, 20, 50.0)}, 0) == {"left": 50, "right": 50}

@@ -21,6 +21,8 @@ SINGLE = ("0.15", "0.45", "0.65")  # their greys
 WIDE, HIGH = 5.6, 4.4  # inches a panel
 LABEL_WIDTH = 45  # letters in a line of an axis label
 SMALL = 6.5  # points
+LETTER = 0.6 * SMALL  # points, about the width of one in a name
+BESIDE = 14  # points from an arm's mean to its name
 APART = 8  # points between the names of two arms
 
 
@@ -137,19 +139,21 @@ def _name_arms(axes: "Axes", plane: Plane, fronts: Fronts, colours: Mapping[str,
     arms = [(label, group) for group, labels in fronts.groups.items() for label in labels]
     named = {label: (group, _middle(plane, label)) for label, group in arms if label in plane.points}
     scale = 72 / axes.figure.dpi
-    heights = {label: axes.transData.transform(point)[1] * scale for label, (_, point) in named.items()}
-    bottom = axes.bbox.y0 * scale
-    left, right = axes.get_xlim()
-    below = {label: height - APART for label, height in heights.items()}  # off the front's lines
-    for label, height in spread(below, bottom + APART / 2).items():
+    ends = axes.bbox.x0 * scale, axes.bbox.x1 * scale
+    spots, sides, wanted = {}, {}, {}
+    for label, (_, point) in named.items():
+        x, y = spots[label] = axes.transData.transform(point) * scale
+        sides[label] = side = -1 if (x - ends[0]) / (ends[1] - ends[0]) > 0.4 else 1
+        near, far = sorted((x + side * BESIDE, x + side * (BESIDE + LETTER * len(label))))
+        wanted[label] = (near, far, y - APART)  # off the front's lines
+    for label, height in spread(wanted, axes.bbox.y0 * scale + APART / 2).items():
         group, point = named[label]
-        leftward = (point[0] - left) / (right - left) > 0.4
         axes.annotate(
             label,
             point,
-            (-14 if leftward else 14, height - heights[label]),
+            (BESIDE * sides[label], height - spots[label][1]),
             textcoords="offset points",
-            ha="right" if leftward else "left",
+            ha="right" if sides[label] < 0 else "left",
             va="center",
             fontsize=SMALL,
             color=colours[group],
@@ -158,20 +162,28 @@ def _name_arms(axes: "Axes", plane: Plane, fronts: Fronts, colours: Mapping[str,
         ).set_in_layout(False)
 
 
-def spread(heights: Mapping[str, float], bottom: float) -> dict[str, float]:
-    """Heights in the same order, `APART` or more from one another: lower ones where they are too close.
+def spread(wanted: Mapping[str, tuple[float, float, float]], bottom: float) -> dict[str, float]:
+    """Heights at which no two names overlap: `APART` or more from each other where both are in one place.
 
-    Those that would go below the bottom, and as many above them as it takes, go up instead.
+    wanted: left and right end and height of each name, points. A name goes below one that is in its way, and
+    above it where it would get below the bottom.
     """
-    order = sorted(heights, key=heights.__getitem__, reverse=True)
     placed: dict[str, float] = {}
-    lowest = float("inf")
-    for label in order:
-        placed[label] = lowest = min(heights[label], lowest - APART)
-    for label in reversed(order):
-        placed[label] = bottom = max(placed[label], bottom)
-        bottom += APART
+    for label in sorted(wanted, key=lambda label: wanted[label][2], reverse=True):
+        left, right, height = wanted[label]
+        taken = [placed[other] for other in placed if left < wanted[other][1] and wanted[other][0] < right]
+        placed[label] = _free(height, taken, -1)
+        if placed[label] < bottom:
+            placed[label] = _free(bottom, taken, 1)
     return placed
+
+
+def _free(height: float, taken: Sequence[float], direction: int) -> float:
+    """The first height in a direction that is `APART` from all that are taken."""
+    for other in sorted(taken, key=lambda other: direction * other):
+        if abs(other - height) < APART:
+            height = other + direction * APART
+    return height
 
 
 def _draw_runs(axes: "Axes", plane: Plane, label: str, look: Mapping[str, Any]) -> None:
