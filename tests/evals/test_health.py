@@ -46,6 +46,7 @@ UNTRAINED_D = f"{HYBRID} --disc-weight share(0.1) --disc-lr 1e-9"
         ("disc_has_won", (0.979, 0.0, 0.0), (0.98, 0.0, 0.0)),
         ("disc_has_won", (1.0, 0.05, 0.0), (1.0, 0.049, 0.0)),
         ("disc_has_won", (1.0, 0.0, 0.3), (1.0, 0.0, 0.299)),
+        ("tint", (7.99,), (8.0,)),
         ("lattice", (2.0, 1.0), (2.01, 1.0)),
         ("lattice", (5.0, 0.99), (5.0, 1.0)),
     ],
@@ -184,6 +185,14 @@ class WithBoard(nn.Module):
         logits = self.decoder(z)
         rows, columns = (torch.arange(side) for side in logits.shape[-2:])
         return logits + 0.3 * (1 - 2 * ((rows[:, None] + columns) % 2))
+
+
+def test_reconstructions_of_another_mean_colour_have_a_tint(judged, shared_run):
+    def darken(players, records):
+        players.decoder.register_forward_hook(lambda decoder, inputs, logits: logits - 1)
+
+    assert "tint" in judged(shared_run(STEERED), darken).values["verdict"].split("; ")
+    assert "tint" not in judged(shared_run(DENSE), darken).values  # no D to blame
 
 
 def test_a_decoder_that_leaves_a_checkerboard_has_a_lattice(judged, shared_run):

@@ -23,6 +23,7 @@ from vaegan.evals.reconstruction import (
     spectral_energy,
     ssim,
     ssim_window,
+    tint,
 )
 
 
@@ -183,6 +184,18 @@ def test_enlarged_images_have_no_high_frequencies_to_compare():
     section = evaluate_reconstruction(material((enlarged * 255).byte()))
     assert section.values["high_frequency_ratio"] is None
     assert "enlarged" in section.warnings[0]
+
+
+def test_tint_is_the_largest_difference_of_a_channels_mean():
+    images = torch.randint(0, 200, (5, 3, 4, 4), dtype=torch.uint8)
+    redder = images.clone()
+    redder[:, 0] += 20
+    redder[:, 2] += 5
+    assert tint(images, redder) == pytest.approx(20) == tint(redder, images)
+    assert tint(images, images.flip(0)) == 0  # of all images together
+    assert evaluate_reconstruction(given := material(images)).values["tint"] == tint(
+        images, given.reconstructions
+    )
 
 
 @pytest.mark.parametrize("level", [0, 255])

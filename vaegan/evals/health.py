@@ -29,6 +29,7 @@ AGREES = 0.05  # the agreeing part below which the learned loss has nothing in c
 CONVINCES = 0.3  # of a step straight to the originals, before a fresh D, noise taken off
 LATTICE = 2.0  # times the originals'
 VISIBLE = 1.0  # grey levels of 255
+TINTED = 8.0  # grey levels of 255
 
 FIGURES = {
     "kl": "KL divergence",
@@ -40,6 +41,7 @@ FIGURES = {
     "other_share": "share of all but the PBP loss",
     "agreeing": "agreeing part of the learned loss",
     "step": "step before a fresh D",
+    "tint": "tint",
     "lattice": "lattice",
     "lattice_levels": "lattice in grey levels",
 }
@@ -168,6 +170,17 @@ RULES = (  # in order of gravity
         needs=("vae", "disc"),
     ),
     Rule(
+        "tint",
+        "tint",
+        f"the mean colour of reconstructions differs from the originals' by {TINTED:g} grey levels or more "
+        "in a channel: D's score asks for one colour in all images, and the decoder follows",
+        ("tint",),
+        lambda tint: tint >= TINTED,
+        "tint {:.1f} grey levels",
+        ("a lower --disc-weight, such as 'share(0.1)'", "--diffaug colour,translation", "more solo epochs"),
+        needs=("vae", "disc"),
+    ),
+    Rule(
         "lattice",
         "lattice",
         f"reconstructions have a lattice over {LATTICE:g} times the originals', which the eye finds: an "
@@ -244,6 +257,7 @@ def facts_of(
         "other_share": None if pbp_share is None else 1 - pbp_share,
         "agreeing": gradients.get("learned/agreeing"),
         "step": gradients.get("learned/step"),
+        "tint": reconstruction.get("tint"),
         "lattice": reconstruction.get("lattice"),
         "lattice_levels": reconstruction.get("lattice_levels"),
     }

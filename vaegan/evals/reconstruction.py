@@ -65,6 +65,13 @@ add_all(
             text=f"energy above {HIGH_FREQUENCY} cycles per pixel in reconstructions over that in originals: "
             "1 is as much detail, or noise in its place",
         ),
+        "tint": Quantity(
+            "tint",
+            "grey levels of 255",
+            better="lower",
+            text="difference of the mean colours of all reconstructions and all originals, in the channel in "
+            "which it is largest",
+        ),
     },
 )
 
@@ -86,6 +93,7 @@ def evaluate_reconstruction(material: Material) -> Section | None:
     values["high_frequency_ratio"] = (
         _ratio(mean["high_frequency_hat"], mean["high_frequency"]) if has_detail else None
     )
+    values["tint"] = tint(material.originals, material.reconstructions)
     values |= lattice_figures(material)
     n_images = len(material.originals)
     warnings = [] if n_images >= FEW else [f"Means over {n_images} images only."]
@@ -143,6 +151,12 @@ def compared(x: Tensor, x_hat: Tensor) -> dict[str, Tensor]:
         "energy": energy,
         "high_frequency_hat": spectral_energy(x_hat)[0],
     }
+
+
+def tint(images: Tensor, others: Tensor) -> float:
+    """The largest difference of a channel's mean over all images, in grey levels. uint8 [N, C, H, W] each."""
+    of_images, of_others = (each.double().mean((0, 2, 3)) for each in (images, others))
+    return (of_images - of_others).abs().max().item()
 
 
 def excess_bce(players: Players, logits: Tensor, x: Tensor) -> Tensor:
